@@ -1,0 +1,3 @@
+"""harness: the latency compliance bench for robots."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Run folder in, results out: matching, samples, statistics, verdicts. Needs only files."""

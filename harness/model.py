@@ -1,0 +1,201 @@
+"""Frozen data types that every part shares: tables, flags, verdicts. Imports no sibling.
+
+Units are in names: ``_ns`` are integer nanoseconds, ``_ms`` / ``_s`` / ``_hz`` floats.
+All ``*_ns`` columns without a clock column are on the host's ``CLOCK_MONOTONIC``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+import numpy as np
+
+NO_KEY = -1
+"""Key of an observation that carries none."""
+NO_STAMP = np.iinfo(np.int64).min
+"""Value of an instant that was not given."""
+SCHEMA_VERSION = 1
+"""Version of the run folder's tables and of ``results.json``."""
+
+
+class StimulusFlag(enum.IntFlag):
+    """What is to be known of one stimulus beside its instants."""
+
+    WARM_UP = 1
+    """Sent before measuring; kept in the file, never counted."""
+    PROBE = 2
+    """Sent to find out whether the device answers yet; never counted."""
+    SKIPPED = 4
+    """Due while the harness was late; not sent, so that no burst follows. ``sent_ns`` is NO_STAMP."""
+    UNSENT = 8
+    """Not sent for another reason (run aborted, hand-over failed). ``sent_ns`` is NO_STAMP."""
+
+
+class ObservationFlag(enum.IntFlag):
+    """What is to be known of one observation beside its instants."""
+
+    NOT_MIDDLEWARE = 1
+    """``received_ns`` is not the middleware's receive stamp but the instant the harness saw it."""
+    REJECTED = 2
+    """The device said no; not an answer."""
+
+
+class SampleFlag(enum.IntFlag):
+    """What matching found about one stimulus."""
+
+    LOST = 1
+    """Sent, and no answer within the timeout: an exceedance of every limit."""
+    LATE = 2
+    """An answer came, but after the timeout (so LOST as well); its instant is kept."""
+    DUPLICATED = 4
+    """More than one answer."""
+    SUPERSEDED = 8
+    """Answered by the answer to a newer stimulus (``answers: latest``)."""
+    OUT_OF_ORDER = 16
+    """Its answer came after the answer to a newer stimulus."""
+    CLOCK_STEP = 32
+    """The clock of the arrival stamp was set nearby; the instant the harness saw it is used instead."""
+    NOT_SENT = 64
+    """Skipped or unsent: counts neither for nor against the item."""
+
+
+STIMULUS_DTYPE = np.dtype(
+    [
+        ("key", "<i8"),
+        ("intended_ns", "<i8"),
+        ("sent_ns", "<i8"),
+        ("handed_ns", "<i8"),
+        ("flags", "<u4"),
+        ("scenario", "<u2"),
+        ("variant", "<u2"),
+    ]
+)
+"""One row per stimulus that was due. ``scenario`` counts the scenarios of the run from 0, in order;
+``variant`` counts the prepared value sets of that scenario's stimulus; ``sent_ns`` just before the hand-over,
+``handed_ns`` just after."""
+
+OBSERVATION_DTYPE = np.dtype(
+    [
+        ("key", "<i8"),
+        ("stamp_ns", "<i8"),
+        ("received_ns", "<i8"),
+        ("seen_ns", "<i8"),
+        ("value", "<f8"),
+        ("flags", "<u4"),
+        ("stamp_clock", "<u2"),
+        ("received_clock", "<u2"),
+    ]
+)
+"""One row per thing that a response port saw. ``stamp_ns`` is the device's own stamp as it came (clock
+``stamp_clock``), ``received_ns`` when the middleware had it (clock ``received_clock``), ``seen_ns`` when the
+harness saw it (CLOCK_MONOTONIC). Clock numbers index ``run.json``'s ``clocks`` list."""
+
+CLOCK_DTYPE = np.dtype(
+    [
+        ("t1_ns", "<i8"),
+        ("t2_ns", "<i8"),
+        ("t3_ns", "<i8"),
+        ("t4_ns", "<i8"),
+        ("clock", "<u2"),
+        ("phase", "<u2"),
+        ("flags", "<u4"),
+    ]
+)
+"""One row per reading of another clock: T1 out (CLOCK_MONOTONIC), T2 there, T3 back (there; equal to T2 for a
+plain reading), T4 here (CLOCK_MONOTONIC)."""
+
+SAMPLE_DTYPE = np.dtype(
+    [
+        ("key", "<i8"),
+        ("intended_ns", "<i8"),
+        ("sent_ns", "<i8"),
+        ("handed_ns", "<i8"),
+        ("arrived_ns", "<i8"),
+        ("seen_ns", "<i8"),
+        ("stimulus_flags", "<u4"),
+        ("flags", "<u4"),
+        ("answers", "<u4"),
+        ("scenario", "<u2"),
+        ("variant", "<u2"),
+    ]
+)
+"""One row per stimulus, derived by matching; all instants on CLOCK_MONOTONIC, NO_STAMP where there is none.
+``answers`` counts the answers found for it."""
+
+HOST_MONOTONIC = "host.monotonic"
+HOST_REALTIME = "host.realtime"
+
+
+class ClockKind(str, enum.Enum):
+    """How a clock relates to the host's CLOCK_MONOTONIC."""
+
+    HOST = "host"
+    ESTIMATED = "offset-estimated"
+    PTP = "ptp"
+    SIMULATED = "simulated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class ClockInfo:
+    """One clock that stamps of the run belong to. ``resolution_ns`` is the step of its stamps."""
+
+    name: str
+    kind: ClockKind
+    description: str = ""
+    resolution_ns: int = 1
+
+
+class Verdict(str, enum.Enum):
+    """What was decided about a requirement or a run."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    ERROR = "ERROR"
+
+    @property
+    def exit_status(self) -> int:
+        """Exit status of the command line for this verdict."""
+        return {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "ERROR": 4}[self.value]
+
+
+_RANK = {Verdict.FAIL: 3, Verdict.ERROR: 2, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 0}
+
+
+def combine(verdicts: list[Verdict]) -> Verdict:
+    """Verdict of several requirements: FAIL over ERROR over INCONCLUSIVE over PASS; of none, ERROR."""
+    return max(verdicts, key=_RANK.__getitem__) if verdicts else Verdict.ERROR
+
+
+class Severity(str, enum.Enum):
+    """Weight of a finding."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check of the bench found: what, why it matters, what mends it."""
+
+    name: str
+    severity: Severity
+    message: str
+    value: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class FaultRecord:
+    """The instants around a fault (CLOCK_MONOTONIC) and how it was verified that it took hold."""
+
+    target: str
+    kind: str
+    before_ns: int
+    after_ns: int
+    verified: bool
+    evidence: str = ""
+    details: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Results out as JSON, PDF, JUnit XML, Markdown."""

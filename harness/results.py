@@ -1,0 +1,161 @@
+"""``results.json``: its keys are a public interface, versioned by ``schema``; documented in docs/results.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.model import Verdict
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Interval(_Frozen):
+    """A quantile with its exact order-statistic confidence interval; a bound is None where n is too small."""
+
+    quantile: float
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    confidence: float
+
+
+class Distribution(_Frozen):
+    """Summary of finite values in milliseconds; every field None when there are none."""
+
+    n: int
+    mean: float | None = None
+    sd: float | None = None
+    min: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    p99_9: float | None = None
+    max: float | None = None
+    intervals: list[Interval] = []
+
+
+class Check(_Frozen):
+    """One validity check of the bench. Not ok: requirements it concerns become INCONCLUSIVE (or ERROR)."""
+
+    name: str
+    ok: bool
+    value: str
+    bound: str
+    consequence: str = ""
+    remedy: str = ""
+
+
+class RequirementResult(_Frozen):
+    """One requirement and what was decided. ``limit``, ``estimate`` and bounds are in ``unit``.
+
+    ``lower_bound``/``upper_bound``: one-sided confidence bounds of the quantile (latency from sent / from intent).
+    ``exceedances``: counted on latency from intent at ``pass_threshold``; ``exceedances_sent`` on latency from
+    sent at ``fail_threshold``. ``pass_up_to``/``fail_from``: the counts that decide at this n, None if none can.
+    ``uncertainty`` (U, two-sided, k = 2) and ``floor`` (J, one-sided) are None until they are measured.
+    """
+
+    id: str
+    text: str = ""
+    scenario: str
+    verdict: Verdict
+    reasons: list[str]
+    quantity: str
+    quantile: float
+    limit: float
+    unit: str
+    confidence: float
+    estimate: float | None
+    lower_bound: float | None
+    upper_bound: float | None
+    uncertainty: float | None
+    floor: float | None
+    pass_threshold: float
+    fail_threshold: float
+    n: int
+    exceedances: int
+    exceedances_sent: int
+    pass_up_to: int | None
+    fail_from: int | None
+    headroom: float | None
+    checks: list[Check] = []
+    decision: list[str] = Field(default=[], description="the rule and its arithmetic, line by line, in words")
+
+
+class ScenarioResult(_Frozen):
+    """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
+
+    ``lost`` includes ``late`` (answered after the timeout). ``unmatched``: observations that belong to no stimulus.
+    """
+
+    kind: str
+    stimulus: str
+    response: str
+    match: str
+    arrival_is: str
+    schedule: dict[str, Any]
+    timeout_ms: float
+    scheduled: int
+    sent: int
+    skipped: int
+    unsent: int
+    answered: int
+    lost: int
+    late: int
+    duplicates: int
+    out_of_order: int
+    superseded: int
+    unmatched: int
+    clock_steps: int
+    warm_up: int
+    probes: int
+    started_ns: int | None
+    ended_ns: int | None
+    achieved_rate_hz: float | None
+    latency_ms: Distribution
+    latency_from_intent_ms: Distribution
+    lateness_ms: Distribution
+    stages_ms: dict[str, Distribution]
+    checks: list[Check] = []
+
+
+class MonitorResult(_Frozen):
+    """One watched signal (``monitors`` of the rig file)."""
+
+    name: str
+    port: str
+    statistic: str
+    value: float | None
+    at_least: float | None
+    at_most: float | None
+    unit: str
+    n: int
+    min: float | None
+    max: float | None
+    ok: bool
+
+
+class Results(_Frozen):
+    """The whole of ``results.json``."""
+
+    schema_version: int = Field(alias="schema", serialization_alias="schema")
+    run_id: str
+    rig: dict[str, Any]
+    simulated: bool
+    started: str
+    ended: str | None
+    aborted: bool
+    abort_reason: str | None
+    verdict: Verdict
+    requirements: list[RequirementResult]
+    scenarios: dict[str, ScenarioResult]
+    monitors: list[MonitorResult] = []
+    findings: list[dict[str, str]] = []
+    uncertainty: list[dict[str, Any]] = []
+    environment: dict[str, Any]
+    provenance: dict[str, Any]
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)

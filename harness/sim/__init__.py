@@ -1,0 +1,1 @@
+"""Simulated robots: processes of their own, never imported by the harness."""
