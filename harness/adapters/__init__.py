@@ -24,8 +24,8 @@ class Entry:
 
 
 BUILTIN: dict[str, Entry] = {
-    "loopback": Entry("harness.adapters.loopback:LoopbackDevice", "harness.adapters.loopback_options:LoopbackOptions"),
-    "ros2": Entry("harness.adapters.ros2:Ros2Device", "harness.adapters.ros2.options:Ros2Options"),
+    "loopback": Entry("harness.adapters.loopback:LoopbackDevice", "harness.adapters.loopback:Options"),
+    "ros2": Entry("harness.adapters.ros2.device:Ros2Device", "harness.adapters.ros2.options:Options"),
 }
 
 
