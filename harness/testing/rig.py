@@ -1,0 +1,133 @@
+"""What the ``rig`` fixture of the pytest plug-in gives a test: run scenarios, fail readably, hand back results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import PrivateAttr
+
+from harness.errors import HarnessError
+from harness.model import Verdict, combine
+from harness.results import RequirementResult, Results
+
+
+class RunResults(Results):
+    """The whole of ``results.json``, and where the run folder is."""
+
+    _folder: Path = PrivateAttr()
+
+    @property
+    def folder(self) -> Path:
+        """The run folder with all evidence: tables, report.pdf, junit.xml."""
+        return self._folder
+
+    @classmethod
+    def of(cls, results: Results, folder: Path) -> RunResults:
+        """``results``, found in ``folder``."""
+        whole = cls.model_validate({name: getattr(results, name) for name in type(results).model_fields})
+        whole._folder = folder
+        return whole
+
+
+@dataclass(frozen=True)
+class RigUnderTest:
+    """A rig file and how a test session wants it run."""
+
+    rig: str
+    overrides: tuple[str, ...] = ()
+    samples: int | None = None
+    out: Path = Path("reports")
+    root: Path = Path()
+
+    def run(self, scenario: str | None = None, *, accept: Sequence[str] = ()) -> RunResults:
+        """Run one scenario and its requirements (or the whole rig) and return the results.
+
+        Fails the calling test, without a traceback, unless the verdict is PASS or named in ``accept``
+        (``"INCONCLUSIVE"``, ``"FAIL"`` or ``"ERROR"``); so does a rig that cannot be run at all.
+        """
+        __tracebackhide__ = True
+        wanted = {Verdict.PASS, *(Verdict(word) for word in accept)}
+        from harness.config import load_rig
+        from harness.runner import RunOptions, run_rig
+
+        what = f"{self.rig}{f': {scenario}' if scenario else ''}"
+        try:
+            loaded = load_rig(self.path(), self.overrides)
+            options = RunOptions(
+                out=self.out,
+                samples=self.samples,
+                scenarios=(scenario,) if scenario else None,
+            )
+            outcome = run_rig(loaded, options)
+        except HarnessError as error:
+            message = f"{what} could not be run\n{type(error).__name__}: {error}"
+        else:
+            if outcome.results is None:
+                message = (
+                    f"{what}: ERROR\nthe run ended without results; what was recorded is in {outcome.folder}"
+                )
+            elif _verdict(outcome.verdict, outcome.results, scenario) in wanted:
+                return RunResults.of(outcome.results, outcome.folder)
+            else:
+                message = explain(what, outcome.verdict, outcome.results, outcome.folder)
+        return pytest.fail(message, pytrace=False)
+
+    def path(self) -> Path:
+        """The rig file: as given from here or from the root directory, or a name in ``rig_configs/``."""
+        given = Path(self.rig)
+        names = [given, self.root / given, self.root / "rig_configs" / given.with_suffix(".yaml").name]
+        return next((name for name in names if name.is_file()), given)
+
+
+def _verdict(whole: Verdict, results: Results, scenario: str | None) -> Verdict:
+    """The verdict over what was asked for: an aborted run stays what it was."""
+    if results.aborted or scenario is None:
+        return whole
+    return combine([each.verdict for each in results.requirements if each.scenario == scenario])
+
+
+def explain(what: str, verdict: Verdict, results: Results, folder: Path) -> str:
+    """Why a run did not pass, for people: every requirement that did not, its figures and reasons, the report."""
+    lines = [f"{what}: {verdict.value}"]
+    if results.aborted:
+        lines.append(f"the run was aborted: {results.abort_reason}")
+    for each in results.requirements:
+        if each.verdict is not Verdict.PASS:
+            lines.extend(_requirement(each))
+    if not results.requirements:
+        lines.append("no requirement was judged; absence is not compliance")
+    lines.extend(
+        f"finding: {each.get('name', '')}: {each.get('message', '')}"
+        for each in results.findings
+        if each.get("severity") == "error"
+    )
+    report = folder / "report.pdf"
+    lines.append(f"report: {report if report.is_file() else folder}")
+    return "\n".join(lines)
+
+
+def _requirement(each: RequirementResult) -> list[str]:
+    bounds = f"{_figure(each.lower_bound)} to {_figure(each.upper_bound)} {each.unit}"
+    lines = [
+        f"{each.verdict.value}  {each.id}{f'  {each.text}' if each.text else ''}",
+        f"  {each.quantity} at quantile {each.quantile:g} of {each.scenario}: "
+        f"estimate {_figure(each.estimate)} {each.unit}, limit {each.limit:g} {each.unit}",
+        f"  bounds at {each.confidence:.0%} confidence: {bounds}",
+        f"  {each.exceedances} of {each.n} samples over the limit"
+        + ("" if each.pass_up_to is None else f" (passes up to {each.pass_up_to})"),
+    ]
+    lines.extend(f"  because {reason}" for reason in each.reasons)
+    lines.extend(
+        f"  bench check {check.name}: {check.value}, must be {check.bound}"
+        + (f"; {check.remedy}" if check.remedy else "")
+        for check in each.checks
+        if not check.ok
+    )
+    return lines
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
