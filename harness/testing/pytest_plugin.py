@@ -1,7 +1,7 @@
-"""pytest plug-in: ``pytest --rig rig_configs/x.yaml`` gives a ``rig`` fixture that runs scenarios and judges them.
+"""pytest plug-in: ``pytest --rig rig_configs/x.yaml`` gives a ``rig`` fixture that runs scenarios.
 
-pytest loads this module for everybody who has the package installed: it imports nothing heavy. What a run needs
-is in :mod:`harness.testing.rig`, imported when a test asks for the fixture.
+pytest loads this module for everybody who has the package installed: it imports nothing heavy. What a run
+needs is in :mod:`harness.testing.rig`, imported when a test asks for the fixture.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the ``rig`` fixture."""
     group = parser.getgroup("harness", "latency compliance bench")
     group.addoption(
-        "--rig", metavar="FILE", help="rig file, or its name in rig_configs/, that the `rig` fixture runs"
+        "--rig", metavar="FILE", help="rig file of the `rig` fixture, or its name in rig_configs/"
     )
     group.addoption(
         "--rig-set",
@@ -30,12 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         help="change one value of the rig file, e.g. scenarios.command.schedule.rate_hz=100; may be repeated",
     )
-    group.addoption(
-        "--rig-samples", metavar="N", type=int, help="samples per scenario instead of the rig file's"
-    )
-    group.addoption(
-        "--rig-out", metavar="DIR", help="where run folders go (default: reports/ under the root directory)"
-    )
+    group.addoption("--rig-samples", metavar="N", type=int, help="samples per scenario, for a quick run")
+    group.addoption("--rig-out", metavar="DIR", help="where run folders go (default: reports/)")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

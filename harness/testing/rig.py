@@ -1,4 +1,4 @@
-"""What the ``rig`` fixture of the pytest plug-in gives a test: run scenarios, fail readably, hand back results."""
+"""What the ``rig`` fixture gives a test: run scenarios, fail readably, hand back results."""
 
 from __future__ import annotations
 
@@ -66,9 +66,7 @@ class RigUnderTest:
             message = f"{what} could not be run\n{type(error).__name__}: {error}"
         else:
             if outcome.results is None:
-                message = (
-                    f"{what}: ERROR\nthe run ended without results; what was recorded is in {outcome.folder}"
-                )
+                message = f"{what}: ERROR\nthe run ended without results; its records: {outcome.folder}"
             elif _verdict(outcome.verdict, outcome.results, scenario) in wanted:
                 return RunResults.of(outcome.results, outcome.folder)
             else:
@@ -90,7 +88,7 @@ def _verdict(whole: Verdict, results: Results, scenario: str | None) -> Verdict:
 
 
 def explain(what: str, verdict: Verdict, results: Results, folder: Path) -> str:
-    """Why a run did not pass, for people: every requirement that did not, its figures and reasons, the report."""
+    """Why a run did not pass, for people: each requirement that did not, its figures and reasons, the report."""
     lines = [f"{what}: {verdict.value}"]
     if results.aborted:
         lines.append(f"the run was aborted: {results.abort_reason}")
