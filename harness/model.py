@@ -58,6 +58,8 @@ class SampleFlag(enum.IntFlag):
     """The clock of the arrival stamp was set nearby; the instant the harness saw it is used instead."""
     NOT_SENT = 64
     """Skipped or unsent: counts neither for nor against the item."""
+    OPEN = 128
+    """Sent, and the recording ended before its timeout did: counts neither for nor against the item."""
 
 
 STIMULUS_DTYPE = np.dtype(

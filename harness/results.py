@@ -24,7 +24,8 @@ class Interval(_Frozen):
 
 
 class Distribution(_Frozen):
-    """Summary of finite values in milliseconds; every field None when there are none."""
+    """Summary in milliseconds. ``n``, ``mean``, ``sd``, ``min`` and ``max`` are of the finite values; quantiles are
+    order statistics of all values, the lost ones at +infinity: None where they fall among the lost."""
 
     n: int
     mean: float | None = None
@@ -88,7 +89,8 @@ class RequirementResult(_Frozen):
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
-    ``lost`` includes ``late`` (answered after the timeout). ``unmatched``: observations that belong to no stimulus.
+    ``sent`` = ``answered`` + ``lost`` + ``open``. ``lost`` includes ``late`` (answered after the timeout); ``open``:
+    the recording ended before their timeout did. ``unmatched``: observations that belong to no stimulus.
     """
 
     kind: str
@@ -105,6 +107,7 @@ class ScenarioResult(_Frozen):
     answered: int
     lost: int
     late: int
+    open: int = 0
     duplicates: int
     out_of_order: int
     superseded: int
