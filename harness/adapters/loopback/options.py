@@ -1,0 +1,120 @@
+"""What a rig file may say about a loopback device."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
+
+from harness.adapters.loopback.robot import Behaviour
+from harness.adapters.loopback.wire import HEADER, MAX_FRAME
+from harness.config.schema import DeviceBase, Match, Name, Strict, Value
+
+
+class StimulusOptions(Strict):
+    """A command of the loopback robot: one number, ``value``."""
+
+    key: Literal["sequence", "stamp", "none"] = "sequence"
+    values: dict[str, Value] = Field(default={})
+
+
+class ResponseOptions(Strict):
+    """The robot's answers to one of its commands."""
+
+    of: Name = Field(description="the stimulus port that is answered")
+    match: Match
+
+
+class Port(Strict):
+    """A stimulus or a response."""
+
+    stimulus: StimulusOptions | None = None
+    response: ResponseOptions | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Port:
+        if (self.stimulus is None) == (self.response is None):
+            raise ValueError("a port is either a `stimulus` or a `response`")
+        return self
+
+
+class Options(DeviceBase):
+    """Options of the loopback device: where its robot runs, and how it misbehaves.
+
+    ``*_every: N`` concerns the Nth, 2Nth, ... command; 0 is never.
+    """
+
+    adapter: Literal["loopback"]
+    ports: dict[Name, Port] = Field(min_length=1)
+    echo: Literal["process", "thread"] = Field(
+        default="process", description="where the robot runs: a child process, or a thread of the harness"
+    )
+    external: bool = Field(
+        default=False, description="the rig file starts the robot (python -m harness.sim.loopback_robot)"
+    )
+    path: str | None = Field(
+        default=None,
+        description="the robot's socket: a path, or @name; by default derived from the run and the device",
+    )
+    log: str | None = Field(
+        default=None, description="file in which the robot process writes what reached it"
+    )
+    payload_bytes: Annotated[int, Field(ge=HEADER.size, le=MAX_FRAME)] = Field(
+        default=64, description="size of a message, header included"
+    )
+    received_clock: Literal["realtime", "monotonic"] = Field(
+        default="realtime", description="the host's clock that `received_ns` is read from"
+    )
+    delay_ms: NonNegativeFloat = Field(default=0.0, description="the robot answers this late")
+    jitter_ms: NonNegativeFloat = Field(
+        default=0.0, description="and up to this much later, seeded, in order"
+    )
+    seed: int = Field(default=1, description="of the jitter")
+    drop_every: NonNegativeInt = Field(default=0, description="not answered")
+    twice_every: NonNegativeInt = Field(default=0, description="answered twice")
+    reorder_every: NonNegativeInt = Field(default=0, description="answered after the next one")
+    silent: bool = Field(default=False, description="takes commands, answers none")
+    latest: bool = Field(default=False, description="answers only the newest command, once a cycle")
+    cycle_ms: PositiveFloat = Field(default=5.0, description="cycle of `latest`")
+    die_after: NonNegativeInt = Field(default=0, description="dies at the command after this many; 0: never")
+    lose_inside_every: NonNegativeInt = Field(
+        default=0, description="the harness itself loses every Nth answer, and reports it"
+    )
+    clock_offset_ms: float = Field(
+        default=0.0, description="the robot's own clock is ahead of the host's by this"
+    )
+    clock_drift_ppm: float = Field(default=0.0, description="and gains this much")
+
+    @model_validator(mode="after")
+    def _wired(self) -> Options:
+        stimuli = {name: port.stimulus for name, port in self.ports.items() if port.stimulus is not None}
+        for name, port in self.ports.items():
+            if port.response is None:
+                continue
+            stimulus = stimuli.get(port.response.of)
+            if stimulus is None:
+                raise ValueError(f"ports.{name}.response.of: {_unknown(port.response.of, list(stimuli))}")
+            kind = port.response.match.kind
+            if kind not in ("order", stimulus.key):
+                raise ValueError(
+                    f"ports.{name}.response.match: kind {kind!r} needs `key: {kind}` at"
+                    f" ports.{port.response.of}.stimulus, which has {stimulus.key!r}"
+                )
+        if self.stop is not None and self.stop.port not in stimuli:
+            raise ValueError(f"stop.port: {_unknown(self.stop.port, list(stimuli))}")
+        if self.external and self.echo == "thread":
+            raise ValueError(
+                "external: true is for `echo: process`; a thread is always started by the device"
+            )
+        return self
+
+    def behaviour(self) -> Behaviour:
+        """How the robot is to behave."""
+        names = Behaviour.__dataclass_fields__
+        return Behaviour(**{name: getattr(self, name) for name in names})
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"no stimulus port {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"there are: {known}")
