@@ -6,7 +6,7 @@ One JSON object a line, written when the fate of a command is settled::
      "answered_ns": [...], "superseded": false, "linear_mps": 0.2, "angular_radps": 0.0}
 
 ``stamp_ns`` is the command's own stamp. The instants are CLOCK_MONOTONIC: when the middleware had received
-the command, when the robot's loop took it, when the physics step that applied it was done, and just before each
+the command, when the loop took it, when the physics step that applied it was done, and just before each
 answer was handed over (empty: none was). The last line is
 ``{"end": "stopped", "commands": N, "steps": N, "slipped_ns": N}``, or ``"end": "died"``.
 """
