@@ -1,0 +1,161 @@
+"""Message types by name, and messages filled by path."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from harness.adapters.ros2 import paths, vendor
+from harness.adapters.ros2.paths import FieldType, Select
+from harness.errors import ConfigurationError
+
+_NAME = re.compile(r"^([a-z][a-z0-9_]*)/(?:msg/)?([A-Z][A-Za-z0-9]*)$")
+
+
+@lru_cache(maxsize=256)
+def message_class(name: str) -> type:
+    """Class of ``package/msg/Name`` (or ``package/Name``).
+
+    Raises ConfigurationError for a name that is none or is not installed, UnavailableError without rclpy.
+    """
+    vendor.load()
+    found = _NAME.match(name)
+    if found is None:
+        raise ConfigurationError(
+            f"{name!r} is not a message type",
+            hint="write package/msg/Name, e.g. geometry_msgs/msg/TwistStamped",
+        )
+    package, short = found[1], found[2]
+    try:
+        module = importlib.import_module(f"{package}.msg")
+    except ModuleNotFoundError as error:
+        near = difflib.get_close_matches(package, installed_packages(), n=3)
+        dashed = package.replace("_", "-")
+        raise ConfigurationError(
+            f"no message package {package!r} is installed (for {name!r})",
+            hint=(f"did you mean {' or '.join(near)}? else " if near else "")
+            + f"source the workspace that holds it, apt install ros-$ROS_DISTRO-{dashed}, or pip install ros-{dashed}",
+        ) from error
+    except ImportError as error:
+        raise ConfigurationError(
+            f"message package {package!r} is there but does not import: {error}",
+            hint="it was built for another Python or another ROS 2; source one ROS 2 only",
+        ) from error
+    loaded = getattr(module, short, None)
+    if not isinstance(loaded, type) or not hasattr(loaded, "get_fields_and_field_types"):
+        known = [one for one in dir(module) if hasattr(getattr(module, one), "get_fields_and_field_types")]
+        near = difflib.get_close_matches(short, known, n=3) or known[:8]
+        raise ConfigurationError(
+            f"package {package!r} has no message {short!r}",
+            hint=f"nearest: {', '.join(near) or 'none at all'}",
+        )
+    return loaded
+
+
+def installed_packages() -> list[str]:
+    """Names of the message packages that Python can import."""
+    found: set[str] = set()
+    for entry in sys.path:
+        if entry and (folder := Path(entry)).is_dir():
+            found.update(one.parent.parent.name for one in folder.glob("*/msg/__init__.py"))
+    return sorted(found)
+
+
+def build(message: type, values: Mapping[str, Any]) -> Any:
+    """A message with ``values`` by path over its defaults. Raises ConfigurationError for a wrong path or value."""
+    made = message()
+    for path, value in values.items():
+        assign(made, path, value)
+    return made
+
+
+def assign(message: Any, path: str, value: Any) -> None:
+    """Set one field. Sequences grow, with default elements, up to the index named."""
+    kind = paths.resolve(type(message), path)
+    steps = paths.parse(path)
+    owner: type = type(message)
+    current = message
+    for step, following in zip(steps, steps[1:], strict=False):
+        if isinstance(step, str):
+            declared = paths.fields(owner)[step]
+            holder, current = current, getattr(current, step)
+            if declared.sequence and isinstance(following, (int, Select)):
+                current = _grown(holder, step, declared, following)
+            if declared.nested:
+                owner = paths.nested_class(declared.base)
+        else:
+            current = paths.read(current, (step,))
+    last = steps[-1]
+    if isinstance(last, Select):
+        raise ConfigurationError(f"{path!r} names an element; name a field of it, e.g. {path}.FIELD")
+    try:
+        converted = _convert(kind, value)
+        if isinstance(last, str):
+            setattr(current, last, converted)
+        else:
+            current[last] = converted
+            # Arrays of numbers hold the value without checking it; reading back goes through the type's own check.
+            if not isinstance(current[last], (bool, str)) and not kind.nested and current[last] != converted:
+                raise ValueError(f"became {current[last]}")
+    except (AssertionError, TypeError, ValueError, OverflowError, IndexError) as error:
+        reason = str(error).strip().splitlines()
+        raise ConfigurationError(
+            f"{path!r} of {paths.full_name(type(message))} is of type {kind} and cannot take {value!r}",
+            hint=reason[-1] if reason else f"give a value of type {kind}",
+        ) from error
+
+
+def _grown(holder: Any, name: str, declared: FieldType, step: int | Select) -> Any:
+    items = getattr(holder, name)
+    if isinstance(step, int):
+        if len(items) <= step:
+            items = list(items) + [_default(declared.element) for _ in range(step + 1 - len(items))]
+            setattr(holder, name, items)
+    elif not any(str(getattr(one, step.field)) == step.value for one in items):
+        fresh = _default(declared.element)
+        assign(fresh, step.field, step.value)
+        setattr(holder, name, [*items, fresh])
+    return getattr(holder, name)
+
+
+def _default(kind: FieldType) -> Any:
+    if kind.nested:
+        return paths.nested_class(kind.base)()
+    if kind.base in paths.FLOATS:
+        return 0.0
+    if kind.base in paths.BOOLEAN:
+        return False
+    return bytes(1) if kind.base == "octet" else 0 if kind.base in paths.INTEGERS else ""
+
+
+def _convert(kind: FieldType, value: Any) -> Any:
+    """What a rig file gives, as the type wants it: only conversions that lose nothing."""
+    if kind.plural:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError("give a list")
+        return [_convert(kind.element, one) for one in value]
+    if kind.nested:
+        if isinstance(value, paths.nested_class(kind.base)):
+            return value
+        raise TypeError("it is a message; set its fields one by one")
+    if kind.base in paths.FLOATS:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError("give a number")
+        return float(value)
+    if kind.base in paths.BOOLEAN:
+        if not isinstance(value, bool):
+            raise TypeError("give true or false")
+        return value
+    if kind.base in paths.INTEGERS:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or int(value) != value:
+            raise TypeError("give a whole number")
+        return bytes([int(value)]) if kind.base == "octet" else int(value)
+    if not isinstance(value, str):
+        raise TypeError("give a text")
+    return value

@@ -1,0 +1,125 @@
+"""What a rig file may say about a ROS 2 device. Importable without rclpy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Union
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from harness.config.schema import DeviceBase, Match, Name, Strict, Value
+
+ProfileName = Literal[
+    "default",
+    "system_default",
+    "sensor_data",
+    "services",
+    "services_default",
+    "parameters",
+    "parameter_events",
+    "action_status_default",
+    "best_available",
+]
+KeyName = Literal["stamp", "sequence"]
+
+
+class QoS(Strict):
+    """A named profile with single policies changed."""
+
+    profile: ProfileName = "default"
+    reliability: Literal["reliable", "best_effort", "best_available", "system_default"] | None = None
+    durability: Literal["volatile", "transient_local", "best_available", "system_default"] | None = None
+    history: Literal["keep_last", "keep_all", "system_default"] | None = None
+    depth: NonNegativeInt | None = None
+    deadline_ms: PositiveFloat | None = None
+    lifespan_ms: PositiveFloat | None = None
+    liveliness: Literal["automatic", "manual_by_topic", "best_available", "system_default"] | None = None
+    liveliness_lease_ms: PositiveFloat | None = None
+
+
+class StimulusOptions(Strict):
+    """A topic that the harness publishes."""
+
+    topic: str = Field(min_length=1, description="absolute, or relative to the device's namespace")
+    type: str = Field(description="message type, e.g. geometry_msgs/msg/TwistStamped")
+    key: Union[str, dict[str, KeyName], None] = Field(
+        default=None,
+        description="path of the field that carries the key; builtin_interfaces/Time means a stamp, an integer a"
+        " sequence number, unless {path: stamp} or {path: sequence} says otherwise",
+    )
+    values: dict[str, Value] = {}
+    qos: Union[ProfileName, QoS] = "default"
+
+    @model_validator(mode="after")
+    def _one_key(self) -> StimulusOptions:
+        if isinstance(self.key, dict) and len(self.key) != 1:
+            raise ValueError("key takes one path, as `key: header.stamp` or `key: {header.stamp: stamp}`")
+        return self
+
+
+class ResponseOptions(Strict):
+    """A topic that the harness subscribes to."""
+
+    topic: str = Field(min_length=1, description="absolute, or relative to the device's namespace")
+    type: str = Field(description="message type, e.g. nav_msgs/msg/Odometry")
+    match: Match | None = Field(default=None, description="how an answer finds its stimulus")
+    value: str | None = Field(default=None, description="path of the signal, a number")
+    stamp: str | None = Field(default=None, description="path of the robot's own stamp")
+    stamp_clock: Literal["robot", "host"] = Field(
+        default="robot", description="`host`: the robot runs here and stamps with this host's system clock"
+    )
+    qos: Union[ProfileName, QoS, None] = Field(
+        default=None, description="default: deep, volatile, reliable where the publisher offers it"
+    )
+
+    @model_validator(mode="after")
+    def _match_path(self) -> ResponseOptions:
+        if self.match is not None and self.match.kind != "order" and not self.match.path:
+            raise ValueError(
+                f"match of kind {self.match.kind!r} needs `path`: where the answer carries the key"
+            )
+        if self.match is not None and self.match.kind == "order" and self.match.path:
+            raise ValueError("match of kind 'order' takes no `path`: the answers carry no key")
+        return self
+
+
+class Port(Strict):
+    """One way in or out: exactly one of ``stimulus`` and ``response``."""
+
+    stimulus: StimulusOptions | None = None
+    response: ResponseOptions | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Port:
+        if (self.stimulus is None) == (self.response is None):
+            raise ValueError("a port is exactly one of `stimulus` and `response`")
+        return self
+
+
+class Options(DeviceBase):
+    """A robot, simulator or anything else that speaks ROS 2 topics."""
+
+    adapter: Literal["ros2"]
+    domain_id: Union[Annotated[int, Field(ge=0, le=232)], Literal["auto"], None] = Field(
+        default=None,
+        description="ROS_DOMAIN_ID; `auto`: one derived from the run; default: the environment's, else 0",
+    )
+    discovery: Literal["localhost", "subnet", "system"] | None = Field(
+        default=None, description="how far discovery reaches; default: what the environment says"
+    )
+    namespace: str = Field(default="", pattern=r"^(/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|/)?$")
+    ports: dict[Name, Port] = Field(min_length=1)
+    patience_s: PositiveFloat = Field(
+        default=2.0, description="how long the preflight looks for the other side"
+    )
+    reader_depth: PositiveInt = Field(default=5000, description="depth of readers whose qos does not set one")
+
+    @model_validator(mode="after")
+    def _stop_port(self) -> Options:
+        if self.stop is not None:
+            port = self.ports.get(self.stop.port)
+            if port is None or port.stimulus is None:
+                known = ", ".join(sorted(name for name, one in self.ports.items() if one.stimulus)) or "none"
+                raise ValueError(
+                    f"stop.port {self.stop.port!r} is not a stimulus port of this device; those: {known}"
+                )
+        return self

@@ -1,0 +1,217 @@
+"""Dotted paths into messages: ``header.stamp``, ``points[0].positions[2]``, ``poses[name=cf3].pose``.
+
+A message class tells its fields by ``get_fields_and_field_types()`` as strings such as ``double``, ``string<=8``,
+``double[36]``, ``sequence<geometry_msgs/Pose, 4>``; :class:`FieldType` is such a string taken apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Union
+
+from harness.adapters.ros2 import vendor
+from harness.errors import ConfigurationError
+
+INTEGERS: dict[str, tuple[str, int]] = {
+    "int8": ("b", 1),
+    "uint8": ("B", 1),
+    "octet": ("B", 1),
+    "char": ("B", 1),
+    "int16": ("h", 2),
+    "uint16": ("H", 2),
+    "int32": ("i", 4),
+    "uint32": ("I", 4),
+    "int64": ("q", 8),
+    "uint64": ("Q", 8),
+}
+"""struct code and size of the integer types (IDL names as rosidl gives them to Python)."""
+FLOATS: dict[str, tuple[str, int]] = {"float": ("f", 4), "double": ("d", 8)}
+BOOLEAN = {"boolean": ("?", 1)}
+PRIMITIVES = {**INTEGERS, **FLOATS, **BOOLEAN}
+TIME = "builtin_interfaces/Time"
+
+
+@dataclass(frozen=True)
+class FieldType:
+    """``base``: a primitive, ``string``, ``wstring`` or ``package/Name``. ``size``: of a fixed array.
+    ``sequence``: of variable length, at most ``bound`` long if that is given."""
+
+    base: str
+    size: int | None = None
+    sequence: bool = False
+    bound: int | None = None
+
+    @property
+    def plural(self) -> bool:
+        """Whether it is an array or a sequence."""
+        return self.sequence or self.size is not None
+
+    @property
+    def element(self) -> FieldType:
+        """The type of one element."""
+        return replace(self, size=None, sequence=False, bound=None)
+
+    @property
+    def nested(self) -> bool:
+        """Whether it is a message of its own."""
+        return "/" in self.base
+
+    def __str__(self) -> str:
+        if self.sequence:
+            return f"sequence<{self.base}>"
+        return self.base if self.size is None else f"{self.base}[{self.size}]"
+
+
+@dataclass(frozen=True)
+class Select:
+    """The element of a list whose ``field`` is ``value``."""
+
+    field: str
+    value: str
+
+
+Step = Union[str, int, Select]
+_STEP = re.compile(r"(?P<field>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[(?P<key>[A-Za-z_]\w*)=(?P<value>[^\]]*)\]")
+
+
+@lru_cache(maxsize=1024)
+def parse(path: str) -> tuple[Step, ...]:
+    """Take a path apart. Raises ConfigurationError when it is none."""
+    steps: list[Step] = []
+    position = 0
+    while position < len(path):
+        if path[position] == "." and steps:
+            position += 1
+        found = _STEP.match(path, position)
+        if found is None or (found["field"] and steps and path[position - 1] != "."):
+            raise ConfigurationError(
+                f"{path!r} is not a path into a message (at character {position + 1})",
+                hint="write fields with dots and elements with brackets, as in points[0].positions[2]",
+            )
+        if found["field"]:
+            steps.append(found["field"])
+        elif found["index"]:
+            steps.append(int(found["index"]))
+        else:
+            steps.append(Select(found["key"], found["value"]))
+        position = found.end()
+    if not steps:
+        raise ConfigurationError("an empty path into a message", hint="name a field, e.g. header.stamp")
+    return tuple(steps)
+
+
+@lru_cache(maxsize=4096)
+def parse_type(text: str) -> FieldType:
+    """One type string of ``get_fields_and_field_types()`` taken apart."""
+    if found := re.fullmatch(r"sequence<(.+?)(?:,\s*(\d+))?>", text):
+        bound = int(found[2]) if found[2] else None
+        return replace(parse_type(found[1]), sequence=True, bound=bound)
+    if found := re.fullmatch(r"(.+)\[(\d+)\]", text):
+        return replace(parse_type(found[1]), size=int(found[2]))
+    return FieldType(re.sub(r"<=?\d+>?$", "", text))
+
+
+def fields(message: type) -> dict[str, FieldType]:
+    """Fields of a message class in the order they are sent."""
+    raw: dict[str, str] = message.get_fields_and_field_types()  # type: ignore[attr-defined]
+    return {name: parse_type(text) for name, text in raw.items()}
+
+
+@lru_cache(maxsize=512)
+def nested_class(base: str) -> type:
+    """Class of a nested message, ``package/Name``."""
+    package, _, name = base.partition("/")
+    name = name.rpartition("/")[2]
+    loaded: type = getattr(vendor.load(f"{package}.msg"), name)
+    return loaded
+
+
+def full_name(message: type) -> str:
+    """``package/msg/Name`` of a message class."""
+    return f"{message.__module__.split('.')[0]}/msg/{message.__name__}"
+
+
+def resolve(message: type, path: str) -> FieldType:
+    """Type of the field at ``path``. Raises ConfigurationError naming the nearest field when there is none."""
+    current: FieldType | None = None
+    owner: type = message
+    for step in parse(path):
+        if isinstance(step, str):
+            if current is not None:
+                if current.plural or not current.nested:
+                    kind = f"{current} takes an index first" if current.plural else f"{current} has no fields"
+                    raise ConfigurationError(
+                        f"{path!r} of {full_name(message)}: {kind}, so there is no {step!r}"
+                    )
+                owner = nested_class(current.base)
+            known = fields(owner)
+            if step not in known:
+                raise ConfigurationError(
+                    f"{path!r}: {full_name(owner)} has no field {step!r}", hint=_nearest(step, known, message)
+                )
+            current = known[step]
+        else:
+            if current is None or not current.plural:
+                raise ConfigurationError(
+                    f"{path!r} of {full_name(message)}: {current or 'a message'} takes no index"
+                )
+            if isinstance(step, int):
+                limit = current.size if current.size is not None else current.bound
+                if limit is not None and step >= limit:
+                    raise ConfigurationError(
+                        f"{path!r} of {full_name(message)}: index {step} is beyond {current}",
+                        hint=f"indices go from 0 to {limit - 1}",
+                    )
+            else:
+                inner = fields(nested_class(current.base)) if current.nested else {}
+                if step.field not in inner:
+                    raise ConfigurationError(
+                        f"{path!r}: elements of {current} have no field {step.field!r}",
+                        hint=_nearest(step.field, inner, message),
+                    )
+            current = current.element
+    assert current is not None
+    return current
+
+
+def _nearest(wrong: str, known: dict[str, FieldType], message: type) -> str:
+    near = difflib.get_close_matches(wrong, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}? fields: {', '.join(known)}"
+    deeper = [path for path in leaves(message) if wrong in re.split(r"[.\[]", path)]
+    if deeper:
+        return f"did you mean {deeper[0]!r}? fields here: {', '.join(known) or 'none'}"
+    return f"fields: {', '.join(known) or 'none'}"
+
+
+def leaves(message: type, prefix: str = "", depth: int = 6) -> list[str]:
+    """Every path to a field that is not a message with fields of its own; times count as leaves."""
+    found: list[str] = []
+    for name, kind in fields(message).items():
+        if kind.nested and not kind.plural and kind.base != TIME and depth:
+            found += leaves(nested_class(kind.base), f"{prefix}{name}.", depth - 1)
+        else:
+            found.append(f"{prefix}{name}")
+    return found
+
+
+def read(message: Any, steps: Sequence[Step]) -> Any:
+    """Value at a path that :func:`resolve` has accepted. Raises LookupError for an element that is not there."""
+    current = message
+    for step in steps:
+        if isinstance(step, str):
+            current = getattr(current, step)
+        elif isinstance(step, int):
+            current = current[step]
+        else:
+            current = next(one for one in _elements(current) if str(getattr(one, step.field)) == step.value)
+    return current
+
+
+def _elements(items: Any) -> Any:
+    yield from items
+    raise LookupError("no such element")

@@ -1,0 +1,86 @@
+"""QoS profiles from rig files, in words, and what two of them make of each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.adapters.ros2 import vendor
+from harness.adapters.ros2.options import QoS
+
+_ALIASES = {"services": "services_default"}
+_STIMULUS_DEPTH = 100
+
+
+def profile(wanted: QoS | str | None, *, reader_depth: int | None = None) -> Any:
+    """An rclpy QoSProfile. ``reader_depth``: of a response whose rig file names no depth; None for a stimulus."""
+    module = vendor.load("rclpy.qos")
+    options = QoS(profile=wanted) if isinstance(wanted, str) else (wanted or QoS())  # type: ignore[arg-type]
+    name = _ALIASES.get(options.profile, options.profile)
+    preset = module.QoSPresetProfiles[name.upper()].value
+    made = module.QoSProfile(
+        history=preset.history,
+        depth=preset.depth,
+        reliability=preset.reliability,
+        durability=preset.durability,
+        deadline=preset.deadline,
+        lifespan=preset.lifespan,
+        liveliness=preset.liveliness,
+        liveliness_lease_duration=preset.liveliness_lease_duration,
+    )
+    if options.depth is not None:
+        made.depth = options.depth
+    elif reader_depth is not None:
+        # What a shallow reader drops behind a busy harness would look like the robot's loss.
+        made.history = module.HistoryPolicy.KEEP_LAST
+        made.depth = reader_depth
+    else:
+        made.depth = max(made.depth, _STIMULUS_DEPTH)
+    for field, policy in (
+        ("reliability", "ReliabilityPolicy"),
+        ("durability", "DurabilityPolicy"),
+        ("history", "HistoryPolicy"),
+        ("liveliness", "LivelinessPolicy"),
+    ):
+        value = getattr(options, field)
+        if value is not None:
+            setattr(made, field, getattr(module, policy)[value.upper()])
+    duration = vendor.load("rclpy.duration").Duration
+    for field, source in (
+        ("deadline", "deadline_ms"),
+        ("lifespan", "lifespan_ms"),
+        ("liveliness_lease_duration", "liveliness_lease_ms"),
+    ):
+        value = getattr(options, source)
+        if value is not None:
+            setattr(made, field, duration(nanoseconds=round(value * 1e6)))
+    return made
+
+
+def follows(wanted: QoS | str | None) -> bool:
+    """Whether a response's reliability is ours to choose: the rig file says nothing about it."""
+    return wanted is None or (
+        isinstance(wanted, QoS) and wanted.profile == "default" and wanted.reliability is None
+    )
+
+
+def words(made: Any) -> str:
+    """A profile for the report, e.g. ``reliable, volatile, keep_last 10``."""
+    depth = f" {made.depth}" if made.history.name == "KEEP_LAST" else ""
+    return f"{_low(made.reliability)}, {_low(made.durability)}, {_low(made.history)}{depth}"
+
+
+def mismatch(offered: Any, requested: Any) -> str | None:
+    """Why a reader of ``requested`` gets nothing from a writer of ``offered``, in words; None where it does."""
+    module = vendor.load("rclpy.qos")
+    compatibility, reason = module.qos_check_compatible(offered, requested)
+    if compatibility != module.QoSCompatibility.ERROR:
+        return None
+    text = str(reason).replace("ERROR: ", "").strip().rstrip(";")
+    return (
+        f"{text} (offered: {_low(offered.reliability)}, {_low(offered.durability)};"
+        f" requested: {_low(requested.reliability)}, {_low(requested.durability)})"
+    )
+
+
+def _low(policy: Any) -> str:
+    return str(policy.name).lower()

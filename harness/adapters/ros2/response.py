@@ -1,0 +1,144 @@
+"""A response: serialised answers, taken with the middleware's receive stamp, their key read in place."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.adapters.ros2 import cdr, messages, paths, vendor
+from harness.adapters.ros2.options import ResponseOptions
+from harness.adapters.ros2.paths import FLOATS, PRIMITIVES, TIME
+from harness.clock import HostClock
+from harness.errors import ConfigurationError
+from harness.model import HOST_REALTIME, NO_KEY, NO_STAMP, Finding, ObservationFlag, Severity
+from harness.ports import Sink
+
+_NAN = float("nan")
+_INT64 = 2**63
+
+
+class TopicResponse:
+    """Observes one topic. ``on_message`` is the subscription's callback."""
+
+    received_clock = HOST_REALTIME
+    received_is = "middleware receive stamp"
+
+    def __init__(
+        self,
+        name: str,
+        options: ResponseOptions,
+        robot_clock: str,
+        clock: HostClock,
+        report: Callable[[Finding], None],
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.message = messages.message_class(options.type)
+        self.stamp_clock = HOST_REALTIME if options.stamp_clock == "host" else robot_clock
+        self.unreadable = 0
+        self._sinks: tuple[Sink, ...] = ()
+        self._report = report
+        self._key = self._field(_key_path(options), "match.path", _is_key)
+        self._stamp = self._field(options.stamp, "stamp", _is_stamp)
+        self._value = self._field(options.value, "value", _is_number)
+        self.on_message = self._callback(clock)
+
+    def listen(self, sink: Sink) -> None:
+        """Give ``sink`` every observation from now on; several sinks may listen."""
+        self._sinks = (*self._sinks, sink)
+
+    def _field(
+        self, path: str | None, what: str, accepts: Callable[[paths.FieldType], bool]
+    ) -> _Field | None:
+        if path is None:
+            return None
+        kind = paths.resolve(self.message, path)
+        if not accepts(kind):
+            wanted = {"value": "a number", "stamp": "a builtin_interfaces/Time or a 64-bit integer"}
+            raise ConfigurationError(
+                f"port {self.name}: {what} {path!r} of {self.options.type} is of type {kind}",
+                hint=f"name a field that is {wanted.get(what, 'a builtin_interfaces/Time or an integer')}",
+            )
+        return _Field(self.message, path)
+
+    def _callback(self, clock: HostClock) -> Callable[[bytes, Any], None]:
+        monotonic, realtime = clock.monotonic_ns, clock.realtime_ns
+        key_field, stamp_field, value_field = self._key, self._stamp, self._value
+
+        def on_message(data: bytes, info: Mapping[str, Any]) -> None:
+            seen = monotonic()
+            sinks = self._sinks
+            if not sinks:
+                return
+            try:
+                key = NO_KEY if key_field is None else int(key_field.read(data))
+                stamp = NO_STAMP if stamp_field is None else int(stamp_field.read(data))
+                value = _NAN if value_field is None else float(value_field.read(data))
+                if not -_INT64 <= key < _INT64:
+                    key = NO_KEY
+            except (LookupError, struct.error, ValueError, OverflowError, RuntimeError) as error:
+                key, stamp, value = NO_KEY, NO_STAMP, _NAN
+                self._cannot_read(error)
+            flags = 0
+            received = info["received_timestamp"]
+            if received <= 0:  # what rmw gives where the middleware has no such stamp
+                received, flags = realtime(), ObservationFlag.NOT_MIDDLEWARE.value
+            for sink in sinks:
+                sink(key, stamp, received, seen, value, flags)
+
+        return on_message
+
+    def _cannot_read(self, error: Exception) -> None:
+        self.unreadable += 1
+        if self.unreadable == 1:
+            self._report(
+                Finding(
+                    "answer unreadable",
+                    Severity.WARNING,
+                    f"a message on {self.options.topic} could not be read as {self.options.type}: {error}",
+                    remedy="look at it with `ros2 topic echo`: lists may be shorter than the paths of the rig file say",
+                )
+            )
+
+
+class _Field:
+    """Reads one number or time out of a serialised message."""
+
+    def __init__(self, message: type, path: str) -> None:
+        self._message = message
+        self._steps = paths.parse(path)
+        self._deserialize = vendor.load("rclpy.serialization").deserialize_message
+        self._constant: int | None = None
+        try:
+            self._locator: cdr.Locator | None = cdr.locate(message, path)
+        except cdr.NotLocatable:
+            self._locator = None
+        else:
+            self._constant = self._locator.constant
+            self._reader = cdr.reader(self._locator.kind)
+
+    def read(self, data: bytes) -> Any:
+        """The number; a time in ns. Raises LookupError or struct.error where it is not there."""
+        if self._locator is None or data[0] != 0 or data[1] > 1:
+            # Also what is not PLAIN_CDR: the middleware's own deserialiser knows, or says that it does not.
+            found = paths.read(self._deserialize(data, self._message), self._steps)
+            return found.sec * 1_000_000_000 + found.nanosec if hasattr(found, "nanosec") else found
+        at = self._constant
+        return self._reader(data, self._locator.offset(data) if at is None else at)
+
+
+def _key_path(options: ResponseOptions) -> str | None:
+    return options.match.path if options.match is not None and options.match.kind != "order" else None
+
+
+def _is_key(kind: paths.FieldType) -> bool:
+    return not kind.plural and (kind.base == TIME or kind.base in paths.INTEGERS)
+
+
+def _is_stamp(kind: paths.FieldType) -> bool:
+    return not kind.plural and kind.base in (TIME, "int64", "uint64")
+
+
+def _is_number(kind: paths.FieldType) -> bool:
+    return not kind.plural and kind.base in PRIMITIVES and (kind.base in FLOATS or kind.base != "octet")

@@ -1,0 +1,177 @@
+"""A stimulus: one message serialised once, its key patched in place for each send."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.adapters.ros2 import messages, paths, vendor
+from harness.adapters.ros2.cdr import ENCAPSULATION
+from harness.adapters.ros2.options import StimulusOptions
+from harness.adapters.ros2.paths import INTEGERS, TIME, FieldType
+from harness.clock import HostClock
+from harness.errors import ConfigurationError, OperationError, SafetyError
+from harness.ports import KeyKind
+
+_SECOND = 1_000_000_000
+
+
+class PreparedMessage:
+    """A serialised message and where its key lies (``offset`` None: it carries none). Not shared by threads."""
+
+    __slots__ = ("buffer", "offset")
+
+    def __init__(self, buffer: bytearray, offset: int | None) -> None:
+        self.buffer = buffer
+        self.offset = offset
+
+
+class TopicStimulus:
+    """Publishes one topic. ``publisher`` None: may prepare, may not send (``harness check``)."""
+
+    def __init__(
+        self,
+        name: str,
+        options: StimulusOptions,
+        limits: Mapping[str, float],
+        publisher: Any | None,
+        clock: HostClock,
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.message = messages.message_class(options.type)
+        self.publisher = publisher
+        self.last_key: int | None = None
+        self._limits = limits
+        self._now: Callable[[], int] = clock.monotonic_ns
+        self.key_kind, self._key_path, self._key_type = _key(self.message, options)
+        self._pack = struct.Struct("=" + _code(self._key_type)) if self._key_type else None
+        self._is_time = self._key_type is not None and self._key_type.base == TIME
+        self.key_max = _key_max(self._key_type)
+
+    def prepare(self, values: Mapping[str, Any]) -> PreparedMessage:
+        """Serialise one message with ``values`` by path over the type's defaults.
+
+        Raises ConfigurationError for a wrong path or type, SafetyError for a value beyond the device's limits.
+        """
+        made = messages.build(self.message, values)
+        self._check_limits(made)
+        serialize = vendor.load("rclpy.serialization").serialize_message
+        if self._key_path is None:
+            return PreparedMessage(bytearray(serialize(made)), None)
+        # Two keys that differ in every byte: what differs between the two buffers is the key.
+        width = 8 if self._is_time else struct.calcsize(_code(self._key_type))
+        first, second = self._example(0x01, width), self._example(0x32, width)
+        messages.assign(made, self._key_path, first)
+        one = bytes(serialize(made))
+        messages.assign(made, self._key_path, second)
+        two = bytes(serialize(made))
+        if one[0] != 0 or one[1] not in (0, 1):
+            raise OperationError(
+                f"port {self.name}: the middleware serialises in an unknown way ({one[:4].hex()})"
+            )
+        differing = [at for at, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+        if (
+            len(differing) != width
+            or differing[-1] - differing[0] != width - 1
+            or differing[0] < ENCAPSULATION
+        ):
+            raise ConfigurationError(
+                f"port {self.name}: the key at {self._key_path!r} is not one field of {width} bytes in the message",
+                hint="choose a key field of type builtin_interfaces/Time or of an integer type",
+            )
+        order = "<" if one[1] else ">"
+        self._pack = struct.Struct(order + _code(self._key_type))
+        return PreparedMessage(bytearray(one), differing[0])
+
+    def send(self, key: int, prepared: PreparedMessage) -> tuple[int, int]:
+        """Patch the key and publish the bytes. Returns CLOCK_MONOTONIC in ns just before and just after.
+
+        Raises OperationError when the middleware refuses it or the key does not fit its field.
+        """
+        try:
+            if prepared.offset is not None:
+                assert self._pack is not None
+                if self._is_time:
+                    self._pack.pack_into(prepared.buffer, prepared.offset, *divmod(key, _SECOND))
+                else:
+                    self._pack.pack_into(prepared.buffer, prepared.offset, key)
+            data = bytes(prepared.buffer)
+            publish = self.publisher.publish  # type: ignore[union-attr]
+            before = self._now()
+            publish(data)
+            after = self._now()
+        except struct.error as error:
+            raise OperationError(
+                f"port {self.name}: key {key} does not fit {self._key_path!r} ({self._key_type})",
+                hint="send fewer stimuli, or carry the key in a wider field",
+            ) from error
+        except Exception as error:
+            if self.publisher is None:
+                raise OperationError(f"port {self.name}: opened to look only, so nothing is sent") from None
+            raise OperationError(f"could not publish on {self.options.topic}: {error}") from error
+        self.last_key = key
+        return before, after
+
+    def _example(self, byte: int, width: int) -> Any:
+        if self._is_time:
+            made = paths.nested_class(TIME)()
+            made.sec = int.from_bytes([byte + i for i in range(4)], "big")
+            # Below 1e9 and, like sec, with no byte in common.
+            made.nanosec = int.from_bytes([byte // 2 + i for i in range(4)], "big")
+            return made
+        return int.from_bytes([byte + i for i in range(width)], "big")
+
+    def _check_limits(self, made: Any) -> None:
+        for path, limit in self._limits.items():
+            try:
+                paths.resolve(self.message, path)
+                value = paths.read(made, paths.parse(path))
+            except (ConfigurationError, LookupError):
+                continue  # a limit of another port of the device; the device has checked that one knows it
+            if not isinstance(value, (int, float)) or not math.isfinite(value) or abs(value) > limit:
+                raise SafetyError(
+                    f"{path} = {value!r} on port {self.name} is beyond the limit of {limit:g}",
+                    hint="lower the value, or agree on another limit in the rig file (limits)",
+                )
+
+
+def _key(message: type, options: StimulusOptions) -> tuple[KeyKind, str | None, FieldType | None]:
+    if options.key is None:
+        return KeyKind.NONE, None, None
+    wanted: str | None = None
+    if isinstance(options.key, dict):
+        ((path, wanted),) = options.key.items()
+    else:
+        path = options.key
+    kind = paths.resolve(message, path)
+    if kind.plural or (kind.base != TIME and (kind.base not in INTEGERS or kind.base == "octet")):
+        raise ConfigurationError(
+            f"key {path!r} of {options.type} is of type {kind}, which carries no key",
+            hint="the key goes into a field of type builtin_interfaces/Time or of an integer type",
+        )
+    if wanted == "stamp" and kind.base not in (TIME, "int64", "uint64"):
+        raise ConfigurationError(
+            f"key {path!r} of {options.type} is of type {kind}, too narrow for a stamp in nanoseconds",
+            hint=f"write `key: {{{path}: sequence}}`, or name a builtin_interfaces/Time or a 64-bit integer",
+        )
+    if wanted is None:
+        wanted = "stamp" if kind.base == TIME else "sequence"
+    return KeyKind(wanted), path, kind
+
+
+def _code(kind: FieldType | None) -> str:
+    if kind is None:
+        return ""
+    return "iI" if kind.base == TIME else INTEGERS[kind.base][0]
+
+
+def _key_max(kind: FieldType | None) -> int | None:
+    if kind is None:
+        return None
+    if kind.base == TIME:
+        return (2**31 - 1) * _SECOND + _SECOND - 1
+    bits = INTEGERS[kind.base][1] * 8
+    return int(2**bits - 1 if kind.base.startswith("u") else 2 ** (bits - 1) - 1)
