@@ -5,20 +5,42 @@ Options that only one adapter knows live beside that adapter; :class:`DeviceBase
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+)
+from pydantic_core import PydanticCustomError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="letters, digits, underscore")]
 RigName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="letters, digits, hyphen")]
 PortRef = Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$", description="device.port")]
-Scalar = Union[bool, int, float, str]
+
+
+def _scalar(value: Any) -> Any:
+    # Said once and plainly; the union below would complain once per member.
+    if not isinstance(value, (bool, int, float, str)):
+        raise PydanticCustomError("scalar", "must be a number, text, true or false")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("scalar", "must be a finite number")
+    return value
+
+
+Scalar = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
 
 
 class Strict(BaseModel):
     """A section of the rig file: unknown keys are mistakes, nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class RigInfo(Strict):
@@ -46,22 +68,67 @@ class Process(Strict):
     env: dict[str, str] = {}
     cwd: str | None = Field(default=None, description="relative to the rig file")
     ready: Ready = Ready()
-    stop_timeout_s: PositiveFloat = Field(default=5.0, description="from SIGINT to SIGTERM, and again to SIGKILL")
+    stop_timeout_s: PositiveFloat = Field(
+        default=5.0, description="from SIGINT to SIGTERM, and again to SIGKILL"
+    )
+
+
+def _element_kind(value: Any) -> str:
+    return "list" if isinstance(value, (list, tuple)) else "value"
+
+
+Element = Annotated[
+    Annotated[Scalar, Tag("value")] | Annotated[list[Scalar], Tag("list")], Discriminator(_element_kind)
+]
+"""A constant: one value, or the elements of an array field."""
 
 
 class Alternate(Strict):
     """One value after the other, again and again."""
 
-    alternate: list[Scalar] = Field(min_length=2)
+    alternate: list[Element] = Field(min_length=2)
 
 
 class Sequence(Strict):
     """Values in this order; the last one stays."""
 
-    sequence: list[Scalar] = Field(min_length=1)
+    sequence: list[Element] = Field(min_length=1)
 
 
-Value = Union[Scalar, list[Scalar], Alternate, Sequence]
+def _by_key(*keys: tuple[str, type[BaseModel]]) -> Any:
+    """A discriminator: the member of the union whose distinguishing key the mapping has."""
+
+    def choose(value: Any) -> str | None:
+        for key, model in keys:
+            if isinstance(value, model) or (isinstance(value, dict) and key in value):
+                return model.__name__
+        return None
+
+    return choose
+
+
+_changing = _by_key(("alternate", Alternate), ("sequence", Sequence))
+
+
+def _value_kind(value: Any) -> str | None:
+    if isinstance(value, (dict, BaseModel)):
+        chosen: str | None = _changing(value)
+        return chosen
+    return _element_kind(value)
+
+
+Value = Annotated[
+    Annotated[Scalar, Tag("value")]
+    | Annotated[list[Scalar], Tag("list")]
+    | Annotated[Alternate, Tag("Alternate")]
+    | Annotated[Sequence, Tag("Sequence")],
+    Discriminator(
+        _value_kind,
+        custom_error_type="value_kind",
+        custom_error_message="must be a value, a list, `alternate: [...]` or `sequence: [...]`",
+    ),
+]
+"""What a field of a stimulus is set to: a constant, or values that change from send to send."""
 
 
 class Match(Strict):
@@ -109,10 +176,11 @@ class Paced(Strict):
 
     kind: Literal["paced"]
     rate_hz: PositiveFloat
-    samples: PositiveInt
+    samples: Annotated[int, Field(gt=0, le=10_000_000)]
     warmup_s: Annotated[float, Field(ge=0)] = 2.0
     periodic: bool = Field(
-        default=False, description="strictly periodic instead of jittered; needs robot_period_ms, see docs/design.md"
+        default=False,
+        description="strictly periodic instead of jittered; needs robot_period_ms, see docs/design.md",
     )
     robot_period_ms: PositiveFloat | None = Field(default=None, description="period of the robot's own loop")
     seed: int | None = Field(default=None, description="of the jitter; drawn and recorded if not given")
@@ -122,7 +190,7 @@ class Trials(Strict):
     """One stimulus at a time, from rest."""
 
     kind: Literal["trials"]
-    samples: PositiveInt
+    samples: Annotated[int, Field(gt=0, le=10_000_000)]
     warmup: Annotated[int, Field(ge=0)] = Field(default=3, description="trials before measuring")
     quiet_ms: PositiveFloat = Field(default=20.0, description="no answer for this long counts as rest")
     rest_timeout_s: PositiveFloat = 10.0
@@ -147,9 +215,11 @@ class CommandRoundTrip(Strict):
     stimulus: PortRef
     response: PortRef
     timeout_ms: PositiveFloat
-    schedule: Annotated[Union[Paced, Trials], Field(discriminator="kind")]
+    schedule: Annotated[Paced | Trials, Field(discriminator="kind")]
     probing: Probing = Probing()
-    max_unanswered: PositiveInt = Field(default=100, description="unanswered in a row: the run ends in the safe stop")
+    max_unanswered: PositiveInt = Field(
+        default=100, description="unanswered in a row: the run ends in the safe stop"
+    )
 
 
 Scenario = CommandRoundTrip
@@ -172,8 +242,12 @@ class Requirement(Strict):
 class Host(Strict):
     """What the harness asks of this host while measuring."""
 
-    realtime: bool = Field(default=True, description="real-time priority, locked memory where the system allows it")
-    cpu: Annotated[int, Field(ge=0)] | None = Field(default=None, description="CPU that the sender is bound to")
+    realtime: bool = Field(
+        default=True, description="real-time priority, locked memory where the system allows it"
+    )
+    cpu: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="CPU that the sender is bound to"
+    )
     max_load_per_cpu: PositiveFloat = 1.5
 
 
@@ -215,11 +289,29 @@ class SleepStep(Strict):
     timeout_s: PositiveFloat = 3600.0
 
 
-Step = Union[SendStep, WaitStep, CallStep, AskStep, SleepStep]
+Step = Annotated[
+    Annotated[SendStep, Tag("SendStep")]
+    | Annotated[WaitStep, Tag("WaitStep")]
+    | Annotated[CallStep, Tag("CallStep")]
+    | Annotated[AskStep, Tag("AskStep")]
+    | Annotated[SleepStep, Tag("SleepStep")],
+    Discriminator(
+        _by_key(
+            ("send", SendStep),
+            ("wait_for", WaitStep),
+            ("call", CallStep),
+            ("ask", AskStep),
+            ("sleep_s", SleepStep),
+        ),
+        custom_error_type="step_kind",
+        custom_error_message="a step needs one of the keys send, wait_for, call, ask, sleep_s",
+    ),
+]
+"""One thing to do before or after measuring."""
 
 
 class RigFile(Strict):
-    """A whole rig file. ``devices`` is narrowed to the known adapters by :func:`harness.config.rig_model`."""
+    """A whole rig file. :func:`harness.config.load_rig` makes each of ``devices`` its adapter's options."""
 
     rig: RigInfo
     processes: dict[Name, Process] = {}
@@ -231,4 +323,6 @@ class RigFile(Strict):
     monitors: list[Monitor] = []
     requirements: list[Requirement] = Field(min_length=1)
     host: Host = Host()
-    environment: dict[str, str] = Field(default={}, description="payload, surface, distances, ... for the report")
+    environment: dict[str, str] = Field(
+        default={}, description="payload, surface, distances, ... for the report"
+    )

@@ -1,0 +1,237 @@
+"""What one part of a rig file says about another: ports, scenarios, requirements, stops and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.config import devices as dev
+from harness.config import schema
+from harness.config.explain import Refusal
+from harness.config.problems import DataPath, suggest
+from harness.config.values import expand_variants, flatten, limit_of, violations
+from harness.errors import ConfigurationError
+
+_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@dataclass
+class Parts:
+    """The parts of a file that are valid by themselves; a broken one is None, its name still known."""
+
+    simulated: bool | None = None
+    processes: dict[str, schema.Process | None] = field(default_factory=dict)
+    devices: dict[str, schema.DeviceBase | None] = field(default_factory=dict)
+    steps: dict[str, list[Any]] = field(default_factory=dict)
+    scenarios: dict[str, schema.Scenario | None] = field(default_factory=dict)
+    monitors: list[schema.Monitor | None] = field(default_factory=list)
+    requirements: list[schema.Requirement | None] = field(default_factory=list)
+
+
+def check(parts: Parts) -> Iterator[Refusal]:
+    """Every contradiction between the parts."""
+    for name, process in parts.processes.items():
+        yield from _process(parts, name, process)
+    for name, device in parts.devices.items():
+        if device is not None:
+            yield from _device(parts, name, device)
+    for section, steps in parts.steps.items():
+        for index, step in enumerate(steps):
+            yield from _step(parts, (section, index), step)
+    for name, scenario in parts.scenarios.items():
+        if scenario is not None:
+            yield from _scenario(parts, ("scenarios", name), scenario)
+    for index, monitor in enumerate(parts.monitors):
+        if monitor is not None:
+            yield from _reference(parts, ("monitors", index, "port"), monitor.port, "response")
+            yield from _bounds(("monitors", index), monitor, required=True)
+    yield from _requirements(parts)
+
+
+def _process(parts: Parts, name: str, process: schema.Process | None) -> Iterator[Refusal]:
+    path: DataPath = ("processes", name, "ready")
+    if process is None:
+        return
+    asked = process.ready.device
+    if asked is not None and asked not in parts.devices:
+        yield Refusal((*path, "device"), f"there is no device {asked!r}; {suggest(asked, parts.devices)}")
+    elif asked is None and process.ready.publishes is not None and len(parts.devices) > 1:
+        names = ", ".join(parts.devices)
+        yield Refusal(
+            (*path, "publishes"),
+            f"needs `device` beside it, since the rig has several devices: {names}",
+            True,
+        )
+
+
+def _reference(parts: Parts, path: DataPath, reference: str, wanted: str) -> Iterator[Refusal]:
+    """A ``device.port`` that has to exist and to be a ``wanted`` one."""
+    device_name, _, port_name = reference.partition(".")
+    if device_name not in parts.devices:
+        yield Refusal(path, f"there is no device {device_name!r}; {suggest(device_name, parts.devices)}")
+        return
+    device = parts.devices[device_name]
+    if device is None:
+        return
+    ports = dev.ports_of(device)
+    fitting = [name for name, port in ports.items() if dev.direction(port) == wanted]
+    if port_name not in ports:
+        none = f"it has no {wanted} port"
+        yield Refusal(path, f"{device_name} has no port {port_name!r}; {suggest(port_name, fitting, none)}")
+    elif port_name not in fitting:
+        others = f"; {wanted} ports: {', '.join(fitting)}" if fitting else ""
+        yield Refusal(path, f"{reference} is a {dev.direction(ports[port_name])}, not a {wanted}{others}")
+
+
+def _port(parts: Parts, reference: str) -> Any:
+    device_name, _, port_name = reference.partition(".")
+    return dev.ports_of(parts.devices.get(device_name)).get(port_name)
+
+
+def _device(parts: Parts, name: str, device: schema.DeviceBase) -> Iterator[Refusal]:
+    path: DataPath = ("devices", name)
+    ports = dev.ports_of(device)
+    sending = [port for port, options in ports.items() if dev.direction(options) == "stimulus"]
+    for port, options in ports.items():
+        if dev.direction(options) is None:
+            yield Refusal(
+                (*path, "ports", port), "a port needs one of the keys stimulus, response, fault", True
+            )
+    if parts.simulated is False and sending:
+        if device.stop is None:
+            yield Refusal(
+                (*path, "stop"),
+                f"a real device with stimulus ports ({', '.join(sending)}) needs `stop`",
+                True,
+            )
+        if not device.limits:
+            yield Refusal(
+                (*path, "limits"),
+                f"a real device with stimulus ports ({', '.join(sending)}) needs `limits`",
+                True,
+            )
+    for port in sending:
+        here = (*path, "ports", port, "stimulus", "values")
+        yield from _values(parts, device, here, dev.values_of(ports[port]))
+    if device.stop is not None:
+        yield from _values(parts, device, (*path, "stop", "values"), device.stop.values, is_stop=True)
+
+
+def _values(
+    parts: Parts, device: schema.DeviceBase, path: DataPath, values: dict[str, Any], is_stop: bool = False
+) -> Iterator[Refusal]:
+    """All sets that these values expand to, against the device's limits."""
+    try:
+        variants = expand_variants(values)
+    except ConfigurationError as error:
+        yield Refusal(path, error.message, True)
+        return
+    wrong: dict[str, str] = {}
+    for variant in variants:
+        for key, message in violations(device.limits, variant):
+            wrong.setdefault(key, message)
+    for key, message in wrong.items():
+        yield Refusal((*path, key), message)
+    # A field that a limit forgot, or misspelt, would go out unchecked, and no less so in a stop.
+    if device.limits and (is_stop or parts.simulated is False):
+        for key, value in variants[0].items():
+            numbers = [field for field, single in flatten(value, key) if _is_number(single)]
+            if key not in wrong and numbers and limit_of(device.limits, numbers[0]) is None:
+                yield Refusal(
+                    (*path, key),
+                    f"no limit covers this field; {suggest(key, device.limits)} (in `limits`)",
+                    True,
+                )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _step(parts: Parts, path: DataPath, step: Any) -> Iterator[Refusal]:
+    if isinstance(step, schema.SendStep):
+        yield from _reference(parts, (*path, "send"), step.send, "stimulus")
+        device = parts.devices.get(step.send.partition(".")[0])
+        if device is not None:
+            yield from _values(parts, device, (*path, "values"), step.values)
+    elif isinstance(step, schema.WaitStep):
+        yield from _reference(parts, (*path, "wait_for"), step.wait_for, "response")
+        yield from _bounds(path, step, required=False)
+
+
+def _bounds(path: DataPath, part: schema.Monitor | schema.WaitStep, required: bool) -> Iterator[Refusal]:
+    if part.at_least is None and part.at_most is None:
+        if required:
+            yield Refusal((*path, "at_least"), "needs at_least, at_most or both", True)
+    elif part.at_least is not None and part.at_most is not None and part.at_least > part.at_most:
+        yield Refusal((*path, "at_least"), f"{part.at_least:g} is more than at_most, {part.at_most:g}")
+
+
+def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterator[Refusal]:
+    yield from _reference(parts, (*path, "stimulus"), scenario.stimulus, "stimulus")
+    yield from _reference(parts, (*path, "response"), scenario.response, "response")
+    schedule = scenario.schedule
+    if isinstance(schedule, schema.Paced):
+        if schedule.periodic and schedule.robot_period_ms is None:
+            yield Refusal(
+                (*path, "schedule", "periodic"),
+                "needs robot_period_ms beside it: a strictly periodic schedule samples single phases of the"
+                " robot's loop, and the phases covered have to be checked",
+                True,
+            )
+    elif schedule.dwell_ms[0] > schedule.dwell_ms[1]:
+        first, last = schedule.dwell_ms
+        yield Refusal(
+            (*path, "schedule", "dwell_ms"), f"from {first:g} to {last:g}: the first may not be the larger"
+        )
+    response, stimulus = _port(parts, scenario.response), _port(parts, scenario.stimulus)
+    if dev.direction(response) != "response":
+        return
+    match = dev.match_of(response)
+    if match is None:
+        device, _, port = scenario.response.partition(".")
+        yield Refusal(
+            ("devices", device, "ports", port, "response", "match"),
+            f"needed by the scenario {path[-1]}: how an answer finds its stimulus",
+            True,
+        )
+        return
+    if match.kind == "order" and not isinstance(schedule, schema.Trials):
+        yield Refusal(
+            (*path, "schedule", "kind"),
+            f"must be trials: {scenario.response} matches by order, so only one stimulus may be outstanding",
+        )
+    key = dev.key_kind_of(stimulus) if dev.direction(stimulus) == "stimulus" else None
+    if match.kind != "order" and key is not None and key != match.kind:
+        carries = "carries no key" if key == "none" else f"carries a {key} as its key"
+        yield Refusal(
+            (*path, "response"),
+            f"{scenario.response} matches by {match.kind}, but {scenario.stimulus} {carries}",
+        )
+
+
+def _requirements(parts: Parts) -> Iterator[Refusal]:
+    seen: dict[str, int] = {}
+    for index, requirement in enumerate(parts.requirements):
+        path: DataPath = ("requirements", index)
+        if requirement is None:
+            continue
+        if requirement.id in seen:
+            yield Refusal(
+                (*path, "id"), f"{requirement.id!r} is already the id of requirements[{seen[requirement.id]}]"
+            )
+        seen.setdefault(requirement.id, index)
+        name = requirement.scenario
+        if name not in parts.scenarios:
+            yield Refusal(
+                (*path, "scenario"), f"there is no scenario {name!r}; {suggest(name, parts.scenarios)}"
+            )
+            continue
+        scenario = parts.scenarios[name]
+        if scenario is not None and requirement.limit * _MS[requirement.unit] >= scenario.timeout_ms:
+            yield Refusal(
+                (*path, "limit"),
+                f"{requirement.limit:g} {requirement.unit} is not below the timeout of scenario {name},"
+                f" {scenario.timeout_ms:g} ms: an answer after the timeout counts as lost",
+            )

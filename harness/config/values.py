@@ -1,0 +1,128 @@
+"""Values of a stimulus: the sets that are sent, and the one place where limits are enforced."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.config.schema import Alternate, Sequence
+from harness.errors import ConfigurationError, SafetyError
+
+MAX_VARIANTS = 4096
+"""Value sets of one stimulus; the tables hold their number in 16 bits."""
+
+
+def _changing(value: Any) -> tuple[str, list[Any]] | None:
+    if isinstance(value, Alternate):
+        return "alternate", list(value.alternate)
+    if isinstance(value, Sequence):
+        return "sequence", list(value.sequence)
+    if isinstance(value, Mapping):
+        for kind in ("alternate", "sequence"):
+            if set(value) == {kind} and isinstance(value[kind], (list, tuple)) and value[kind]:
+                return kind, list(value[kind])
+        raise ConfigurationError(f"{dict(value)!r} is neither `alternate: [...]` nor `sequence: [...]`")
+    return None
+
+
+def cycles(values: Mapping[str, Any]) -> bool:
+    """Whether the list of :func:`expand_variants` is sent again and again (else its last set is kept)."""
+    kinds = [changing[0] for changing in map(_changing, values.values()) if changing is not None]
+    return "alternate" in kinds
+
+
+def expand_variants(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The finite list of value sets to be sent, at least one.
+
+    With ``alternate`` the list is cycled; several of them combine to the least common multiple of their
+    lengths. With ``sequence`` it is run through once and its last set kept; a shorter one stays at its last
+    value meanwhile. Raises ConfigurationError when both kinds are mixed or the list exceeds ``MAX_VARIANTS``.
+    """
+    changing = {field: found for field, value in values.items() if (found := _changing(value)) is not None}
+    kinds = {kind for kind, _ in changing.values()}
+    if len(kinds) > 1:
+        raise ConfigurationError(
+            f"`alternate` and `sequence` are mixed in one set of values ({', '.join(sorted(changing))})",
+            hint="write all changing fields in the same way",
+        )
+    lengths = [len(elements) for _, elements in changing.values()]
+    cycled = kinds == {"alternate"}
+    count = math.lcm(*lengths) if cycled else max(lengths, default=1)
+    if count > MAX_VARIANTS:
+        raise ConfigurationError(
+            f"the changing values combine to {count} sets; at most {MAX_VARIANTS} are possible",
+            hint="use lists of equal length",
+        )
+
+    def nth(field: str, index: int) -> Any:
+        if field not in changing:
+            value = values[field]
+            return list(value) if isinstance(value, tuple) else value
+        elements = changing[field][1]
+        return elements[index % len(elements)] if cycled else elements[min(index, len(elements) - 1)]
+
+    return [{field: nth(field, index) for field in values} for index in range(count)]
+
+
+def flatten(value: Any, field: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value with its field's path: mappings add ``.key``, lists ``[index]``."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from flatten(inner, f"{field}.{key}" if field else str(key))
+    elif isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
+        elements = value.tolist() if hasattr(value, "tolist") else value
+        if not isinstance(elements, list | tuple):
+            yield field, elements
+            return
+        for index, inner in enumerate(elements):
+            yield from flatten(inner, f"{field}[{index}]")
+    else:
+        yield field, value
+
+
+_INDEX = re.compile(r"\[[^\]]*\]")
+
+
+def limit_of(limits: Mapping[str, float], field: str) -> float | None:
+    """The limit that holds for ``field``: the smallest of those on it, on its array or on a part it lies in.
+
+    A limit on ``data`` holds for ``data[3]``, one on ``twist.linear`` for ``twist.linear.x``.
+    """
+    bare = _INDEX.sub("", field)
+    holding = [
+        limit
+        for path, limit in limits.items()
+        for name in (field, bare)
+        if name == path or (name.startswith(path) and name[len(path)] in ".[")
+    ]
+    return min(holding, default=None)
+
+
+def violations(limits: Mapping[str, float], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key of ``values``, what is wrong) for every value that a limit forbids or that cannot be judged."""
+    for key, value in values.items():
+        for field, single in flatten(value, str(key)):
+            limit = limit_of(limits, field)
+            if isinstance(single, float) and not math.isfinite(single):
+                yield str(key), f"{field} = {single} is not a finite number"
+            elif limit is None or isinstance(single, bool):
+                continue
+            elif not isinstance(single, (int, float)):
+                yield str(key), f"{field} = {single!r} is not a number, but has a limit of {limit:g}"
+            elif abs(single) > limit:
+                yield str(key), f"{field} = {single:g} exceeds its limit of {limit:g}"
+
+
+def check_limits(limits: Mapping[str, float], values: Mapping[str, Any], where: str) -> None:
+    """Raise SafetyError naming field, value and limit when a value is larger in magnitude than its limit.
+
+    ``values`` is one set as it will be sent: paths of fields to values, lists (each element is checked)
+    or mappings. A limit whose field is not set is fine; a limited field that is no finite number is not.
+    """
+    found = [message for _, message in violations(limits, values)]
+    if found:
+        raise SafetyError(
+            f"{where}: {'; '.join(found)}", hint="lower the value, or the limits of the rig file are wrong"
+        )
