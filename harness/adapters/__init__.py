@@ -26,6 +26,9 @@ class Entry:
 BUILTIN: dict[str, Entry] = {
     "loopback": Entry("harness.adapters.loopback:LoopbackDevice", "harness.adapters.loopback:Options"),
     "ros2": Entry("harness.adapters.ros2.device:Ros2Device", "harness.adapters.ros2.options:Options"),
+    "recording": Entry(
+        "harness.testing.recording_device:RecordingDevice", "harness.testing.recording_device:Options"
+    ),
 }
 
 
