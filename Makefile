@@ -1,0 +1,46 @@
+# The same tasks that CI runs. The first two do everything on a fresh machine.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+RIG ?= sim_diff_drive
+
+.PHONY: help run test check lint format soak bench constraints setup clean
+
+help: ## list the tasks
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: setup ## measure the simulated robot, judge it, write the report (RIG=name for another rig)
+	$(BIN)/harness run $(RIG) $(ARGS)
+
+test: setup lint ## lint, types, tests
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+check: setup ## what `make run` would start and send
+	$(BIN)/harness check $(RIG)
+
+lint: setup ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+soak: setup ## long runs: an hour or so
+	$(BIN)/python -m pytest -m soak --timeout 5400 $(ARGS)
+
+bench: setup ## what the harness itself costs, beside its peers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+constraints: setup ## pin the newest versions that fit, with hashes and without addresses
+	$(BIN)/python -m pip -q install uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -q -o constraints.txt
+
+setup:
+	@PYTHON=$(PYTHON) scripts/setup.sh
+
+clean: ## remove what was installed and built
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Makes .venv with everything pinned in constraints.txt, and the package itself in it. Safe to repeat.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-python3}
+debian_packages=(python3-venv poppler-utils)
+
+say() { printf '%s\n' "$*" >&2; }
+
+missing_debian() {
+    command -v dpkg-query >/dev/null || return 0
+    for package in "${debian_packages[@]}"; do
+        case $package in
+            # A Python that did not come from Debian brings its own venv.
+            python3-venv) "$python" -c 'import ensurepip, venv' 2>/dev/null || printf '%s ' "$package" ;;
+            poppler-utils) command -v pdftoppm >/dev/null || printf '%s ' "$package" ;;
+        esac
+    done
+}
+
+install_debian() {
+    local missing; missing=$(missing_debian)
+    [ -n "$missing" ] || return 0
+    local sudo=""
+    if [ "$(id -u)" -ne 0 ]; then
+        if sudo -n true 2>/dev/null; then sudo="sudo -n"; else
+            say "missing Debian packages: $missing"
+            say "  next: apt-get install $missing   (as root), then run this again"
+            return 1
+        fi
+    fi
+    say "installing Debian packages: $missing"
+    $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null
+}
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+    say "Python 3.10 or later is needed; '$python' is $("$python" --version 2>&1 || echo absent)"
+    say "  next: install one and run: make PYTHON=/path/to/python3"
+    exit 1
+fi
+install_debian
+
+stamp=.venv/.installed
+wanted=$(cat constraints.txt pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1)
+if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
+
+say "installing into .venv (about half a minute) ..."
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+pip=(.venv/bin/python -m pip --disable-pip-version-check -q)
+for attempt in 1 2 3; do
+    if "${pip[@]}" install --require-hashes -r constraints.txt; then break; fi
+    [ "$attempt" -lt 3 ] || { say "the pinned packages could not be installed; the reason is above"; exit 1; }
+    say "trying again ..."; sleep $((attempt * 5))
+done
+"${pip[@]}" install --no-deps --no-build-isolation -e .
+printf '%s\n' "$wanted" > "$stamp"
