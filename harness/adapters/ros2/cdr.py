@@ -1,9 +1,9 @@
 """Where a field lies in a serialised message, without deserialising it.
 
-Messages travel as CDR, version 1 (OMG DDSI-RTPS 10.2, "PLAIN_CDR"): four bytes of encapsulation, whose second byte
-is 1 for little and 0 for big endian, then the fields in order, each primitive aligned to its own size counted from
-the end of the encapsulation. Strings and sequences start with a 32-bit length. A path becomes a short list of
-steps; where everything before the field has a fixed size, it is one constant offset.
+Messages travel as CDR, version 1 (OMG DDSI-RTPS 10.2, "PLAIN_CDR"): four bytes of encapsulation, whose second
+byte is 1 for little and 0 for big endian, then the fields in order, each primitive aligned to its own size
+counted from the end of the encapsulation. Strings and sequences start with a 32-bit length. A path becomes a
+short list of steps; where everything before the field has a fixed size, it is one constant offset.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ENCAPSULATION = 4
 Operation = tuple[str, int, int]
 
 
-class NotLocatable(Exception):
+class NotLocatableError(Exception):
     """The field's place cannot be computed; deserialise instead."""
 
 
@@ -68,7 +68,7 @@ class Locator:
 def locate(message: type, path: str) -> Locator:
     """The locator of ``path``, whose last field is a number, a boolean or a time.
 
-    Raises NotLocatable where only deserialising helps, ConfigurationError for a wrong path.
+    Raises NotLocatableError where only deserialising helps, ConfigurationError for a wrong path.
     """
     kind = paths.resolve(message, path)
     operations: list[Operation] = []
@@ -93,11 +93,11 @@ def _walk(message: type, steps: list[paths.Step], out: list[Operation]) -> None:
         if kind.plural:
             index = rest[0] if rest else None
             if not isinstance(index, int):
-                raise NotLocatable(f"{field} is a list")
+                raise NotLocatableError(f"{field} is a list")
             rest = rest[1:]
             if kind.sequence:
                 if kind.base not in PRIMITIVES:
-                    raise NotLocatable(f"{field} is a sequence of {kind.base}")
+                    raise NotLocatableError(f"{field} is a sequence of {kind.base}")
                 out.append(("element", PRIMITIVES[kind.base][1], index))
                 return
             for _ in range(index):
@@ -109,9 +109,9 @@ def _walk(message: type, steps: list[paths.Step], out: list[Operation]) -> None:
         elif kind.base in PRIMITIVES:
             out.append(("align", PRIMITIVES[kind.base][1], 0))
         else:
-            raise NotLocatable(f"{field} is a {kind.base}")
+            raise NotLocatableError(f"{field} is a {kind.base}")
         return
-    raise NotLocatable(f"no field {name!r}")
+    raise NotLocatableError(f"no field {name!r}")
 
 
 def _skip(kind: FieldType, out: list[Operation]) -> None:
@@ -121,7 +121,7 @@ def _skip(kind: FieldType, out: list[Operation]) -> None:
         elif kind.base == "string":
             out.append(("strings", 0, 0))
         else:
-            raise NotLocatable(f"a sequence of {kind.base} comes before it")
+            raise NotLocatableError(f"a sequence of {kind.base} comes before it")
         return
     if kind.base in PRIMITIVES:
         size = PRIMITIVES[kind.base][1]
@@ -134,11 +134,11 @@ def _skip(kind: FieldType, out: list[Operation]) -> None:
         elif kind.nested:
             inner = paths.fields(paths.nested_class(kind.base))
             if not inner:
-                raise NotLocatable(f"{kind.base} is empty")
+                raise NotLocatableError(f"{kind.base} is empty")
             for one in inner.values():
                 _skip(one, out)
         else:
-            raise NotLocatable(f"a {kind.base} comes before it")
+            raise NotLocatableError(f"a {kind.base} comes before it")
 
 
 def plain(data: bytes) -> bool:

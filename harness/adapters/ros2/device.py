@@ -45,10 +45,11 @@ class Ros2Device:
         self._watcher: threading.Thread | None = None
         self._lock = threading.RLock()
 
-    # -- life ---------------------------------------------------------------------------------------------------
+    # -- life ------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Make node and ports. Raises UnavailableError without ROS 2, ConfigurationError for types and paths."""
+        """Make node and ports. Raises UnavailableError without ROS 2, ConfigurationError for types and
+        paths."""
         with self._lock:
             if self._opened:
                 return
@@ -113,15 +114,17 @@ class Ros2Device:
                 session.close()
                 clean_shared_memory()
 
-    # -- ports --------------------------------------------------------------------------------------------------
+    # -- ports -----------------------------------------------------------------------------------------------
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""
-        return self._port(self._stimuli, port, "stimulus")
+        found: Stimulus = self._port(self._stimuli, port, "stimulus")
+        return found
 
     def response(self, port: str) -> Response:
         """The response port of that name. Raises ConfigurationError for an unknown one."""
-        return self._port(self._responses, port, "response")
+        found: Response = self._port(self._responses, port, "response")
+        return found
 
     def fault(self, port: str) -> Fault:
         """None here. Raises ConfigurationError."""
@@ -197,7 +200,7 @@ class Ros2Device:
                     f"limit {path!r} of device {self.name}: {reason.message}", hint=reason.hint
                 )
 
-    # -- stop ---------------------------------------------------------------------------------------------------
+    # -- stop ------------------------------------------------------------------------------------------------
 
     def _stops_by(self, port: str) -> bool:
         return self.options.stop is not None and self.options.stop.port == port
@@ -207,12 +210,14 @@ class Ros2Device:
         if stop is None:
             return None
         stimulus = self._stimuli[stop.port]
-        # Texts of the port (frame ids) belong to a stop as well; its numbers are what moves the robot, and do not.
+        # Texts of the port (frame ids) belong to a stop as well; its numbers are what moves the robot, and do
+        # not.
         texts = {path: value for path, value in stimulus.options.values.items() if isinstance(value, str)}
         return stimulus.prepare({**texts, **stop.values})
 
     def safe_stop(self) -> None:
-        """Publish the stop values as often as the rig file says, each with a fresh key. Nothing without ``stop``.
+        """Publish the stop values as often as the rig file says, each with a fresh key. Nothing without
+        ``stop``.
 
         Raises OperationError when none of them could be handed over.
         """
@@ -247,12 +252,12 @@ class Ros2Device:
         if stimulus.key_kind is KeyKind.STAMP:
             now = self.context.clock.realtime_ns()
             return now if last is None else max(now, last + 1)
-        # The guardian does not know what was sent: the upper half of the field keeps its stops from looking like
-        # the answers to early stimuli.
+        # The guardian does not know what was sent: the upper half of the field keeps its stops from looking
+        # like the answers to early stimuli.
         top = stimulus.key_max if stimulus.key_max is not None else 2**31
         return min(top // 2 + 1 + number if last is None else last + 1, top)
 
-    # -- looking ------------------------------------------------------------------------------------------------
+    # -- looking ---------------------------------------------------------------------------------------------
 
     def is_ready(self, condition: str, argument: str) -> bool:
         """``publishes`` or ``subscribes``: somebody else does so on topic ``argument``."""
@@ -284,8 +289,8 @@ class Ros2Device:
         return found
 
     def _adapt(self, looks: list[graph.Look]) -> bool:
-        """Ask for no more than is offered: where the rig file leaves reliability open and every publisher offers
-        best effort only, subscribe anew. Whether anything changed."""
+        """Ask for no more than is offered: where the rig file leaves reliability open and every publisher
+        offers best effort only, subscribe anew. Whether anything changed."""
         changed = False
         reliability = vendor.load("rclpy.qos").ReliabilityPolicy
         for look in looks:
@@ -336,7 +341,9 @@ class Ros2Device:
         absence = Severity.WARNING if self.context.role is Role.CHECK else Severity.ERROR
         found = [finding for look in looks for finding in graph.findings(look, absence)]
         software = self._connected().software()
-        text = f"{software['rmw']}, {software['transport']}, domain {software['domain_id']}, {software['discovery']}"
+        text = ", ".join(
+            (software["rmw"], software["transport"], f"domain {software['domain_id']}", software["discovery"])
+        )
         found.append(Finding("middleware", Severity.INFO, text, software["rmw"]))
         return found
 
@@ -356,7 +363,7 @@ class Ros2Device:
                     self.context.report(Finding("watch ended", Severity.WARNING, message))
                 return
 
-    # -- telling ------------------------------------------------------------------------------------------------
+    # -- telling ---------------------------------------------------------------------------------------------
 
     @property
     def _robot_clock(self) -> str:

@@ -91,8 +91,8 @@ class Graph:
 
 
 def rivals_of(publishers: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
-    """Publishers that are not ours. Each of our node names publishes a topic once; a second one under such a name
-    is somebody else."""
+    """Publishers that are not ours. Each of our node names publishes a topic once; a second one under such a
+    name is somebody else."""
     rivals: list[Endpoint] = []
     names: set[str] = set()
     for one in publishers:
@@ -117,14 +117,14 @@ def rival_finding(topic: str, rival: Endpoint) -> Finding:
 def findings(look: Look, absence: Severity) -> list[Finding]:
     """What is to be said about one port. ``absence``: how bad it is that nobody is there."""
     found = [rival_finding(look.topic, rival) for rival in look.rivals]
-    verb, other = ("subscribes to", "subscriber") if look.stimulus else ("publishes", "publisher")
+    verb, name = ("subscribes to", "nobody listens") if look.stimulus else ("publishes", "nobody answers")
     if not look.others:
         found.append(
             Finding(
-                f"no {other}",
+                name,
                 absence,
                 f"nobody {verb} {look.topic} ({look.type}), port {look.port}",
-                remedy="is the robot running, in this domain and within this discovery range, under this name?",
+                remedy="is the robot running, in this domain and discovery range, under this name?",
             )
         )
     for one in look.others:
@@ -176,7 +176,8 @@ class Watch:
                 if rival.gid in self._told:
                     continue
                 if not rival.named and rival.gid not in self._nameless:
-                    # A node's name may arrive after its publisher: look once more before accusing our guardian.
+                    # A node's name may arrive after its publisher: look once more before accusing our
+                    # guardian.
                     self._nameless.add(rival.gid)
                     continue
                 self._told.add(rival.gid)

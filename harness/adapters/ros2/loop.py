@@ -1,7 +1,7 @@
 """The thread that takes answers from the middleware.
 
-rclpy's executor builds a wait set, a coroutine and a task for every message; :class:`DirectLoop` keeps one wait set
-and hands the bytes straight to the callback, which halves what the harness itself costs
+rclpy's executor builds a wait set, a coroutine and a task for every message; :class:`DirectLoop` keeps one
+wait set and hands the bytes straight to the callback, which halves what the harness itself costs
 (``benchmarks/ros2_round_trip.py --loops`` shows both). It uses classes of rclpy that are not documented, so
 :func:`make` falls back to :class:`ExecutorLoop` where they are missing.
 """
@@ -24,7 +24,7 @@ class _Loop:
         self._context = context
         self._node = node
         self._report = report
-        self._stopping = False
+        self._stop_asked = threading.Event()
         self._thread = threading.Thread(target=self._guarded, name="harness-ros2-reader", daemon=True)
 
     def start(self) -> None:
@@ -36,10 +36,14 @@ class _Loop:
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End the thread. Repeatable."""
-        self._stopping = True
+        self._stop_asked.set()
         self._wake()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
+
+    @property
+    def _stopping(self) -> bool:
+        return self._stop_asked.is_set()
 
     def _wake(self) -> None:
         raise NotImplementedError
@@ -80,10 +84,12 @@ class DirectLoop(_Loop):
         return all(hasattr(wait_set, one) for one in methods) and hasattr(subscription, "take_message")
 
     def subscriptions_changed(self) -> None:
+        """Rebuild the wait set."""
         self._changed = True
         self._wake()
 
     def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread. Repeatable."""
         super().stop(timeout_s)
         if not self._thread.is_alive():
             self._guard.destroy()
@@ -98,7 +104,8 @@ class DirectLoop(_Loop):
             self._serve(list(self._node.subscriptions))
 
     def _serve(self, subscriptions: list[Any]) -> None:
-        """Serve these subscriptions until they change. Their handles are held, so none is destroyed meanwhile."""
+        """Serve these subscriptions until they change. Their handles are held, so none is destroyed
+        meanwhile."""
         events = [event for one in subscriptions for event in one.event_handlers]
         with contextlib.ExitStack() as held:
             for thing in (
@@ -148,6 +155,7 @@ class ExecutorLoop(_Loop):
             self._executor.spin_once(timeout_sec=_LOOK_NS * 1e-9)
 
     def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread. Repeatable."""
         super().stop(timeout_s)
         self._executor.shutdown(timeout_sec=timeout_s)
 

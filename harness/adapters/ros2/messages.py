@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def message_class(name: str) -> type:
         raise ConfigurationError(
             f"no message package {package!r} is installed (for {name!r})",
             hint=(f"did you mean {' or '.join(near)}? else " if near else "")
-            + f"source the workspace that holds it, apt install ros-$ROS_DISTRO-{dashed}, or pip install ros-{dashed}",
+            + f"source its workspace, apt install ros-$ROS_DISTRO-{dashed}, or pip install ros-{dashed}",
         ) from error
     except ImportError as error:
         raise ConfigurationError(
@@ -68,7 +69,8 @@ def installed_packages() -> list[str]:
 
 
 def build(message: type, values: Mapping[str, Any]) -> Any:
-    """A message with ``values`` by path over its defaults. Raises ConfigurationError for a wrong path or value."""
+    """A message with ``values`` by path over its defaults. Raises ConfigurationError for a wrong path or
+    value."""
     made = message()
     for path, value in values.items():
         assign(made, path, value)
@@ -81,7 +83,7 @@ def assign(message: Any, path: str, value: Any) -> None:
     steps = paths.parse(path)
     owner: type = type(message)
     current = message
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in pairwise(steps):
         if isinstance(step, str):
             declared = paths.fields(owner)[step]
             holder, current = current, getattr(current, step)
@@ -100,7 +102,8 @@ def assign(message: Any, path: str, value: Any) -> None:
             setattr(current, last, converted)
         else:
             current[last] = converted
-            # Arrays of numbers hold the value without checking it; reading back goes through the type's own check.
+            # Arrays of numbers hold the value without checking it; reading back goes through the type's own
+            # check.
             if not isinstance(current[last], (bool, str)) and not kind.nested and current[last] != converted:
                 raise ValueError(f"became {current[last]}")
     except (AssertionError, TypeError, ValueError, OverflowError, IndexError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -41,13 +41,13 @@ class StimulusOptions(Strict):
 
     topic: str = Field(min_length=1, description="absolute, or relative to the device's namespace")
     type: str = Field(description="message type, e.g. geometry_msgs/msg/TwistStamped")
-    key: Union[str, dict[str, KeyName], None] = Field(
+    key: str | dict[str, KeyName] | None = Field(
         default=None,
-        description="path of the field that carries the key; builtin_interfaces/Time means a stamp, an integer a"
-        " sequence number, unless {path: stamp} or {path: sequence} says otherwise",
+        description="path of the field that carries the key; builtin_interfaces/Time means a stamp, an integer"
+        " a sequence number, unless {path: stamp} or {path: sequence} says otherwise",
     )
     values: dict[str, Value] = {}
-    qos: Union[ProfileName, QoS] = "default"
+    qos: ProfileName | QoS = "default"
 
     @model_validator(mode="after")
     def _one_key(self) -> StimulusOptions:
@@ -67,7 +67,7 @@ class ResponseOptions(Strict):
     stamp_clock: Literal["robot", "host"] = Field(
         default="robot", description="`host`: the robot runs here and stamps with this host's system clock"
     )
-    qos: Union[ProfileName, QoS, None] = Field(
+    qos: ProfileName | QoS | None = Field(
         default=None, description="default: deep, volatile, reliable where the publisher offers it"
     )
 
@@ -99,7 +99,7 @@ class Options(DeviceBase):
     """A robot, simulator or anything else that speaks ROS 2 topics."""
 
     adapter: Literal["ros2"]
-    domain_id: Union[Annotated[int, Field(ge=0, le=232)], Literal["auto"], None] = Field(
+    domain_id: Annotated[int, Field(ge=0, le=232)] | Literal["auto"] | None = Field(
         default=None,
         description="ROS_DOMAIN_ID; `auto`: one derived from the run; default: the environment's, else 0",
     )

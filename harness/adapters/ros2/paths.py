@@ -1,7 +1,8 @@
 """Dotted paths into messages: ``header.stamp``, ``points[0].positions[2]``, ``poses[name=cf3].pose``.
 
-A message class tells its fields by ``get_fields_and_field_types()`` as strings such as ``double``, ``string<=8``,
-``double[36]``, ``sequence<geometry_msgs/Pose, 4>``; :class:`FieldType` is such a string taken apart.
+A message class tells its fields by ``get_fields_and_field_types()`` as strings such as ``double``,
+``string<=8``, ``double[36]``, ``sequence<geometry_msgs/Pose, 4>``; :class:`FieldType` is such a string taken
+apart.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Union
+from typing import Any
 
 from harness.adapters.ros2 import vendor
 from harness.errors import ConfigurationError
@@ -74,7 +75,7 @@ class Select:
     value: str
 
 
-Step = Union[str, int, Select]
+Step = str | int | Select
 _STEP = re.compile(r"(?P<field>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[(?P<key>[A-Za-z_]\w*)=(?P<value>[^\]]*)\]")
 
 
@@ -136,7 +137,8 @@ def full_name(message: type) -> str:
 
 
 def resolve(message: type, path: str) -> FieldType:
-    """Type of the field at ``path``. Raises ConfigurationError naming the nearest field when there is none."""
+    """Type of the field at ``path``. Raises ConfigurationError naming the nearest field when there is
+    none."""
     current: FieldType | None = None
     owner: type = message
     for step in parse(path):
@@ -200,7 +202,8 @@ def leaves(message: type, prefix: str = "", depth: int = 6) -> list[str]:
 
 
 def read(message: Any, steps: Sequence[Step]) -> Any:
-    """Value at a path that :func:`resolve` has accepted. Raises LookupError for an element that is not there."""
+    """Value at a path that :func:`resolve` has accepted. Raises LookupError for an element that is not
+    there."""
     current = message
     for step in steps:
         if isinstance(step, str):

@@ -12,7 +12,8 @@ _STIMULUS_DEPTH = 100
 
 
 def profile(wanted: QoS | str | None, *, reader_depth: int | None = None) -> Any:
-    """An rclpy QoSProfile. ``reader_depth``: of a response whose rig file names no depth; None for a stimulus."""
+    """An rclpy QoSProfile. ``reader_depth``: of a response whose rig file names no depth; None for a
+    stimulus."""
     module = vendor.load("rclpy.qos")
     options = QoS(profile=wanted) if isinstance(wanted, str) else (wanted or QoS())  # type: ignore[arg-type]
     name = _ALIASES.get(options.profile, options.profile)
@@ -70,7 +71,8 @@ def words(made: Any) -> str:
 
 
 def mismatch(offered: Any, requested: Any) -> str | None:
-    """Why a reader of ``requested`` gets nothing from a writer of ``offered``, in words; None where it does."""
+    """Why a reader of ``requested`` gets nothing from a writer of ``offered``, in words; None where it
+    does."""
     module = vendor.load("rclpy.qos")
     compatibility, reason = module.qos_check_compatible(offered, requested)
     if compatibility != module.QoSCompatibility.ERROR:

@@ -97,7 +97,7 @@ class TopicResponse:
                     "answer unreadable",
                     Severity.WARNING,
                     f"a message on {self.options.topic} could not be read as {self.options.type}: {error}",
-                    remedy="look at it with `ros2 topic echo`: lists may be shorter than the paths of the rig file say",
+                    remedy="look at it with `ros2 topic echo`; lists may be shorter than the rig file's paths say",
                 )
             )
 
@@ -112,7 +112,7 @@ class _Field:
         self._constant: int | None = None
         try:
             self._locator: cdr.Locator | None = cdr.locate(message, path)
-        except cdr.NotLocatable:
+        except cdr.NotLocatableError:
             self._locator = None
         else:
             self._constant = self._locator.constant

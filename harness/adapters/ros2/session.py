@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
+from pathlib import Path
 from typing import Any
 
 from harness.adapters.ros2 import domain, vendor
@@ -39,8 +40,9 @@ class Session:
         self.node: Any = None
         try:
             with domain.applied(self.environment):
-                # Context.init installs no signal handler (rclpy.init would): Ctrl-C stays the harness's. No arguments:
-                # those of the command line are not for ROS. No logging: nothing is written into ~/.ros.
+                # Context.init installs no signal handler (rclpy.init would): Ctrl-C stays the harness's. No
+                # arguments: those of the command line are not for ROS. No logging: nothing is written into
+                # ~/.ros.
                 self.context.init(args=[], initialize_logging=False, domain_id=self.domain_id)
                 self.node = rclpy.create_node(
                     domain.node_name(run_id, role),
@@ -91,9 +93,9 @@ def _version(package: str) -> str:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError, ValueError):
             return importlib.metadata.version(name)
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
-        manifest = os.path.join(prefix, "share", package, "package.xml")
-        with contextlib.suppress(OSError), open(manifest, encoding="utf-8") as file:
-            return file.read().partition("<version>")[2].partition("</version>")[0].strip()
+        manifest = Path(prefix) / "share" / package / "package.xml"
+        with contextlib.suppress(OSError):
+            return manifest.read_text("utf-8").partition("<version>")[2].partition("</version>")[0].strip()
     return ""
 
 
@@ -112,5 +114,5 @@ def _transport(middleware: str) -> str:
         "FASTRTPS_DEFAULT_PROFILES_FILE"
     )
     if profile:
-        return f"as the Fast DDS profiles file {os.path.basename(profile)} says"
+        return f"as the Fast DDS profiles file {Path(profile).name} says"
     return os.environ.get("FASTDDS_BUILTIN_TRANSPORTS") or "shared memory on this host, UDP beyond"

@@ -1,9 +1,10 @@
 """Shared memory that dead Fast DDS participants left behind.
 
-Fast DDS gives each participant a segment ``fastrtps_<16 hex>`` and each port ``fastrtps_port<n>`` in /dev/shm, with
-a lock file beside it that its owner holds by flock(2) for as long as it lives (``_el`` exclusive, ``_sl`` shared).
-The kernel drops the lock when the owner dies, however it dies; the files stay, and later participants complain of
-them. Whoever gets the lock without waiting knows that nobody uses the files: the same test as `fastdds shm clean`.
+Fast DDS gives each participant a segment ``fastrtps_<16 hex>`` and each port ``fastrtps_port<n>`` in
+/dev/shm, with a lock file beside it that its owner holds by flock(2) for as long as it lives (``_el``
+exclusive, ``_sl`` shared). The kernel drops the lock when the owner dies, however it dies; the files stay,
+and later participants complain of them. Whoever gets the lock without waiting knows that nobody uses the
+files: the same test as `fastdds shm clean`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 SHM = Path("/dev/shm")
 _LOCK = re.compile(r"^(fastrtps_[0-9a-z]{16}|fastrtps_port\d{1,5})_(el|sl)$")
 _FRESH_S = 1.0
-"""Younger files are left alone: a participant that is just starting has made its file and not locked it yet."""
+"""Younger files are left alone: a participant that is just starting has made its file and not locked it
+yet."""
 
 
 def clean_shared_memory(directory: Path = SHM, fresh_s: float = _FRESH_S) -> list[str]:
@@ -27,7 +29,7 @@ def clean_shared_memory(directory: Path = SHM, fresh_s: float = _FRESH_S) -> lis
     prevents. Files of other users that may not be removed are left. Never raises.
     """
     try:
-        names = sorted(os.listdir(directory))
+        names = sorted(one.name for one in directory.iterdir())
     except OSError:
         return []
     removed: list[str] = []
@@ -59,7 +61,7 @@ def _remove_if_dead(directory: Path, base: str, locks: list[str], fresh_s: float
                 return removed  # its owner removed it meanwhile; the name may belong to somebody else by now
         for name in (base, f"sem.{base}_mutex", *locks):
             try:
-                os.unlink(directory / name)
+                (directory / name).unlink()
                 removed.append(name)
             except FileNotFoundError:
                 continue

@@ -19,7 +19,8 @@ _SECOND = 1_000_000_000
 
 
 class PreparedMessage:
-    """A serialised message and where its key lies (``offset`` None: it carries none). Not shared by threads."""
+    """A serialised message and where its key lies (``offset`` None: it carries none). Not shared by
+    threads."""
 
     __slots__ = ("buffer", "offset")
 
@@ -54,7 +55,8 @@ class TopicStimulus:
     def prepare(self, values: Mapping[str, Any]) -> PreparedMessage:
         """Serialise one message with ``values`` by path over the type's defaults.
 
-        Raises ConfigurationError for a wrong path or type, SafetyError for a value beyond the device's limits.
+        Raises ConfigurationError for a wrong path or type, SafetyError for a value beyond the device's
+        limits.
         """
         made = messages.build(self.message, values)
         self._check_limits(made)
@@ -79,7 +81,7 @@ class TopicStimulus:
             or differing[0] < ENCAPSULATION
         ):
             raise ConfigurationError(
-                f"port {self.name}: the key at {self._key_path!r} is not one field of {width} bytes in the message",
+                f"port {self.name}: the key at {self._key_path!r} is not one field of {width} bytes",
                 hint="choose a key field of type builtin_interfaces/Time or of an integer type",
             )
         order = "<" if one[1] else ">"
