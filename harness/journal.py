@@ -13,6 +13,7 @@ import mmap
 import os
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ class TableWriter:
         self._base = 0  # where row 0 would be, counted from the start of the current block's mapping
         self._count = 0
         self._mark = 0  # count at which append has to look up
+        self._ahead = 0  # count at which the next block is due
         self._block_end = 0
         self._asked = False
         self._closed = False
@@ -150,20 +152,21 @@ class TableWriter:
         header = pack_header(dtype)
         first = max(rows, 1)
         needed = HEADER_BYTES + first * dtype.itemsize
+        if path.exists():
+            raise RecordingError(f"{path} exists already", hint="a table is never overwritten; use a new run")
+        # Under its own name only once it is whole: a process killed here leaves no half-made table.
+        unfinished = path.with_name(path.name + ".new")
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        except FileExistsError as error:
-            raise RecordingError(
-                f"{path} exists already", hint="a table is never overwritten; use a new run"
-            ) from error
+            fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise disk_error(error, path, needed) from error
         try:
             table = cls(path, fd, dtype, max(block_rows, 1))
             table._begin(header, first, needed)
+            unfinished.rename(path)
         except BaseException:
             os.close(fd)
-            path.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
         _keeper.join()
         return table
@@ -197,7 +200,7 @@ class TableWriter:
         self._base = begin - self._count * self._row
         self._next = None
         self._block_end = self._count + rows
-        self._mark = self._count + rows * 3 // 4
+        self._mark = self._ahead = self._count + rows * 3 // 4
         self._asked = False
 
     @property
@@ -221,6 +224,26 @@ class TableWriter:
         except ValueError as error:
             raise self._closed_error() from error
 
+    def amender(self, *columns: str) -> Callable[..., None]:
+        """A function that overwrites these columns, adjacent and in order, of the row appended last.
+
+        For what is known only after the row had to be there. Only the appending thread may call it, and only
+        before the next append. Raises ValueError for columns that are not adjacent.
+        """
+        names = self.dtype.names or ()
+        first = names.index(columns[0])
+        if names[first : first + len(columns)] != columns:
+            raise ValueError(f"{columns} are not adjacent columns of {names}")
+        pack = row_struct(np.dtype([(name, self.dtype[name]) for name in columns])).pack_into
+        shift = int(self.dtype.fields[columns[0]][1]) - self._row if self.dtype.fields else 0
+
+        def amend(*values: float) -> None:
+            if not self._count or self._closed:
+                raise self._closed_error() if self._closed else ValueError("no row to amend yet")
+            pack(self._block, self._base + self._count * self._row + shift, *values)
+
+        return amend
+
     def _look_up(self) -> None:
         """Ask for the next block at three quarters of this one; take it at the end."""
         if self._closed:
@@ -240,12 +263,13 @@ class TableWriter:
         return RecordingError(f"{self.path} is closed", hint="rows are taken until the run closes its tables")
 
     def grow_ahead(self) -> None:
-        """Allocate the block after the current one if that is not done yet; may be called from any thread.
+        """Allocate the next block once three quarters of the current one are used; may be called at any time,
+        from any thread.
 
         Raises RecordingError (also kept as ``trouble``) when there is no space.
         """
         with self._grow_lock:
-            if self._closed or self._next is not None:
+            if self._closed or self._next is not None or self._count < self._ahead:
                 return
             try:
                 self._next = self._allocate(self._block_rows)

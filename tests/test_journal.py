@@ -120,6 +120,32 @@ def test_a_value_that_does_not_fit_is_not_counted(tmp_path):
     np.testing.assert_array_equal(read_table(tmp_path / "t.tbl"), expected(2))
 
 
+def test_the_last_row_can_be_amended(tmp_path):
+    with TableWriter.create(tmp_path / "t.tbl", STIMULUS_DTYPE, 3, block_rows=3) as table:
+        amend = table.amender("sent_ns", "handed_ns")
+        with pytest.raises(ValueError, match="no row"):
+            amend(0, 0)
+        for i in range(10):
+            table.append(i, 2 * i, 7, 7, *row(i)[4:])
+            amend(-i, i << 40)
+            np.testing.assert_array_equal(read_table(tmp_path / "t.tbl"), expected(i + 1))
+        with pytest.raises(ValueError, match="not adjacent"):
+            table.amender("key", "sent_ns")
+    with pytest.raises(RecordingError, match="is closed"):
+        amend(1, 2)
+
+
+def test_nothing_is_allocated_ahead_before_three_quarters_are_used(tmp_path):
+    with TableWriter.create(tmp_path / "t.tbl", STIMULUS_DTYPE, 100, block_rows=50) as table:
+        for i in range(74):
+            table.append(*row(i))
+        table.grow_ahead()
+        assert table._next is None
+        table.append(*row(74))
+        table.grow_ahead()
+        assert table._next is not None
+
+
 def test_the_next_block_is_there_before_it_is_needed(tmp_path):
     with TableWriter.create(tmp_path / "t.tbl", STIMULUS_DTYPE, 100, block_rows=50) as table:
         for i in range(76):
