@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Start, eventually, stamp_ns
+from diff_drive_peer import Start, eventually, stamp_ns
 
 from harness.sim.diff_drive.robot import DIED_STATUS
 
@@ -29,7 +29,10 @@ def test_every_command_is_repeated_once_with_its_stamp(start: Start) -> None:
         assert len(entry["answered_ns"]) == 1
         assert entry["received_ns"] <= entry["taken_ns"] <= entry["applied_ns"] <= entry["answered_ns"][0]
     assert not truth[-1]["superseded"]
+    segments = robot.segments()
+    assert segments
     assert robot.stop(signal.SIGINT) == 0
+    assert not [segment for segment in segments if segment.exists()], "no shared memory is left behind"
     assert robot.end()["end"] == "stopped"
     assert robot.end()["commands"] == robot.truth()[-1]["number"]
     assert "Traceback" not in robot.output()
