@@ -1,0 +1,322 @@
+"""The plots of one scenario as SVG, out of its series and the requirements on it. Milliseconds throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from harness.report import style
+from harness.report.series import Floats, Series, envelope, exceedance_curve, thin_marks
+from harness.report.text import decimals_for, integer, number, percent, plural, quantile_name
+from harness.results import Distribution
+
+COLUMNS = 900
+"""Groups of samples that a series over time is thinned to: about one per printed dot."""
+POINTS = 4000
+"""Up to this many samples each is drawn by itself."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A requirement as the plots show it, in milliseconds; None where there is no such figure."""
+
+    id: str
+    quantile: float
+    limit: float
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+
+    @property
+    def label(self) -> str:
+        """What stands beside the limit."""
+        return f"{self.id}: {style.plain(self.limit)} ms"
+
+
+def _limits(marks: Sequence[Mark]) -> list[float]:
+    return [mark.limit for mark in marks]
+
+
+def _edge(axes: Axes, text: str) -> None:
+    """A remark in the upper right corner, inside."""
+    axes.text(
+        0.995, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=6.5, color=style.INK
+    )
+
+
+def exceedance(series: Series, marks: Sequence[Mark]) -> str:
+    """The complementary distribution function with a logarithmic tail; limits, and bounds at the quantile."""
+    intent, share = exceedance_curve(series.intent_ms)
+    sent, sent_share = exceedance_curve(series.latency_ms)
+    n = len(series)
+    bounds = [value for mark in marks for value in (mark.lower, mark.upper) if value is not None]
+    low, high = style.span(intent[[0, -1]], sent[[0, -1]], _limits(marks), bounds)
+    lowest = min([1 / n, *(1 - mark.quantile for mark in marks)])
+    with style.drawing(2.75) as figure:
+        axes = figure.subplots()
+        style.value_axis(axes.xaxis, low, high)
+        axes.set_yscale("log")
+        style.share_axis(axes.yaxis, lowest * 0.7)
+        gone = series.lost.mean()
+        for x, y, label, line in (
+            (intent, share, "latency from intent (decides PASS)", {"color": style.BLUE, "linewidth": 1.3}),
+            (
+                sent,
+                sent_share,
+                "latency from sent (decides FAIL)",
+                {"color": style.INK, "linewidth": 0.8, "dashes": (3, 1.5)},
+            ),
+        ):
+            # Beyond the largest finite value the curve stays at the share of the lost ones, or drops out.
+            end = [high, gone] if gone else [x[-1], lowest * 0.5]
+            axes.plot(
+                np.r_[low, x, end[0]],
+                np.r_[1.0, y, end[1]].clip(lowest * 0.5),
+                drawstyle="steps-post",
+                label=label,
+                **line,
+            )
+        for mark in marks:
+            style.limit_line(axes, mark.limit, mark.label, vertical=True)
+            _interval(axes, mark)
+        if gone:
+            axes.text(high, gone, f"lost {percent(gone, 3)} ", ha="right", va="bottom", fontsize=6.5)
+        axes.set_xlim(low, high)
+        axes.set_ylim(lowest * 0.7, 1.3)
+        axes.set_xlabel("latency in ms")
+        axes.set_ylabel("share of stimuli that took longer")
+        axes.legend(loc="lower left")
+        return style.svg(figure)
+
+
+def _interval(axes: Axes, mark: Mark) -> None:
+    """The confidence bounds at the requirement's quantile, drawn at the height 1 − q."""
+    height = 1 - mark.quantile
+    axes.axhline(height, color=style.GREY, linewidth=0.5, linestyle=":")
+    axes.text(
+        0.005,
+        height,
+        quantile_name(mark.quantile),
+        transform=axes.get_yaxis_transform(),
+        fontsize=6.5,
+        va="bottom",
+    )
+    known = [value for value in (mark.lower, mark.upper) if value is not None]
+    if known:
+        axes.plot(
+            known,
+            [height] * len(known),
+            color=style.ORANGE,
+            linewidth=2.2,
+            marker="|",
+            markersize=8,
+            zorder=4,
+        )
+    if mark.estimate is not None:
+        axes.plot(mark.estimate, height, "o", color=style.INK, markersize=3, zorder=5)
+
+
+def histogram(series: Series, marks: Sequence[Mark]) -> str:
+    """How often each latency occurred: log counts, limits, and how many were lost."""
+    values = series.intent_ms[~series.lost]
+    low, high = style.span([values.min(), values.max()], _limits(marks))
+    with style.drawing(2.1) as figure:
+        axes = figure.subplots()
+        count = int(np.clip(4 * np.sqrt(len(values)), 10, 140))
+        logarithmic = style.value_axis(axes.xaxis, low, high)
+        edges = np.geomspace(low, high, count + 1) if logarithmic else np.linspace(low, high, count + 1)
+        axes.hist(
+            values, edges, histtype="stepfilled", facecolor=style.SKY, edgecolor=style.BLUE, linewidth=0.6
+        )
+        axes.set_yscale("log")
+        style.count_axis(axes.yaxis)
+        axes.set_ylim(bottom=0.7)
+        for mark in marks:
+            style.limit_line(axes, mark.limit, mark.label, vertical=True)
+        lost = int(series.lost.sum())
+        if lost:
+            _edge(axes, f"{integer(lost)} lost, beyond every limit")
+        axes.set_xlim(low, high)
+        axes.set_xlabel("latency from intent in ms")
+        axes.set_ylabel("stimuli")
+        return style.svg(figure)
+
+
+def over_time(series: Series, marks: Sequence[Mark]) -> str:
+    """Latency against time: every sample, or min, median and max of groups; exceedances and losses marked."""
+    kept = ~series.lost
+    time, values = series.time_s[kept], series.intent_ms[kept]
+    low, high = style.span([values.min(), values.max()], _limits(marks))
+    with style.drawing(2.5) as figure:
+        axes = figure.subplots()
+        style.value_axis(axes.yaxis, low, high)
+        if len(values) <= POINTS:
+            axes.plot(
+                time, values, ".", color=style.BLUE, markersize=1.8, markeredgewidth=0, label="answered"
+            )
+        else:
+            band = envelope(time, values, COLUMNS)
+            axes.fill_between(
+                band.time_s,
+                band.low,
+                band.high,
+                step="mid",
+                color=style.SKY,
+                linewidth=0,
+                label="smallest to largest",
+            )
+            axes.plot(band.time_s, band.middle, color=style.BLUE, linewidth=0.8, label="median")
+        if marks:
+            over = values > min(_limits(marks))
+            x, y = thin_marks(time[over], values[over], COLUMNS)
+            if len(x):
+                axes.plot(
+                    x,
+                    y,
+                    "^",
+                    color=style.VERMILLION,
+                    markersize=3.5,
+                    markeredgewidth=0,
+                    label="over the limit",
+                )
+            for mark in marks:
+                style.limit_line(axes, mark.limit, mark.label, vertical=False)
+        lost, _ = thin_marks(series.time_s[series.lost], series.time_s[series.lost], COLUMNS)
+        if len(lost):
+            axes.plot(
+                lost,
+                np.full(len(lost), 1.0),
+                "x",
+                color=style.INK,
+                markersize=4,
+                markeredgewidth=0.9,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+                label="lost",
+            )
+        axes.set_ylim(low, high)
+        _time_axis(axes, series)
+        axes.set_ylabel("latency from intent in ms")
+        figure.legend(loc="outside upper right", ncols=5, markerscale=1.4)
+        return style.svg(figure)
+
+
+def _time_axis(axes: Axes, series: Series) -> None:
+    axes.set_xlim(*style.span(series.time_s[[0, -1]]) if len(series) > 1 else (-0.5, 0.5))
+    axes.set_xlabel("time since the first counted stimulus in s")
+
+
+def heat_map(series: Series, marks: Sequence[Mark]) -> str:
+    """How the distribution moves over time: counts in cells of time and latency."""
+    kept = ~series.lost
+    time, values = series.time_s[kept], series.intent_ms[kept]
+    low, high = style.span([values.min(), values.max()], _limits(marks))
+    with style.drawing(2.3) as figure:
+        axes = figure.subplots()
+        axes.grid(False)
+        logarithmic = style.value_axis(axes.yaxis, low, high)
+        rows = np.geomspace(low, high, 61) if logarithmic else np.linspace(low, high, 61)
+        columns = np.linspace(time[0], time[-1], int(np.clip(len(values) / 25, 4, 160)) + 1)
+        counts, _, _ = np.histogram2d(time, values, (columns, rows))
+        shown = np.ma.masked_equal(counts.T, 0)
+        cells = axes.pcolormesh(
+            columns, rows, shown, cmap="cividis_r", norm=LogNorm(1, max(counts.max(), 2)), rasterized=True
+        )
+        for mark in marks:
+            style.limit_line(axes, mark.limit, mark.label, vertical=False)
+        axes.set_ylim(low, high)
+        _time_axis(axes, series)
+        axes.set_ylabel("latency from intent in ms")
+        bar = figure.colorbar(cells, ax=axes, pad=0.01, label="stimuli in a cell")
+        style.count_axis(bar.ax.yaxis)
+        return style.svg(figure)
+
+
+def lateness(series: Series, marks: Sequence[Mark]) -> str:
+    """How late the harness itself was: over time, and its distribution with a tenth of the limit."""
+    values = series.lateness_ms
+    tenth = [mark.limit / 10 for mark in marks]
+    with style.drawing(2.1) as figure:
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        low, high = style.span([values.min(), values.max()], tenth)
+        style.value_axis(left.yaxis, low, high)
+        if len(values) <= POINTS:
+            left.plot(series.time_s, values, ".", color=style.BLUE, markersize=1.8, markeredgewidth=0)
+        else:
+            band = envelope(series.time_s, values, COLUMNS)
+            left.fill_between(band.time_s, band.low, band.high, step="mid", color=style.SKY, linewidth=0)
+            left.plot(band.time_s, band.middle, color=style.BLUE, linewidth=0.8)
+        left.set_ylim(low, high)
+        _time_axis(left, series)
+        left.set_xlabel("time in s")
+        left.set_ylabel("lateness in ms")
+        style.value_axis(right.xaxis, low, high)
+        x, share = exceedance_curve(values)
+        lowest = 1 / len(values)
+        right.set_yscale("log")
+        style.share_axis(right.yaxis, lowest * 0.7)
+        right.plot(
+            np.r_[low, x],
+            np.r_[1, share].clip(lowest * 0.5),
+            drawstyle="steps-post",
+            color=style.BLUE,
+            linewidth=1.2,
+        )
+        right.set_xlim(low, high)
+        right.set_ylim(lowest * 0.7, 1.3)
+        right.set_xlabel("lateness in ms")
+        right.set_ylabel("share that was later")
+        for mark in marks:
+            style.limit_line(left, mark.limit / 10, f"a tenth of {mark.id}", vertical=False)
+            style.limit_line(right, mark.limit / 10, f"a tenth of {mark.id}", vertical=True)
+        return style.svg(figure)
+
+
+def stages(parts: dict[str, Distribution]) -> str:
+    """Median and p99 of each stage as bars, with their values."""
+    known = [(name, part) for name, part in parts.items() if part.p50 is not None and part.p99 is not None]
+    with style.drawing(0.55 + 0.36 * len(known)) as figure:
+        axes = figure.subplots()
+        places = np.arange(len(known), dtype=float)
+        rows: tuple[tuple[str, float, Floats, dict[str, object]], ...] = (
+            ("p50", -0.19, np.array([part.p50 for _, part in known]), {"facecolor": style.BLUE}),
+            (
+                "p99",
+                0.19,
+                np.array([part.p99 for _, part in known]),
+                {"facecolor": "white", "edgecolor": style.BLUE, "hatch": "/////", "linewidth": 0.6},
+            ),
+        )
+        for label, offset, values, look in rows:
+            axes.barh(places + offset, values, 0.34, label=label, **look)  # type: ignore[arg-type]
+            for place, value in zip(places + offset, values, strict=True):
+                axes.text(
+                    value, place, f" {number(value, min(4, decimals_for(value)))}", va="center", fontsize=6.5
+                )
+        axes.set_yticks(places, [name.replace("_", " ") for name, _ in known])
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        axes.margins(x=0.12)
+        axes.xaxis.set_major_formatter(lambda value, _position: style.plain(value))
+        axes.set_xlabel("ms")
+        axes.legend(loc="lower right")
+        return style.svg(figure)
+
+
+def describe(series: Series, marks: Sequence[Mark]) -> str:
+    """What the plots of latency show, in words, for readers who cannot see them."""
+    values = series.intent_ms[~series.lost]
+    if not len(values):
+        return f"{plural(len(series), 'stimulus')}, none answered."
+    over = "".join(
+        f" {integer(int((series.intent_ms > mark.limit).sum()))} over the limit of {style.plain(mark.limit)} ms."
+        for mark in marks
+    )
+    return (
+        f"{integer(len(series))} stimuli, {integer(int(series.lost.sum()))} lost; answered in "
+        f"{number(float(values.min()))} to {number(float(values.max()))} ms, median {number(float(np.median(values)))} ms.{over}"
+    )

@@ -1,0 +1,182 @@
+"""Numbers, instants and names as a reader of the report sees them. Pure functions; no locale, no clock."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from harness.results import RequirementResult
+
+NARROW = "\u202f"
+"""Narrow no-break space: between groups of digits, and between a number and its unit."""
+MISSING = "–"
+
+
+def integer(value: int | None) -> str:
+    """An integer with its digits in groups of three (ISO 80000-1, 7.3.1); four digits stay together."""
+    if value is None:
+        return MISSING
+    return f"{value:,}".replace(",", NARROW) if abs(value) >= 10_000 else str(value)
+
+
+def decimals_for(value: float | None, significant: int = 4) -> int:
+    """Decimal places that show ``value`` with that many significant digits, from 0 to 6."""
+    if value is None or not math.isfinite(value) or value == 0:
+        return significant - 1
+    return min(6, max(0, significant - 1 - math.floor(math.log10(abs(value)))))
+
+
+def number(value: float | None, decimals: int | None = None) -> str:
+    """A number with fixed decimals (default: four significant digits)."""
+    if value is None:
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if math.isnan(value):
+        return MISSING
+    places = decimals_for(value) if decimals is None else decimals
+    text = f"{value:.{places}f}"
+    return "−" + text[1:] if text.startswith("-") else text
+
+
+def short(value: float | None) -> str:
+    """A number that was typed by a person, as it was typed: ``10``, ``0.5``."""
+    return MISSING if value is None else f"{value:.10g}".replace("-", "−")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """``text`` and ``unit`` kept on one line; no unit after a missing value."""
+    return text if text == MISSING or not unit else f"{text}{NARROW}{pretty_unit(unit)}"
+
+
+def pretty_unit(unit: str) -> str:
+    """``us`` as µs."""
+    return {"us": "µs"}.get(unit, unit)
+
+
+def percent(fraction: float | None, digits: int = 6) -> str:
+    """A fraction in per cent without trailing zeros."""
+    return MISSING if fraction is None else f"{fraction * 100:.{digits}g}{NARROW}%"
+
+
+def quantile_name(quantile: float) -> str:
+    """0.99 as p99, 0.999 as p99.9."""
+    return f"p{quantile * 100:.8g}"
+
+
+def instant(iso: str | None) -> str:
+    """An ISO 8601 instant as ``2026-01-31 12:00:00 UTC``; what cannot be read is shown as it is."""
+    if not iso:
+        return MISSING
+    when = parse_instant(iso)
+    return iso if when is None else when.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def parse_instant(iso: str | None) -> datetime | None:
+    """An ISO 8601 instant in UTC, or None."""
+    if not iso:
+        return None
+    try:
+        when = datetime.fromisoformat(iso.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return when.replace(tzinfo=timezone.utc) if when.tzinfo is None else when.astimezone(timezone.utc)
+
+
+def seconds_between(started: str | None, ended: str | None) -> float | None:
+    """Seconds from one ISO 8601 instant to another, or None."""
+    first, last = parse_instant(started), parse_instant(ended)
+    return None if first is None or last is None else (last - first).total_seconds()
+
+
+def duration(seconds: float | None) -> str:
+    """``12.3 s``, ``4 min 05 s`` or ``2 h 03 min``."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 120:
+        return f"{seconds:.1f}{NARROW}s"
+    whole = round(seconds)
+    if whole < 7200:
+        return f"{whole // 60}{NARROW}min {whole % 60:02d}{NARROW}s"
+    return f"{whole // 3600}{NARROW}h {whole % 3600 // 60:02d}{NARROW}min"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 sample``, ``2 samples``."""
+    return f"{integer(count)} {noun}" if count == 1 else f"{integer(count)} {noun}s"
+
+
+def words(name: str) -> str:
+    """A key as words: ``cpu_model`` as cpu model."""
+    return name.replace("_", " ").strip()
+
+
+def scalar(value: Any) -> str:
+    """Any value of a JSON document in one line of plain text."""
+    if value is None:
+        return MISSING
+    if value is True:
+        return "yes"
+    if value is False:
+        return "no"
+    if isinstance(value, float):
+        return short(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {scalar(entry)}" for key, entry in value.items()) or MISSING
+    if isinstance(value, list | tuple):
+        return ", ".join(scalar(entry) for entry in value) or MISSING
+    return str(value) or MISSING
+
+
+def flatten(tree: Mapping[str, Any], skip: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """Rows of (dotted name, value) of nested mappings, in their own order; keys of ``skip`` are left out."""
+    left_out = set(skip)
+    rows: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        if key in left_out:
+            continue
+        if isinstance(value, Mapping) and value:
+            rows += [(f"{words(str(key))}: {name}", text) for name, text in flatten(value)]
+        else:
+            rows.append((words(str(key)), scalar(value)))
+    return rows
+
+
+def statement(requirement: RequirementResult) -> str:
+    """The requirement in words: its own text, or the sentence that its figures make."""
+    if requirement.text:
+        return requirement.text
+    limit = with_unit(short(requirement.limit), requirement.unit)
+    return (
+        f"At least {percent(requirement.quantile)} of the stimuli of “{requirement.scenario}” are answered "
+        f"within {limit}, shown with {percent(requirement.confidence)} confidence."
+    )
+
+
+def headroom(requirement: RequirementResult) -> str:
+    """Headroom as a factor, and as the claim that it supports."""
+    value = requirement.headroom
+    if value is None:
+        return MISSING
+    factor = f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    return f"{factor}{NARROW}×"
+
+
+_ESCAPED = {"Cc", "Cs", "Co", "Cn"}
+
+
+def printable(text: str) -> str:
+    r"""``text`` with everything that has no glyph (controls, surrogates, private use) written as ``\u....``.
+
+    Line feeds stay; tabs become four spaces.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\t", "    ")
+    return "".join(
+        char if char == "\n" or unicodedata.category(char) not in _ESCAPED else f"\\u{ord(char):04x}"
+        for char in text
+    )
