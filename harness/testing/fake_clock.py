@@ -11,11 +11,11 @@ from harness.clock import HostClock
 class FakeClock(HostClock):
     """Two clocks under the test's control, in integer nanoseconds.
 
-    By hand (the default), CLOCK_MONOTONIC stands still until :meth:`advance` or :meth:`sleep_until` moves it, so
-    that a schedule of an hour takes no time. With ``follow=True`` it runs with the real one, which devices with
+    By hand (the default), CLOCK_MONOTONIC stands still until :meth:`advance` or :meth:`sleep_until` moves it,
+    so that a schedule of an hour takes no time. With ``follow=True`` it is the real one, which devices with
     threads and processes need. CLOCK_REALTIME is CLOCK_MONOTONIC and an offset that :meth:`step_realtime` and
-    :meth:`set_realtime` change, as an operator or NTP would; :meth:`step_realtime_at` does it later, by itself.
-    :meth:`stall_at` makes the sleep that spans an instant return late, as a starved process would see it.
+    :meth:`set_realtime` change, as an operator or NTP would; :meth:`step_realtime_at` does it later, by
+    itself. :meth:`stall_at` makes the sleep that spans an instant return late, as a starved process sees it.
 
     Safe to use from several threads. CLOCK_MONOTONIC never goes back.
     """

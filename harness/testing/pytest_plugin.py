@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.testing.rig import RigUnderTest
 
-pytest.register_assert_rewrite("harness.testing.conformance")
+pytest.register_assert_rewrite("harness.testing.conformance", "harness.testing.device_bench")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

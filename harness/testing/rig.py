@@ -88,7 +88,7 @@ def _verdict(whole: Verdict, results: Results, scenario: str | None) -> Verdict:
 
 
 def explain(what: str, verdict: Verdict, results: Results, folder: Path) -> str:
-    """Why a run did not pass, for people: each requirement that did not, its figures and reasons, the report."""
+    """Why a run did not pass, for people: requirements, figures, reasons, the report."""
     lines = [f"{what}: {verdict.value}"]
     if results.aborted:
         lines.append(f"the run was aborted: {results.abort_reason}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from harness import __version__
 from harness.adapters.loopback.link import Link
@@ -15,7 +16,7 @@ from harness.adapters.loopback.peer import ProcessPeer, ThreadPeer
 from harness.adapters.loopback.ports import LoopbackResponse, LoopbackStimulus
 from harness.adapters.loopback.wire import ADDRESS_VARIABLE, Frame, Kind, connect, default_address
 from harness.config.schema import Alternate, Sequence
-from harness.errors import ConfigurationError, HarnessError, OperationError, UnavailableError
+from harness.errors import ConfigurationError, DeadlineError, HarnessError, OperationError, UnavailableError
 from harness.model import (
     NO_KEY,
     ClockInfo,
@@ -26,6 +27,7 @@ from harness.model import (
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
 
 REPLY_TIMEOUT_S = 2.0
+EXCHANGE_TIMEOUT_S = 0.25
 
 Port = TypeVar("Port")
 
@@ -80,10 +82,11 @@ class LoopbackDevice:
                 self._peer = ThreadPeer(self.name, how)
             else:
                 log = Path(self.options.log) if self.options.log else None
-                self._peer = ProcessPeer(self.name, how, self._address, log)
+                self._peer = ProcessPeer(self.name, how, self._address, log, self._context.run_id)
+            assert self._peer.connection is not None
             self._start_link(self._peer.connection)
             self._hello()
-        except HarnessError:
+        except BaseException:
             self.close()
             raise
 
@@ -142,10 +145,16 @@ class LoopbackDevice:
         return [ClockInfo(self.clock_name, ClockKind.ESTIMATED, "own clock of the loopback robot")]
 
     def exchange(self, clock: str) -> tuple[int, int, int, int] | None:
-        """One four-timestamp exchange with the robot's clock. Raises DeadlineError, OperationError."""
+        """One four-timestamp exchange with the robot's clock, or None if it takes too long to be of use.
+
+        Raises OperationError when the robot is gone.
+        """
         if clock != self.clock_name:
             return None
-        t1_ns, reply, t4_ns = self.need_link().ask(Kind.EXCHANGE, REPLY_TIMEOUT_S)
+        try:
+            t1_ns, reply, t4_ns = self.need_link().ask(Kind.EXCHANGE, EXCHANGE_TIMEOUT_S)
+        except DeadlineError:
+            return None
         return t1_ns, reply.stamp_ns, reply.extra_ns, t4_ns
 
     def stimulus(self, port: str) -> Stimulus:
@@ -217,8 +226,12 @@ class LoopbackDevice:
                 pass  # nobody there yet
         return self.link
 
-    def _start_link(self, connection: Any) -> None:
-        self.link = Link(self.name, connection, self._context.clock, self._take, self._lost)
+    def _start_link(self, connection: socket.socket) -> None:
+        try:
+            self.link = Link(self.name, connection, self._context.clock, self._take, self._lost)
+        except RuntimeError as error:
+            connection.close()
+            raise UnavailableError(f"{self.name}: its reader cannot be started: {error}") from error
 
     def _hello(self) -> None:
         self.need_link().ask(Kind.HELLO, 20.0 if self._peer is not None else REPLY_TIMEOUT_S)
@@ -230,7 +243,7 @@ class LoopbackDevice:
             self._context.report(
                 Finding(
                     "messages lost",
-                    Severity.WARNING,
+                    Severity.ERROR,
                     f"{self.name}: an answer was lost inside the harness, as `lose_inside_every` asks",
                     value="1",
                     remedy="take lose_inside_every out of the rig file",

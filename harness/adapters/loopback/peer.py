@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.adapters.loopback.robot import Behaviour, DiedError, Robot
 from harness.adapters.loopback.wire import connect, listen, widen
 from harness.errors import OperationError, UnavailableError
+from harness.proctable import RUN_ID_VARIABLE
 
 LINGER_S = 5.0
 """How long a robot process outlives its last connection: time for the guardian to deliver the stop."""
@@ -28,7 +29,12 @@ class ThreadPeer:
         self._thread = threading.Thread(
             target=self._serve, args=(theirs,), name=f"loopback-robot-{name}", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            for each in (self._robot, self.connection, theirs):
+                each.close()
+            raise UnavailableError(f"{name}: the robot's thread cannot be started: {error}") from error
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -44,13 +50,15 @@ class ThreadPeer:
         """End the thread. Repeatable."""
         self._robot.stop()
         self._thread.join()
+        self.connection.close()
 
 
 class ProcessPeer:
     """The robot as a child process that listens at ``address``."""
 
-    def __init__(self, name: str, behaviour: Behaviour, address: str, log: Path | None) -> None:
+    def __init__(self, name: str, behaviour: Behaviour, address: str, log: Path | None, run_id: str) -> None:
         self._address = address
+        self.connection: socket.socket | None = None
         try:
             listener = listen(address)
         except OSError as error:
@@ -73,6 +81,7 @@ class ProcessPeer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
+                env={**os.environ, RUN_ID_VARIABLE: run_id},
             )
         except OSError as error:
             raise UnavailableError(f"{name}: the robot process cannot be started: {error}") from error
@@ -99,6 +108,8 @@ class ProcessPeer:
 
     def close(self) -> None:
         """End the process: asked first, killed after a while. Repeatable."""
+        if self.connection is not None:
+            self.connection.close()
         if self._child.poll() is None:
             self._child.terminate()
             try:

@@ -129,11 +129,15 @@ class Robot:
         finally:
             for peer in tuple(self._peers):
                 self._drop(peer)
-            for each in (listener, self._wake, self._waker):
-                if each is not None:
-                    each.close()
-            self._selector.close()
+            if listener is not None:
+                listener.close()
+            self.close()
             self._write("ended")
+
+    def close(self) -> None:
+        """Let go of what a robot holds from the start; for one that never served."""
+        for each in (self._selector, self._wake, self._waker):
+            each.close()
 
     def _serve(
         self, listener: socket.socket | None, connection: socket.socket | None, linger_s: float | None
