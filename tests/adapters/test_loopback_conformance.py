@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+
 from harness.adapters.loopback import LoopbackDevice, Options
 from harness.adapters.loopback.peer import ProcessPeer, ThreadPeer
 from harness.ports import DeviceContext
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 class LoopbackConformance(DeviceConformance):
     stimulus_port, response_port = "command", "applied"
-    values = {"value": 0.5}
+    values: ClassVar = {"value": 0.5}
     wrong_values = ({"valu": 0.5}, {"value": "fast"}, {"value": True})
     condition = ("publishes", "applied")
     echo: str
