@@ -68,6 +68,8 @@ def _process(parts: Parts, name: str, process: schema.Process | None) -> Iterato
 def _reference(parts: Parts, path: DataPath, reference: str, wanted: str) -> Iterator[Refusal]:
     """A ``device.port`` that has to exist and to be a ``wanted`` one."""
     device_name, _, port_name = reference.partition(".")
+    if not parts.devices:
+        return  # said once, of the section
     if device_name not in parts.devices:
         yield Refusal(path, f"there is no device {device_name!r}; {suggest(device_name, parts.devices)}")
         return
@@ -79,7 +81,7 @@ def _reference(parts: Parts, path: DataPath, reference: str, wanted: str) -> Ite
     if port_name not in ports:
         none = f"it has no {wanted} port"
         yield Refusal(path, f"{device_name} has no port {port_name!r}; {suggest(port_name, fitting, none)}")
-    elif port_name not in fitting:
+    elif port_name not in fitting and dev.direction(ports[port_name]) is not None:
         others = f"; {wanted} ports: {', '.join(fitting)}" if fitting else ""
         yield Refusal(path, f"{reference} is a {dev.direction(ports[port_name])}, not a {wanted}{others}")
 
@@ -223,6 +225,8 @@ def _requirements(parts: Parts) -> Iterator[Refusal]:
             )
         seen.setdefault(requirement.id, index)
         name = requirement.scenario
+        if not parts.scenarios:
+            continue
         if name not in parts.scenarios:
             yield Refusal(
                 (*path, "scenario"), f"there is no scenario {name!r}; {suggest(name, parts.scenarios)}"

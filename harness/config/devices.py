@@ -49,10 +49,17 @@ def read_device(name: str, data: Any) -> tuple[DeviceBase | None, list[Refusal]]
     except HarnessError as error:
         found = [Refusal((), error.message, whole=True)]
     placed = [Refusal((*path, *r.path), r.message, r.of_key, r.whole) for r in found]
-    # A section's own check is left out where the same mistake is already shown at its exact place.
-    return None, early + [
-        r for r in placed if not (r.whole and any(e.path[: len(r.path)] == r.path for e in early))
-    ]
+    return None, [*early, *_placed_better(placed, early, list(_paths_of_matches(name, data)))]
+
+
+def _placed_better(found: list[Refusal], early: list[Refusal], exact: list[Refusal]) -> Iterator[Refusal]:
+    """What a section's own check said of the whole, said of the key that it means, where that is known."""
+    for refusal in found:
+        end = len(refusal.path)
+        if refusal.whole and any(other.path[:end] == refusal.path for other in early):
+            continue
+        below = [other for other in exact if other.path[:end] == refusal.path]
+        yield from below if refusal.whole and below and "path" in refusal.message else [refusal]
 
 
 def _check_ports(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
@@ -70,16 +77,22 @@ def _check_ports(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
             )
         elif not given and not options:
             yield Refusal(path, "a port needs one of the keys stimulus, response, fault", True)
-        match = options["response"].get("match") if isinstance(options.get("response"), dict) else None
-        if isinstance(match, dict):
-            here = (*path, "response", "match")
-            kind = match.get("kind")
-            if kind in ("stamp", "sequence") and not match.get("path"):
-                yield Refusal(
-                    (*here, "path"), f"this key is missing: where the answer carries the {kind}", True
-                )
-            elif kind == "order" and match.get("path") is not None:
-                yield Refusal((*here, "path"), "`order` takes no path: the answers carry no key", True)
+
+
+def _paths_of_matches(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
+    """Matches without a path and with one too many; whether that is wrong is for the adapter to say."""
+    ports = data.get("ports")
+    for port, options in ports.items() if isinstance(ports, dict) else ():
+        response = options.get("response") if isinstance(options, dict) else None
+        match = response.get("match") if isinstance(response, dict) else None
+        if not isinstance(match, dict):
+            continue
+        path = ("devices", name, "ports", port, "response", "match", "path")
+        kind = match.get("kind")
+        if kind in ("stamp", "sequence") and not match.get("path"):
+            yield Refusal(path, f"this key is missing: where the answer carries the {kind}", True)
+        elif kind == "order" and match.get("path") is not None:
+            yield Refusal(path, "`order` takes no path: the answers carry no key", True)
 
 
 def _check_stop(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
@@ -93,7 +106,7 @@ def _check_stop(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
         yield Refusal(
             path, f"{name} has no port {port!r}; {suggest(port, sending, 'it has no stimulus port')}"
         )
-    elif port not in sending and isinstance(ports[port], dict):
+    elif port not in sending and isinstance(ports[port], dict) and set(DIRECTIONS) & ports[port].keys():
         which = f"stimulus ports: {', '.join(sending)}" if sending else "it has no stimulus port"
         yield Refusal(path, f"{port!r} is not a stimulus; {which}")
 

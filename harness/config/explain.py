@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -103,10 +103,7 @@ def _pick(data: Any, errors: list[_Located], depth: int) -> Iterator[Refusal]:
         if meant is not None:
             yield from _pick(data, members[meant], depth + 1)
         else:
-            wanted = " or ".join(
-                dict.fromkeys(filter(None, (_wanted(label, e) for label, e in members.items())))
-            )
-            yield Refusal(path, f"must be {wanted or 'something else'}, not {_shown(node)}")
+            yield Refusal(path, _any_of(node, members))
 
 
 def _meant(node: Any, members: dict[str, list[_Located]]) -> str | None:
@@ -119,12 +116,24 @@ def _meant(node: Any, members: dict[str, list[_Located]]) -> str | None:
         deeper = any(len(e.path) > len(errors[0].labels[-1][0]) for e in errors)
         missing = sum(e.error["type"] == "missing" for e in errors)
         unknown = sum(e.error["type"] == "extra_forbidden" for e in errors)
-        return 100 - 2 * missing - unknown - len(errors) if deeper else 0
+        bounds = any(e.error["type"] in _COMPARED or "pattern" in e.error["type"] for e in errors)
+        return 100 - 2 * missing - unknown - len(errors) if deeper or bounds else 0
 
     ranks = {label: rank(label) for label in members}
     best = max(ranks.values())
     winners = [label for label, value in ranks.items() if value == best]
     return winners[0] if best > 0 else None
+
+
+def _any_of(node: Any, members: dict[str, list[_Located]]) -> str:
+    """One sentence for a value that no member of a union took for its own."""
+    words = [
+        word for e in members.values() for word in _choices(e[0]) if e[0].error["type"] == "literal_error"
+    ]
+    if isinstance(node, str) and (close := nearest(node, words)) is not None:
+        return f"{_shown(node)} is not known; did you mean {close!r}?"
+    wanted = " or ".join(dict.fromkeys(_wanted(label, errors) for label, errors in members.items()))
+    return f"must be {wanted}, not {_shown(node)}"
 
 
 def _wanted(label: str, errors: list[_Located]) -> str:
@@ -180,8 +189,8 @@ def _shown(value: Any) -> str:
 
 def _choices(located: _Located) -> list[str]:
     """The members of the literal that may stand here."""
-    found = [str(v) for kind in located.kinds if get_origin(kind) is not None for v in get_args(kind)]
-    return found or re.findall(r"'([^']*)'", str(located.error.get("ctx", {}).get("expected", "")))
+    found = re.findall(r"'([^']*)'", str(located.error.get("ctx", {}).get("expected", "")))
+    return found or [str(v) for kind in located.kinds if get_origin(kind) is Literal for v in get_args(kind)]
 
 
 def _say(data: Any, located: _Located) -> Iterator[Refusal]:
@@ -222,7 +231,7 @@ def _say(data: Any, located: _Located) -> Iterator[Refusal]:
         yield refusal(f"{given!r} must be {wanted}")
     elif kind in _COMPARED:
         bound, comparison = _COMPARED[kind]
-        yield refusal(f"must be {comparison} {ctx[bound]}, not {given}")
+        yield refusal(f"must be {comparison} {ctx[bound]:g}, not {_shown(given)}")
     elif kind == "string_type":
         quotable = isinstance(given, (int, float)) and not isinstance(given, bool)
         yield refusal(
@@ -237,7 +246,14 @@ def _say(data: Any, located: _Located) -> Iterator[Refusal]:
     elif kind in ("too_long", "string_too_long"):
         yield refusal(f"has more than {ctx.get('max_length')} entries")
     elif kind in ("value_error", "assertion_error"):
-        yield refusal(re.sub(r"^(Value error|Assertion failed), ", "", error["msg"]))
+        message = re.sub(r"^(Value error|Assertion failed), ", "", error["msg"])
+        named = re.match(r"([A-Za-z_][\w.]*): ", message)
+        below = (*path, *named.group(1).split(".")) if named is not None else path
+        # A check of a section may say which key it means; then that key is pointed at.
+        if named is not None and _walk(data, below) is not _MISSING:
+            yield Refusal(below, message[named.end() :], whole=True)
+        else:
+            yield refusal(message)
     else:
         words = next((words for prefix, words in _KINDS if kind.startswith(prefix)), None)
         if words is None:
