@@ -66,7 +66,8 @@ class RigUnderTest:
             message = f"{what} could not be run\n{type(error).__name__}: {error}"
         else:
             if outcome.results is None:
-                message = f"{what}: ERROR\nthe run ended without results; its records: {outcome.folder}"
+                why = outcome.error or "the run ended without results"
+                message = f"{what}: ERROR\n{why}\nits records: {outcome.folder}"
             elif _verdict(outcome.verdict, outcome.results, scenario) in wanted:
                 return RunResults.of(outcome.results, outcome.folder)
             else:
@@ -74,10 +75,16 @@ class RigUnderTest:
         return pytest.fail(message, pytrace=False)
 
     def path(self) -> Path:
-        """The rig file: as given from here or from the root directory, or a name in ``rig_configs/``."""
-        given = Path(self.rig)
-        names = [given, self.root / given, self.root / "rig_configs" / given.with_suffix(".yaml").name]
-        return next((name for name in names if name.is_file()), given)
+        """The rig file: a path from here or from the root directory, or a name in ``rig_configs/``.
+
+        Raises ConfigurationError naming the nearest names when there is none.
+        """
+        from harness.config import find_rig, search_path
+
+        below = self.root / self.rig
+        if not Path(self.rig).is_file() and below.is_file():
+            return below
+        return find_rig(self.rig, [self.root / "rig_configs", *search_path()])
 
 
 def _verdict(whole: Verdict, results: Results, scenario: str | None) -> Verdict:
