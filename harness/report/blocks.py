@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 Block = dict[str, Any]
 Tone = Literal["plain", "good", "bad", "warn", "muted"]
-Align = Literal["left", "right", "center"]
+Align = Literal["left", "right"]
+Column = tuple[str, Align] | tuple[str, Align, float]
+"""Title and alignment, as wide as its content; or with a share of what the others leave."""
 
 
 def heading(text: str, level: int = 1) -> Block:
@@ -33,9 +35,9 @@ def pairs(rows: Iterable[tuple[str, str]]) -> Block:
     return {"kind": "pairs", "rows": [[name, value] for name, value in rows]}
 
 
-def code(text: str) -> Block:
-    """Text that is shown as it is, in a fixed pitch, wrapped where a line is too long."""
-    return {"kind": "code", "lines": text.rstrip("\n").split("\n")}
+def code(text: str, label: str = "") -> Block:
+    """Text that is shown as it is, in a fixed pitch, wrapped where a line is too long; what it is, above."""
+    return {"kind": "code", "label": label, "lines": text.rstrip("\n").split("\n")}
 
 
 def cell(text: str, tone: Tone = "plain") -> dict[str, str]:
@@ -44,11 +46,11 @@ def cell(text: str, tone: Tone = "plain") -> dict[str, str]:
 
 
 def table(
-    columns: Sequence[tuple[str, Align] | tuple[str, Align, float]],
-    rows: Iterable[Sequence[str | dict[str, str]]],
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Any]],
     caption: str = "",
 ) -> Block:
-    """A table. A column is (title, alignment) as wide as its content, or (title, alignment, share of the rest)."""
+    """A table with a line of explanation under it. An entry is a string or a :func:`cell`."""
     return {
         "kind": "table",
         "columns": [{"title": c[0], "align": c[1], "share": c[2] if len(c) > 2 else 0} for c in columns],
@@ -60,8 +62,3 @@ def table(
 def figure(file: str, alt: str, caption: str) -> Block:
     """A picture in the same folder as the document's data; ``alt`` is its content in words."""
     return {"kind": "figure", "file": file, "alt": alt, "caption": caption}
-
-
-def page_break() -> Block:
-    """What follows starts on a new page."""
-    return {"kind": "page_break"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 
 from harness.report import style
 from harness.report.series import Floats, Series, envelope, exceedance_curve, thin_marks
@@ -18,6 +20,10 @@ COLUMNS = 900
 """Groups of samples that a series over time is thinned to: about one per printed dot."""
 POINTS = 4000
 """Up to this many samples each is drawn by itself."""
+
+
+# Without its brightest end, which would vanish on white paper.
+_SHADES = ListedColormap(colormaps["cividis_r"](np.linspace(0.18, 1, 200)))
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,6 @@ def _limits(marks: Sequence[Mark]) -> list[float]:
     return [mark.limit for mark in marks]
 
 
-def _edge(axes: Axes, text: str) -> None:
-    """A remark in the upper right corner, inside."""
-    axes.text(
-        0.995, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=6.5, color=style.INK
-    )
-
-
 def exceedance(series: Series, marks: Sequence[Mark]) -> str:
     """The complementary distribution function with a logarithmic tail; limits, and bounds at the quantile."""
     intent, share = exceedance_curve(series.intent_ms)
@@ -61,30 +60,23 @@ def exceedance(series: Series, marks: Sequence[Mark]) -> str:
         style.value_axis(axes.xaxis, low, high)
         axes.set_yscale("log")
         style.share_axis(axes.yaxis, lowest * 0.7)
-        gone = series.lost.mean()
-        for x, y, label, line in (
-            (intent, share, "latency from intent (decides PASS)", {"color": style.BLUE, "linewidth": 1.3}),
-            (
-                sent,
-                sent_share,
-                "latency from sent (decides FAIL)",
-                {"color": style.INK, "linewidth": 0.8, "dashes": (3, 1.5)},
-            ),
-        ):
+        gone = float(series.lost.mean())
+        dashed = {"color": style.INK, "linewidth": 0.8, "dashes": (3, 1.5)}
+        curves: tuple[tuple[Floats, Floats, str, dict[str, Any]], ...] = (
+            (intent, share, "from intent (decides PASS)", {"color": style.BLUE, "linewidth": 1.3}),
+            (sent, sent_share, "from sent (decides FAIL)", dashed),
+        )
+        for x, y, label, look in curves:
             # Beyond the largest finite value the curve stays at the share of the lost ones, or drops out.
-            end = [high, gone] if gone else [x[-1], lowest * 0.5]
-            axes.plot(
-                np.r_[low, x, end[0]],
-                np.r_[1.0, y, end[1]].clip(lowest * 0.5),
-                drawstyle="steps-post",
-                label=label,
-                **line,
-            )
+            end = (high, gone) if gone else (x[-1], lowest * 0.5)
+            steps = np.r_[1.0, y, end[1]].clip(lowest * 0.5)
+            axes.plot(np.r_[low, x, end[0]], steps, drawstyle="steps-post", label=label, **look)
         for mark in marks:
             style.limit_line(axes, mark.limit, mark.label, vertical=True)
             _interval(axes, mark)
         if gone:
-            axes.text(high, gone, f"lost {percent(gone, 3)} ", ha="right", va="bottom", fontsize=6.5)
+            note = f"{percent(gone, 3)} lost"
+            style.remark(axes, high, gone, note, offset=(-2, 3), ha="right", va="bottom")
         axes.set_xlim(low, high)
         axes.set_ylim(lowest * 0.7, 1.3)
         axes.set_xlabel("latency in ms")
@@ -130,7 +122,12 @@ def histogram(series: Series, marks: Sequence[Mark]) -> str:
         logarithmic = style.value_axis(axes.xaxis, low, high)
         edges = np.geomspace(low, high, count + 1) if logarithmic else np.linspace(low, high, count + 1)
         axes.hist(
-            values, edges, histtype="stepfilled", facecolor=style.SKY, edgecolor=style.BLUE, linewidth=0.6
+            values,
+            list(edges),
+            histtype="stepfilled",
+            facecolor=style.SKY,
+            edgecolor=style.BLUE,
+            linewidth=0.6,
         )
         axes.set_yscale("log")
         style.count_axis(axes.yaxis)
@@ -139,7 +136,8 @@ def histogram(series: Series, marks: Sequence[Mark]) -> str:
             style.limit_line(axes, mark.limit, mark.label, vertical=True)
         lost = int(series.lost.sum())
         if lost:
-            _edge(axes, f"{integer(lost)} lost, beyond every limit")
+            note = f"{integer(lost)} lost, beyond every limit, not drawn"
+            style.remark(axes, 0.0, 1.0, note, xycoords="axes fraction", va="top", offset=(3, -1))
         axes.set_xlim(low, high)
         axes.set_xlabel("latency from intent in ms")
         axes.set_ylabel("stimuli")
@@ -206,7 +204,8 @@ def over_time(series: Series, marks: Sequence[Mark]) -> str:
 
 
 def _time_axis(axes: Axes, series: Series) -> None:
-    axes.set_xlim(*style.span(series.time_s[[0, -1]]) if len(series) > 1 else (-0.5, 0.5))
+    last = float(series.time_s[-1]) or 1.0
+    axes.set_xlim(-0.01 * last, 1.01 * last)
     axes.set_xlabel("time since the first counted stimulus in s")
 
 
@@ -224,7 +223,7 @@ def heat_map(series: Series, marks: Sequence[Mark]) -> str:
         counts, _, _ = np.histogram2d(time, values, (columns, rows))
         shown = np.ma.masked_equal(counts.T, 0)
         cells = axes.pcolormesh(
-            columns, rows, shown, cmap="cividis_r", norm=LogNorm(1, max(counts.max(), 2)), rasterized=True
+            columns, rows, shown, cmap=_SHADES, norm=LogNorm(1, max(counts.max(), 2)), rasterized=True
         )
         for mark in marks:
             style.limit_line(axes, mark.limit, mark.label, vertical=False)
@@ -276,7 +275,7 @@ def lateness(series: Series, marks: Sequence[Mark]) -> str:
         return style.svg(figure)
 
 
-def stages(parts: dict[str, Distribution]) -> str:
+def stages(parts: Mapping[str, Distribution]) -> str:
     """Median and p99 of each stage as bars, with their values."""
     known = [(name, part) for name, part in parts.items() if part.p50 is not None and part.p99 is not None]
     with style.drawing(0.55 + 0.36 * len(known)) as figure:
@@ -294,9 +293,8 @@ def stages(parts: dict[str, Distribution]) -> str:
         for label, offset, values, look in rows:
             axes.barh(places + offset, values, 0.34, label=label, **look)  # type: ignore[arg-type]
             for place, value in zip(places + offset, values, strict=True):
-                axes.text(
-                    value, place, f" {number(value, min(4, decimals_for(value)))}", va="center", fontsize=6.5
-                )
+                note = number(value, min(4, decimals_for(value)))
+                style.remark(axes, value, place, note, offset=(2, 0), va="center")
         axes.set_yticks(places, [name.replace("_", " ") for name, _ in known])
         axes.invert_yaxis()
         axes.grid(False, axis="y")
@@ -313,10 +311,12 @@ def describe(series: Series, marks: Sequence[Mark]) -> str:
     if not len(values):
         return f"{plural(len(series), 'stimulus')}, none answered."
     over = "".join(
-        f" {integer(int((series.intent_ms > mark.limit).sum()))} over the limit of {style.plain(mark.limit)} ms."
+        f" {integer(int((series.intent_ms > mark.limit).sum()))} over the limit of {style.plain(mark.limit)} "
+        "ms."
         for mark in marks
     )
     return (
         f"{integer(len(series))} stimuli, {integer(int(series.lost.sum()))} lost; answered in "
-        f"{number(float(values.min()))} to {number(float(values.max()))} ms, median {number(float(np.median(values)))} ms.{over}"
+        f"{number(float(values.min()))} to {number(float(values.max()))} ms, median "
+        f"{number(float(np.median(values)))} ms.{over}"
     )

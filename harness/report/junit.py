@@ -1,7 +1,7 @@
 """The verdicts as JUnit XML, one test case per requirement, for the viewers that CI systems have.
 
-FAIL is a ``failure``; ERROR and INCONCLUSIVE are ``error``; nothing is ever ``skipped``, since viewers show a skipped
-test as harmless. https://github.com/testmoapp/junitxml describes the common shape.
+FAIL is a ``failure``; ERROR and INCONCLUSIVE are ``error``; nothing is ever ``skipped``, since viewers show
+a skipped test as harmless. https://github.com/testmoapp/junitxml describes the common shape.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def render_junit(results: Results, agreed: Sequence[str] = ()) -> str:
     """``junit.xml`` of a run: one suite, one case per requirement.
 
-    ``agreed`` are the ids of the rig file: one that ``results`` does not know is a case as well, an error. A run
-    without any requirement yields one case, an error, so that it cannot be taken for a pass.
+    ``agreed`` are the ids of the rig file: one that ``results`` does not know is a case as well, an error.
+    A run without any requirement yields one case, an error, so that it cannot be taken for a pass.
     """
     suite = TestSuite(_clean(f"{_rig_name(results)} {results.run_id}"))
     started = parse_instant(results.started)

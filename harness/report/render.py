@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from harness.results import Results
 
 
 def render(folder_path: Path) -> list[Path]:
-    """Write ``report.pdf``, ``junit.xml`` and ``summary.md`` of a run that has its ``results.json``; their paths.
+    """Write ``report.pdf``, ``junit.xml`` and ``summary.md`` of a run with its ``results.json``; their paths.
 
     The PDF comes last: when it cannot be set, the verdict is still there for machines and for people.
     Raises RecordingError when something is missing, damaged or cannot be written, OperationError when the
@@ -37,7 +36,7 @@ def render(folder_path: Path) -> list[Path]:
     write_text(summary, render_summary(results))
     # A run that broke early has no samples; its report says so.
     samples = folder.samples() if (path / "samples.parquet").exists() else np.empty(0, SAMPLE_DTYPE)
-    render_pdf(results, samples, run, pdf, read_events(path / "events.jsonl"))
+    render_pdf(results, samples, run, pdf, folder.events())
     return [pdf, junit, summary]
 
 
@@ -45,21 +44,6 @@ def agreed(run: Mapping[str, Any]) -> list[str]:
     """Ids of the requirements in the rig file of a run, whether or not they came to be decided."""
     resolved = (run.get("rig") or {}).get("resolved") or {}
     return [str(entry["id"]) for entry in resolved.get("requirements") or [] if "id" in entry]
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """The lines of ``events.jsonl``; a line that a killed process left unfinished is passed over."""
-    if not path.exists():
-        return []
-    events = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events
 
 
 def _results(path: Path) -> Results:

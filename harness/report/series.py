@@ -1,4 +1,6 @@
-"""Columns to draw, out of the table of samples: what counts, in milliseconds, and thinned without hiding extremes."""
+"""Columns to draw, out of the table of samples: what counts, in milliseconds, and thinned without hiding
+extremes.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,9 @@ _NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.SKIPPED 
 class Series:
     """The counted samples of one scenario, in the order in which they were due. All arrays have shape (n,).
 
-    ``time_s`` counts from the first counted stimulus. ``latency_ms`` (from sent) and ``intent_ms`` (from intended)
-    are +inf where the answer was lost, late ones included; ``late_ms`` is the latency from intent of late answers,
-    NaN elsewhere.
+    ``time_s`` counts from the first counted stimulus. ``latency_ms`` (from sent) and ``intent_ms`` (from
+    intended) are +inf where the answer was lost, late ones included; ``late_ms`` is the latency from intent
+    of late answers, NaN elsewhere.
     """
 
     key: npt.NDArray[np.int64]
@@ -96,8 +98,8 @@ def envelope(time_s: Floats, values: Floats, columns: int) -> Envelope:
 def exceedance_curve(values: Floats, points: int = 1500) -> tuple[Floats, Floats]:
     """Share of all ``values`` that is larger than x, at the finite x: (x, share), x ascending.
 
-    Values of +inf (lost) count but have no x, so that the curve ends at their share. Thinned to about ``points``
-    steps, evenly in the logarithm of the rank, so that the largest values are all there.
+    Values of +inf (lost) count but have no x, so that the curve ends at their share. Thinned to about
+    ``points`` steps, evenly in the logarithm of the rank, so that the largest values are all there.
     """
     n = len(values)
     finite = np.sort(values[np.isfinite(values)])
@@ -112,7 +114,9 @@ def exceedance_curve(values: Floats, points: int = 1500) -> tuple[Floats, Floats
 
 
 def thin_marks(time_s: Floats, values: Floats, columns: int) -> tuple[Floats, Floats]:
-    """Of the marks that would fall on the same of ``columns`` columns of a plot, the one with the largest value."""
+    """Of the marks that would fall on the same of ``columns`` columns of a plot, the one with the largest
+    value.
+    """
     if len(time_s) <= columns:
         return time_s, values
     span = time_s[-1] - time_s[0] or 1.0

@@ -1,4 +1,6 @@
-"""How every plot looks: size, fonts, colours that the colour-blind and a grey printer can tell apart, plain ticks."""
+"""How every plot looks: size, fonts, colours that the colour-blind and a grey printer can tell apart, plain
+ticks.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-# Okabe & Ito 2008, https://jfly.uni-koeln.de/color/; told apart in grey by lightness and by line style as well.
+# Okabe & Ito 2008, https://jfly.uni-koeln.de/color/; told apart in grey by lightness and by line style as
+# well.
 BLUE = "#0072B2"
 SKY = "#56B4E9"
 GREEN = "#009E73"
@@ -66,7 +69,8 @@ def drawing(height_in: float, width_in: float = WIDTH_IN) -> Iterator[Figure]:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        # A bare Figure has no window and is not kept by pyplot: nothing to close, nothing shared between threads.
+        # A bare Figure has no window and is not kept by pyplot: nothing to close, nothing shared between
+        # threads.
         yield Figure(figsize=(width_in, height_in), layout="constrained")
 
 
@@ -87,7 +91,9 @@ def _format(text: Callable[[float], str]) -> FuncFormatter:
 
 
 def value_axis(axis: Axis, low: float, high: float) -> bool:
-    """Scale an axis for values from ``low`` to ``high``: logarithmic from a factor of four on. True if it is."""
+    """Scale an axis for values from ``low`` to ``high``: logarithmic from a factor of four on. True if it
+    is.
+    """
     logarithmic = low > 0 and high / low >= 4
     if logarithmic:
         axis._set_axes_scale("log")  # type: ignore[attr-defined]
@@ -126,29 +132,29 @@ def span(*groups: Iterable[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+def remark(
+    axes: Axes, x: float, y: float, text: str, *, offset: tuple[float, float] = (0, 0), **look: Any
+) -> None:
+    """A short text beside a point, readable over whatever is drawn there. ``offset`` in points."""
+    halo = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 1}
+    axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=6.5, bbox=halo, zorder=6, **look)
+
+
 def limit_line(axes: Axes, limit_ms: float, label: str, *, vertical: bool) -> None:
     """The limit of a requirement across the plot, dash-dotted, labelled at its end."""
-    style: dict[str, Any] = {
+    line: dict[str, Any] = {
         "color": VERMILLION,
         "linewidth": 1.0,
         "linestyle": (0, (6, 2, 1, 2)),
         "zorder": 3,
     }
-    text: dict[str, Any] = {"color": VERMILLION, "fontsize": 6.5, "clip_on": True}
     if vertical:
-        axes.axvline(limit_ms, **style)
-        axes.text(
-            limit_ms,
-            0.98,
-            f"{label} ",
-            transform=axes.get_xaxis_transform(),
-            ha="right",
-            va="top",
-            rotation=90,
-            **text,
-        )
+        axes.axvline(limit_ms, **line)
+        across = axes.get_xaxis_transform()
+        look: dict[str, Any] = {"xycoords": across, "ha": "right", "va": "top", "rotation": 90}
+        remark(axes, limit_ms, 1.0, label, offset=(-3, -1), color=VERMILLION, **look)
     else:
-        axes.axhline(limit_ms, **style)
-        axes.text(
-            0.995, limit_ms, label, transform=axes.get_yaxis_transform(), ha="right", va="bottom", **text
-        )
+        axes.axhline(limit_ms, **line)
+        along = axes.get_yaxis_transform()
+        look = {"xycoords": along, "ha": "right", "va": "top"}
+        remark(axes, 1.0, limit_ms, label, offset=(-1, -2.5), color=VERMILLION, **look)

@@ -53,7 +53,8 @@ def render_summary(results: Results) -> str:
         lines += _reasons(requirement)
     if results.scenarios:
         lines += [
-            "| Scenario | Due | Sent | Skipped | Answered | Lost | of these late | Duplicates | Out of order | Unmatched "
+            "| Scenario | Due | Sent | Skipped | Answered | Lost | of these late | Duplicates | Out of order "
+            "| Unmatched "
             "| p50 | p99 | max |",
             "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
             *(_counts(name, scenario) for name, scenario in results.scenarios.items()),
@@ -66,7 +67,8 @@ def render_summary(results: Results) -> str:
     if notable:
         lines.append("")
     lines += [
-        "In the run folder: `report.pdf` (to be signed), `junit.xml`, `results.json`, `samples.parquet`, `run.json`.",
+        "In the run folder: `report.pdf` (to be signed), `junit.xml`, `results.json`, `samples.parquet`, "
+        "`run.json`.",
         "",
     ]
     return "\n".join(lines)
@@ -118,7 +120,8 @@ def _reasons(requirement: RequirementResult) -> list[str]:
         if not check.ok:
             remedy = f" Next: {_escape(check.remedy)}" if check.remedy else ""
             lines.append(
-                f"- check {_escape(check.name)}: {_escape(check.value)}, wanted {_escape(check.bound)}.{remedy}"
+                f"- check {_escape(check.name)}: {_escape(check.value)}, wanted "
+                f"{_escape(check.bound)}.{remedy}"
             )
     return [*lines, ""]
 

@@ -131,6 +131,18 @@ def scalar(value: Any) -> str:
     return str(value) or MISSING
 
 
+def section(tree: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The mapping found by going down ``keys`` (of run.json); empty where a run broke before it was
+    written.
+    """
+    for key in keys:
+        value = tree.get(key)
+        if not isinstance(value, Mapping):
+            return {}
+        tree = value
+    return tree
+
+
 def flatten(tree: Mapping[str, Any], skip: Iterable[str] = ()) -> list[tuple[str, str]]:
     """Rows of (dotted name, value) of nested mappings, in their own order; keys of ``skip`` are left out."""
     left_out = set(skip)

@@ -1,0 +1,163 @@
+"""Tables of the results section: counts, distributions, outliers one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.model import SampleFlag
+from harness.report import text as t
+from harness.report.blocks import Block, Column, table
+from harness.report.series import Series
+from harness.results import Distribution, ScenarioResult
+
+LISTED = 15
+"""Rows of the lists of outliers and of losses."""
+_FLAGS = (
+    (SampleFlag.DUPLICATED, "duplicated"),
+    (SampleFlag.SUPERSEDED, "superseded"),
+    (SampleFlag.OUT_OF_ORDER, "out of order"),
+    (SampleFlag.CLOCK_STEP, "clock step"),
+)
+
+
+def counts(scenario: ScenarioResult) -> Block:
+    """What became of every stimulus that was due, as numbers and as shares."""
+    entries = [
+        ("Due", scenario.scheduled, None),
+        ("Skipped", scenario.skipped, scenario.scheduled),
+        ("Unsent", scenario.unsent, scenario.scheduled),
+        ("Sent", scenario.sent, scenario.scheduled),
+        ("Answered", scenario.answered, scenario.sent),
+        ("Lost", scenario.lost, scenario.sent),
+        ("late", scenario.late, scenario.sent),
+        ("Duplicates", scenario.duplicates, None),
+        ("Out of order", scenario.out_of_order, None),
+        ("Superseded", scenario.superseded, None),
+        ("Unmatched", scenario.unmatched, None),
+    ]
+    shares = [f"{100 * count / whole:.2f}" if whole else "" for _, count, whole in entries]
+    caption = (
+        "Shares: skipped, unsent and sent of those due, answered, lost and late of those sent. Lost includes "
+        "late "
+        "(answered after the timeout). Unmatched: observations that belong to no stimulus."
+    )
+    if scenario.achieved_rate_hz is not None:
+        caption += f" Achieved rate: {t.with_unit(t.number(scenario.achieved_rate_hz), 'Hz')}."
+    columns: list[Column] = [("Stimuli", "left", 1), *((name, "right") for name, _, _ in entries)]
+    rows = [["number", *(t.integer(count) for _, count, _ in entries)], ["share in %", *shares]]
+    return table(columns, rows, caption)
+
+
+def distributions(scenario: ScenarioResult) -> list[Block]:
+    """Summary of each quantity, and quantiles of latency with their confidence intervals."""
+    named = [
+        ("latency from intent", scenario.latency_from_intent_ms),
+        ("latency from sent", scenario.latency_ms),
+        ("lateness", scenario.lateness_ms),
+        *((f"stage: {t.words(name)}", part) for name, part in scenario.stages_ms.items()),
+    ]
+    fields = ("mean", "sd", "min", "p50", "p90", "p99", "p99_9", "max")
+    rows = []
+    for name, part in named:
+        places = min(5, t.decimals_for(part.p50))
+        rows.append([name, t.integer(part.n), *(t.number(getattr(part, field), places) for field in fields)])
+    columns: list[Column] = [("in ms", "left", 1), ("n", "right")]
+    columns += [(field.replace("_", "."), "right") for field in fields]
+    blocks = [
+        table(
+            columns,
+            rows,
+            "Summary of answered stimuli in ms; lost ones have no latency and are counted above.",
+        )
+    ]
+    intervals = _intervals(scenario.latency_from_intent_ms, scenario.latency_ms)
+    return [*blocks, intervals] if intervals else blocks
+
+
+def _intervals(intent: Distribution, sent: Distribution) -> Block | None:
+    if not intent.intervals and not sent.intervals:
+        return None
+    of_sent = {interval.quantile: interval for interval in sent.intervals}
+    of_intent = {interval.quantile: interval for interval in intent.intervals}
+    rows = []
+    for quantile in sorted(of_sent.keys() | of_intent.keys()):
+        row = [t.quantile_name(quantile)]
+        for interval in (of_intent.get(quantile), of_sent.get(quantile)):
+            if interval is None:
+                row += [t.MISSING] * 3
+                continue
+            places = min(5, t.decimals_for(interval.estimate))
+            row += [t.number(value, places) for value in (interval.estimate, interval.lower, interval.upper)]
+        rows.append(row)
+    first = (intent.intervals or sent.intervals)[0]
+    titles = ["from intent", "lower", "upper", "from sent", "lower", "upper"]
+    return table(
+        [("Quantile", "left", 1), *((title, "right", 1) for title in titles)],
+        rows,
+        f"Quantiles of latency in ms with exact order-statistic intervals, {t.percent(first.confidence)} "
+        "confidence. "
+        "–: too few samples for that bound.",
+    )
+
+
+def outliers(series: Series) -> list[Block]:
+    """The largest latencies and the first losses, one by one. Listed, never dropped."""
+    blocks: list[Block] = []
+    answered = np.flatnonzero(~series.lost)
+    if len(answered):
+        largest = answered[np.argsort(-series.intent_ms[answered], kind="stable")][:LISTED]
+        rows = [
+            [
+                str(rank),
+                str(series.key[row]),
+                t.number(float(series.time_s[row]), 3),
+                t.number(float(series.intent_ms[row]), 3),
+                t.number(float(series.latency_ms[row]), 3),
+                t.number(float(series.lateness_ms[row]), 3),
+                ", ".join(name for flag, name in _FLAGS if series.flags[row] & flag),
+            ]
+            for rank, row in enumerate(largest, 1)
+        ]
+        blocks.append(
+            table(
+                [
+                    ("Rank", "right"),
+                    ("Key", "right"),
+                    ("Time in s", "right"),
+                    ("From intent in ms", "right"),
+                    ("From sent in ms", "right"),
+                    ("Lateness in ms", "right"),
+                    ("Remarks", "left", 1),
+                ],
+                rows,
+                f"The {len(rows)} largest latencies of {t.integer(len(answered))}. All samples count; none "
+                "was dropped.",
+            )
+        )
+    gone = np.flatnonzero(series.lost)
+    if len(gone):
+        rows = [
+            [
+                str(series.key[row]),
+                t.number(float(series.time_s[row]), 3),
+                t.number(float(series.lateness_ms[row]), 3),
+                "no answer"
+                if np.isnan(series.late_ms[row])
+                else f"answered late, after {t.with_unit(t.number(float(series.late_ms[row]), 3), 'ms')}",
+            ]
+            for row in gone[:LISTED]
+        ]
+        shown = "all" if len(gone) <= LISTED else f"the first {LISTED} of {t.integer(len(gone))}"
+        blocks.append(
+            table(
+                [
+                    ("Key", "right"),
+                    ("Time in s", "right"),
+                    ("Lateness in ms", "right"),
+                    ("What came", "left", 1),
+                ],
+                rows,
+                f"Lost stimuli ({shown}). Each counts as over every limit.",
+            )
+        )
+    return blocks

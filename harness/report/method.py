@@ -1,0 +1,208 @@
+"""Content of the sections that say what was done to what: method, item under test, environment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.report import text as t
+from harness.report.blocks import Block, bullets, heading, pairs, paragraph, table
+from harness.results import Results, ScenarioResult
+
+
+def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
+    """Scenario, schedule, matching, sampling plan, deviations."""
+    blocks: list[Block] = [
+        heading("Method"),
+        paragraph(
+            "Time-stamped stimuli are sent at their own times, whether or not earlier ones were answered, "
+            "and each answer "
+            "is matched to its stimulus afterwards. Latency from intent runs from the instant a stimulus was "
+            "due to the "
+            "arrival of its answer, latency from sent from the instant just before the hand-over. A "
+            "requirement passes on the "
+            "former and fails on the latter, so that a delay of the harness can cost a PASS but never cause "
+            "a FAIL. A stimulus "
+            "that was sent and not answered within the timeout is over every limit; one that was not sent "
+            "counts neither way. "
+            "Warm-up and probes are never counted. No sample is trimmed."
+        ),
+    ]
+    for name, scenario in results.scenarios.items():
+        blocks += [heading(f"Scenario “{name}”", 2), pairs(_procedure(scenario))]
+    for title, steps in (("Set-up", "setup"), ("Before every scenario", "reset"), ("Tear-down", "teardown")):
+        entries = t.section(run, "rig", "resolved").get(steps) or []
+        if entries:
+            blocks += [heading(title, 2), bullets(t.scalar(step) for step in entries)]
+    if results.requirements:
+        blocks += [heading("Sampling plan", 2), _plan(results)]
+    return [*blocks, heading("Deviations", 2), bullets(_deviations(results, run))]
+
+
+def _procedure(scenario: ScenarioResult) -> list[tuple[str, str]]:
+    return [
+        ("Kind", t.words(scenario.kind)),
+        ("Stimulus", scenario.stimulus),
+        ("Response", scenario.response),
+        ("Matching", scenario.match),
+        ("Arrival is", scenario.arrival_is),
+        ("Timeout", t.with_unit(t.short(scenario.timeout_ms), "ms")),
+        ("Schedule", _schedule(scenario.schedule)),
+        (
+            "Before measuring",
+            f"{t.plural(scenario.probes, 'probe')}, {t.integer(scenario.warm_up)} in warm-up",
+        ),
+    ]
+
+
+def _schedule(schedule: Mapping[str, Any]) -> str:
+    if schedule.get("kind") != "paced":
+        return t.scalar(schedule)
+    pace = "strictly periodic" if schedule.get("periodic") else "jittered at random (seeded)"
+    rest = {
+        k: v
+        for k, v in schedule.items()
+        if k not in {"kind", "periodic", "rate_hz", "samples"} and v is not None
+    }
+    more = f"; {t.scalar(rest).replace('_', ' ')}" if rest else ""
+    samples = schedule.get("samples")
+    count = t.integer(samples) if isinstance(samples, int) else t.scalar(samples)
+    return f"paced, {pace}, {t.scalar(schedule.get('rate_hz'))}{t.NARROW}Hz, {count} stimuli{more}"
+
+
+def smallest_n(quantile: float, confidence: float) -> int:
+    """Fewest stimuli that allow a PASS, with none over the limit: smallest n with quantile^n <= 1 -
+    confidence.
+    """
+    return math.ceil(math.log(1 - confidence) / math.log(quantile) - 1e-9)
+
+
+def _plan(results: Results) -> Block:
+    rows = []
+    for requirement in results.requirements:
+        scenario = results.scenarios.get(requirement.scenario)
+        rows.append(
+            [
+                requirement.id,
+                requirement.scenario,
+                f"{t.quantile_name(requirement.quantile)} ≤ "
+                f"{t.with_unit(t.short(requirement.limit), requirement.unit)}",
+                t.percent(requirement.confidence),
+                t.integer(smallest_n(requirement.quantile, requirement.confidence)),
+                t.integer(scenario.scheduled if scenario else None),
+                t.integer(requirement.n),
+            ]
+        )
+    return table(
+        [
+            ("Requirement", "left", 2),
+            ("Scenario", "left", 1.4),
+            ("Criterion", "left"),
+            ("Confidence", "right"),
+            ("Least n", "right"),
+            ("Planned", "right"),
+            ("Counted", "right"),
+        ],
+        rows,
+        "The number of stimuli is fixed before the start. Least n: fewer stimuli cannot show the requirement "
+        "to be met.",
+    )
+
+
+def _deviations(results: Results, run: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if results.aborted:
+        lines.append(f"The run was aborted: {results.abort_reason or 'no reason recorded'}")
+    if run.get("status") == "recovered":
+        lines.append(
+            "The run was recovered from its journal after the harness had ended without finishing it."
+        )
+    overrides = t.section(run, "rig").get("overrides") or []
+    if overrides:
+        lines.append(f"Changed on the command line: {t.scalar(overrides)}")
+    for name, scenario in results.scenarios.items():
+        if scenario.skipped:
+            lines.append(
+                f"{name}: {t.integer(scenario.skipped)} of {t.integer(scenario.scheduled)} stimuli skipped, "
+                "since the harness "
+                "was late when they were due (no burst follows a stall)."
+            )
+        if scenario.unsent:
+            lines.append(
+                f"{name}: {t.integer(scenario.unsent)} stimuli not sent (run ended, or the hand-over failed)."
+            )
+        if scenario.clock_steps:
+            lines.append(
+                f"{name}: the clock of the arrival stamps was set; for {t.integer(scenario.clock_steps)} "
+                "samples the instant "
+                "at which the harness saw the answer is used."
+            )
+    return lines or ["None."]
+
+
+def item(run: Mapping[str, Any], results: Results) -> list[Block]:
+    """Identity of the item under test and of every device."""
+    resolved = t.section(run, "rig", "resolved", "rig").get("item") or {}
+    blocks: list[Block] = [heading("Item under test")]
+    blocks.append(
+        pairs(
+            [
+                ("Item", "SIMULATED: nothing real was tested" if results.simulated else "REAL"),
+                *t.flatten(resolved),
+            ]
+        )
+    )
+    devices = t.section(run, "devices")
+    if not devices:
+        blocks.append(paragraph("No device was opened in this run.", "muted"))
+    for name, device in devices.items():
+        kind = "SIMULATED" if device.get("simulated") else "REAL"
+        identity = device.get("identity") or {}
+        rows = [
+            ("Adapter", t.scalar(device.get("adapter"))),
+            *((str(k), t.scalar(v)) for k, v in identity.items()),
+        ]
+        blocks += [heading(f"Device “{name}”: {kind}", 2), pairs(rows)]
+    return blocks
+
+
+def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
+    """Host, real-time settings, clocks, arrival stamps, and what the rig file and the analysis add."""
+    blocks: list[Block] = [heading("Environment")]
+    own = t.section(run, "rig", "resolved").get("environment") or {}
+    shown = {"host", "versions", "realtime", "clocks", "ports", "devices", "described"}
+    sections = [
+        ("As stated in the rig file", t.flatten(own)),
+        ("Host", t.flatten(t.section(run, "host"))),
+        (
+            "Real-time settings: what was asked of the host, and what could not be had",
+            t.flatten(t.section(run, "realtime")),
+        ),
+        ("Software", t.flatten(t.section(run, "versions"))),
+        ("Arrival stamps by port", t.flatten(t.section(run, "ports"))),
+        ("Further", t.flatten(results.environment, shown)),
+    ]
+    for title, rows in sections:
+        if rows:
+            blocks += [heading(title, 2), pairs(rows)]
+    clocks = run.get("clocks") or []
+    if clocks:
+        blocks += [
+            heading("Clocks", 2),
+            table(
+                [("Clock", "left"), ("Kind", "left"), ("Description", "left", 1), ("Resolution", "right")],
+                [
+                    [
+                        t.scalar(clock.get("name")),
+                        t.scalar(clock.get("kind")),
+                        t.scalar(clock.get("description")),
+                        t.with_unit(t.scalar(clock.get("resolution_ns")), "ns"),
+                    ]
+                    for clock in clocks
+                ],
+            ),
+        ]
+    if len(blocks) == 1:
+        blocks.append(paragraph("Nothing was recorded about the environment.", "muted"))
+    return blocks

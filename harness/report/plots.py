@@ -1,0 +1,125 @@
+"""The results section: for each scenario its tables, its plots, and its outliers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from harness.report import measured
+from harness.report import text as t
+from harness.report.blocks import Block, figure, heading, paragraph
+from harness.report.series import Series, extract
+from harness.results import Distribution, RequirementResult, Results
+
+if TYPE_CHECKING:
+    from harness.report.figures import Mark
+
+_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+FEW = 50
+"""Fewer samples than this make no heat map."""
+
+
+def results_section(
+    results: Results, samples: npt.NDArray[Any], run: Mapping[str, Any], root: Path
+) -> Iterator[Block]:
+    """Blocks of every scenario; its plots are written to ``root`` as SVG."""
+    yield heading("Results")
+    if not results.scenarios:
+        yield paragraph("No scenario was measured in this run: there is nothing to show.", "muted")
+    # The tables call a scenario by its place in run.json; one that was never reached comes after those.
+    order = [str(entry.get("name")) for entry in run.get("scenarios") or []]
+    order += [name for name in results.scenarios if name not in order]
+    for place, (name, scenario) in enumerate(results.scenarios.items()):
+        yield heading(f"Scenario “{name}”", 2)
+        yield measured.counts(scenario)
+        yield from measured.distributions(scenario)
+        series = extract(samples, order.index(name))
+        if not len(series):
+            yield paragraph("No stimulus was counted in this scenario: there is nothing to draw.", "bad")
+            continue
+        requirements = [entry for entry in results.requirements if entry.scenario == name]
+        yield from _plots(f"scenario-{place}", series, requirements, root)
+        yield from _stages(f"scenario-{place}-stages", scenario.stages_ms, root)
+        yield from measured.outliers(series)
+
+
+def _plots(
+    stem: str, series: Series, requirements: Sequence[RequirementResult], root: Path
+) -> Iterator[Block]:
+    from harness.report import figures  # matplotlib takes a second to import; only a PDF needs it
+
+    marks = [_mark(requirement) for requirement in requirements]
+    summary = figures.describe(series, marks)
+    if series.lost.all():
+        yield paragraph("Every stimulus was lost: there is no latency to draw.", "bad")
+    else:
+        bounds = " Orange: confidence bounds of the required quantile; dot: its estimate." if marks else ""
+        yield figure(
+            _save(root, f"{stem}-exceedance", figures.exceedance(series, marks)),
+            f"Complementary distribution of latency with a logarithmic tail. {summary}",
+            f"Share of stimuli that took longer than x (complementary ECDF, lost ones included).{bounds}",
+        )
+        yield figure(
+            _save(root, f"{stem}-histogram", figures.histogram(series, marks)),
+            f"Histogram of latency. {summary}",
+            "Histogram of latency from intent; the counts are on a logarithmic axis.",
+        )
+        thinned = (
+            " Drawn as groups of samples, each with its smallest, median and largest value."
+            if int((~series.lost).sum()) > figures.POINTS
+            else ""
+        )
+        yield figure(
+            _save(root, f"{stem}-time", figures.over_time(series, marks)),
+            f"Latency over time. {summary}",
+            f"Latency over time; triangles: over the limit; crosses at the top: lost stimuli.{thinned}",
+        )
+        if len(series) >= FEW:
+            yield figure(
+                _save(root, f"{stem}-heat", figures.heat_map(series, marks)),
+                f"Heat map of latency over time. {summary}",
+                "How the distribution of latency moves over time: in a stationary run the bands are even.",
+            )
+    worst = t.with_unit(t.number(float(series.lateness_ms.max())), "ms")
+    yield figure(
+        _save(root, f"{stem}-lateness", figures.lateness(series, marks)),
+        f"Lateness of the harness, over time and as complementary distribution; largest {worst}.",
+        "Lateness of the harness itself (sent − intended): over time, and as the share that was later than "
+        "x.",
+    )
+
+
+def _stages(stem: str, stages: Mapping[str, Distribution], root: Path) -> Iterator[Block]:
+    from harness.report import figures
+
+    if all(part.p50 is None for part in stages.values()):
+        return
+    words = "; ".join(
+        f"{t.words(name)}: p50 {t.number(part.p50)} ms, p99 {t.number(part.p99)} ms"
+        for name, part in stages.items()
+    )
+    yield figure(
+        _save(root, stem, figures.stages(stages)),
+        f"Bars of each stage. {words}",
+        "Stages of a round trip, median and p99. Quantiles of stages do not add up to those of the whole.",
+    )
+
+
+def _mark(requirement: RequirementResult) -> Mark:
+    from harness.report.figures import Mark
+
+    factor = _MS.get(requirement.unit, 1.0)
+    estimate, lower, upper = (
+        None if value is None else value * factor
+        for value in (requirement.estimate, requirement.lower_bound, requirement.upper_bound)
+    )
+    limit = requirement.limit * factor
+    return Mark(requirement.id, requirement.quantile, limit, estimate, lower, upper)
+
+
+def _save(root: Path, stem: str, svg: str) -> str:
+    (root / f"{stem}.svg").write_text(svg, encoding="utf-8")
+    return f"{stem}.svg"
