@@ -1,0 +1,222 @@
+"""The whole way from a run folder to its results: ``derive(folder)`` writes samples.parquet and
+results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis import checks as bench
+from harness.analysis.checks import Circumstances
+from harness.analysis.provenance import environment, provenance, uncertainty
+from harness.analysis.samples import Sampled, build
+from harness.analysis.summaries import Described, loss, summarise
+from harness.analysis.timebase import Timebase
+from harness.analysis.verdicts import judge, measured_window
+from harness.config import rig_from_resolved
+from harness.config.schema import Match, RigFile
+from harness.errors import ConfigurationError
+from harness.model import (
+    CLOCK_DTYPE,
+    NO_STAMP,
+    OBSERVATION_DTYPE,
+    SAMPLE_DTYPE,
+    SCHEMA_VERSION,
+    STIMULUS_DTYPE,
+    combine,
+)
+from harness.results import Check, MonitorResult, Results, ScenarioResult
+
+if TYPE_CHECKING:
+    from harness.folder import RunFolder
+
+RawTable = NDArray[Any]
+
+
+def derive(folder: RunFolder) -> Results:
+    """Match, summarise and judge a finished, aborted or recovered run; write ``samples.parquet`` and
+    ``results.json``. Raises RecordingError for damaged tables, RigFileError for a rig that does not
+    validate."""
+    # Tables that are still a journal (a look at a run before its end) have no hashes yet.
+    changed = folder.verify_raw() if folder.run.get("raw_sha256") else []
+    results, samples = analyse(
+        folder.run,
+        rig_from_resolved(folder.run["rig"]["resolved"]),
+        folder.stimuli(),
+        folder.observations(),
+        folder.clocks(),
+        list(folder.events()),
+        run_id=folder.run_id,
+        changed=changed,
+    )
+    folder.write_samples(samples)
+    folder.write_json("results.json", results.model_dump(mode="json", by_alias=True))
+    return results
+
+
+def analyse(
+    run: Mapping[str, Any],
+    rig: RigFile,
+    stimuli: RawTable,
+    observations: Mapping[str, RawTable],
+    clocks: RawTable,
+    events: list[dict[str, Any]],
+    *,
+    run_id: str,
+    changed: list[str],
+) -> tuple[Results, RawTable]:
+    """:func:`derive` without files: results, and samples in the order of the stimuli table."""
+    analysis = _Analysis(run, rig, stimuli, observations, clocks, events, changed)
+    names = [str(each["name"]) for each in run.get("scenarios", [])]
+    # A scenario that an aborted run never reached is in the results all the same, with nothing measured.
+    names += [name for name in rig.scenarios if name not in names]
+    sampled = {name: analysis.sample(name, index) for index, name in enumerate(names)}
+    monitors, monitor_checks = analysis.monitors(sampled)
+
+    scenarios: dict[str, ScenarioResult] = {}
+    circumstances: dict[str, Circumstances] = {}
+    for name, each in sampled.items():
+        circumstances[name], facts = analysis.circumstances(name, each, monitor_checks)
+        checks = [*circumstances[name].broken, *circumstances[name].checks, *facts]
+        scenarios[name] = summarise(analysis.described(name), each, checks)
+    requirements = [
+        judge(each, sampled[each.scenario].samples, circumstances[each.scenario]) for each in rig.requirements
+    ]
+    used = run.get("rig", {})
+    results = Results(
+        schema=SCHEMA_VERSION,
+        run_id=run_id,
+        rig={
+            "name": rig.rig.name,
+            "description": rig.rig.description,
+            "item": dict(rig.rig.item),
+            "file": used.get("file", ""),
+            "sha256": used.get("sha256", ""),
+        },
+        simulated=rig.rig.simulated,
+        started=str(run.get("started", "")),
+        ended=run.get("ended"),
+        aborted=analysis.aborted,
+        abort_reason=run.get("abort_reason"),
+        verdict=combine([each.verdict for each in requirements]),
+        requirements=requirements,
+        scenarios=scenarios,
+        monitors=monitors,
+        findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
+        uncertainty=uncertainty(analysis.timebase),
+        environment=environment(run, rig),
+        provenance=provenance(run, changed),
+    )
+    samples = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
+    for index, each in enumerate(sampled.values()):
+        samples[stimuli["scenario"] == index] = each.samples
+    return results, samples
+
+
+class _Analysis:
+    """What several steps of :func:`analyse` need; made once per run."""
+
+    def __init__(
+        self,
+        run: Mapping[str, Any],
+        rig: RigFile,
+        stimuli: RawTable,
+        observations: Mapping[str, RawTable],
+        clocks: RawTable,
+        events: list[dict[str, Any]],
+        changed: list[str],
+    ) -> None:
+        self._run, self._rig, self._events, self._changed = run, rig, events, changed
+        self._stimuli, self._observations = stimuli.astype(STIMULUS_DTYPE, copy=False), observations
+        self.timebase = Timebase.of_run(run, clocks.astype(CLOCK_DTYPE, copy=False))
+        # A run.json without a last word is of a harness that was killed: never finished, whatever is in the
+        # tables.
+        self.aborted = run.get("status") != "finished"
+        self._recorded_until = self._last_instant(clocks) if self.aborted else None
+
+    def _last_instant(self, clocks: RawTable) -> int | None:
+        columns = [self._stimuli["sent_ns"], self._stimuli["handed_ns"], clocks["t4_ns"]]
+        columns += [table["seen_ns"] for table in self._observations.values()]
+        return max((int(column.max()) for column in columns if len(column)), default=None)
+
+    def observed(self, port: str) -> RawTable:
+        """All rows of a port; none for one that saw nothing."""
+        return self._observations.get(port, np.zeros(0, dtype=OBSERVATION_DTYPE))
+
+    def described(self, name: str) -> Described:
+        """The scenario's part of the rig file, and how its response port matches and stamps."""
+        spec = self._rig.scenarios[name]
+        port = self._run.get("ports", {}).get(spec.response, {})
+        return Described(spec, self._match(spec.response), str(port.get("received_is", "")))
+
+    def _match(self, reference: str) -> Match:
+        # Options of devices are the adapters' own models; what a response port says of matching is common to
+        # all.
+        device, _, port = reference.partition(".")
+        options = self._rig.devices[device]
+        options = options if isinstance(options, dict) else options.model_dump(mode="json")
+        ports = options.get("ports") or {}
+        response = (ports.get(port) or {}).get("response") or {}
+        given = response.get("match") if isinstance(response, dict) else None
+        if not given:
+            raise ConfigurationError(
+                f"{reference} answers a scenario and does not say how its answers find their stimuli",
+                hint=f"give devices.{device}.ports.{port}.response.match",
+            )
+        return Match.model_validate(given)
+
+    def sample(self, name: str, index: int) -> Sampled:
+        """Samples of the scenario with that number."""
+        described = self.described(name)
+        rows = self._stimuli[self._stimuli["scenario"] == index]
+        table = self.observed(described.spec.response)
+        start, end = self._window(index)
+        table = table[(table["seen_ns"] >= start) & (table["seen_ns"] < end)]
+        return build(
+            rows,
+            table,
+            self.timebase,
+            described.match,
+            round(described.spec.timeout_ms * 1e6),
+            recorded_until_ns=self._recorded_until,
+            foreign_keys=self._stimuli["key"][self._stimuli["scenario"] != index].astype(np.int64),
+        )
+
+    def _window(self, index: int) -> tuple[int, int]:
+        """From the scenario's first send to the first one of a later scenario."""
+
+        def first_send(chosen: NDArray[np.bool_]) -> int:
+            sent = self._stimuli["sent_ns"][chosen & (self._stimuli["sent_ns"] != NO_STAMP)]
+            return int(sent.min()) if len(sent) else np.iinfo(np.int64).max
+
+        number = self._stimuli["scenario"]
+        return first_send(number == index), first_send(number > index)
+
+    def monitors(self, sampled: Mapping[str, Sampled]) -> tuple[list[MonitorResult], list[Check]]:
+        """Watched signals over the measured parts of all scenarios."""
+        windows = []
+        for name, each in sampled.items():
+            window = measured_window(each.samples, round(self._rig.scenarios[name].timeout_ms * 1e6))
+            windows += [window] if window else []
+        found = [bench.monitor(each, self.observed(each.port), windows) for each in self._rig.monitors]
+        return [result for result, _ in found], [check for _, check in found]
+
+    def circumstances(
+        self, name: str, sampled: Sampled, monitor_checks: list[Check]
+    ) -> tuple[Circumstances, list[Check]]:
+        """What requirements of that scenario are judged under, and further facts for information."""
+        spec, findings = self._rig.scenarios[name], self._run.get("findings", [])
+        window = measured_window(sampled.samples, round(spec.timeout_ms * 1e6)) or (0, 0)
+        lost = bench.messages_lost(findings, self._events, name, (spec.response, spec.stimulus), window)
+        broken = [lost, bench.raw_data(self._changed)]
+        checks = [bench.host_load(findings), *bench.phases(sampled.samples, spec.schedule), *monitor_checks]
+        facts = [
+            bench.sending(sampled.samples, spec.schedule.samples),
+            loss(sampled.samples),
+            bench.wall_clock(sampled.samples, self.timebase),
+        ]
+        reason = str(self._run.get("abort_reason") or "")
+        return Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks), facts

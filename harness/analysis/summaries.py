@@ -1,0 +1,97 @@
+"""Samples of a scenario -> what ``results.json`` says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.samples import STAGES, Sampled, counted, has, latency_ms, lateness_ms, stages_ms, tried
+from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution
+from harness.config.schema import Match, Scenario
+from harness.model import NO_STAMP, SampleFlag, StimulusFlag
+from harness.results import Check, ScenarioResult
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the run recorded about a scenario beside its tables."""
+
+    spec: Scenario
+    match: Match
+    received_is: str
+
+
+def arrival_is(described: Described, sampled: Sampled) -> str:
+    """In words: which instant counts as arrival, and for how many of the answers."""
+    answered = int((counted(sampled.samples) & (sampled.samples["arrived_ns"] != NO_STAMP)).sum())
+    seen = "the instant the harness saw the answer"
+    if sampled.by_stamp == 0:
+        return seen
+    if sampled.by_stamp == answered:
+        return described.received_is
+    return f"{described.received_is}; for {answered - sampled.by_stamp} of {answered} answers {seen}"
+
+
+def loss(samples: NDArray[Any]) -> Check:
+    """Share of unanswered stimuli with its exact interval (Clopper & Pearson); for information."""
+    rows = samples[tried(samples)]
+    lost = int(has(rows, SampleFlag.LOST).sum())
+    interval = clopper_pearson(lost, len(rows))
+    value = "nothing was sent"
+    if interval is not None:
+        low, high = interval
+        value = f"{lost} of {len(rows)}, {lost / len(rows):.3%}; 95 % interval {low:.3%} to {high:.3%}"
+    return Check(name="loss", ok=True, value=value, bound="each counts as an exceedance of every limit")
+
+
+def summarise(described: Described, sampled: Sampled, checks: list[Check]) -> ScenarioResult:
+    """Counts, distributions and stages of one scenario."""
+    spec, samples = described.spec, sampled.samples
+    measured = samples[counted(samples)]
+    rows = measured[measured["sent_ns"] != NO_STAMP]
+    stimulus_flags = samples["stimulus_flags"]
+    skipped = int((measured["stimulus_flags"] & StimulusFlag.SKIPPED != 0).sum())
+    lost, late = has(rows, SampleFlag.LOST), has(rows, SampleFlag.LATE)
+    still_open = has(rows, SampleFlag.OPEN)
+    ends = np.where(rows["arrived_ns"] != NO_STAMP, rows["arrived_ns"], rows["sent_ns"])
+    stages = stages_ms(measured)
+
+    def count(flag: SampleFlag) -> int:
+        return int(has(rows, flag).sum())
+
+    return ScenarioResult(
+        kind=spec.kind,
+        stimulus=spec.stimulus,
+        response=spec.response,
+        match=described.match.kind
+        + ("" if described.match.kind == "order" else f", answers {described.match.answers}"),
+        arrival_is=arrival_is(described, sampled),
+        schedule=spec.schedule.model_dump(mode="json"),
+        timeout_ms=spec.timeout_ms,
+        scheduled=len(measured),
+        sent=len(rows),
+        skipped=skipped,
+        unsent=len(measured) - len(rows) - skipped,
+        answered=int((~lost & ~still_open).sum()),
+        lost=int(lost.sum()),
+        late=int(late.sum()),
+        open=int(still_open.sum()),
+        duplicates=sampled.duplicates,
+        out_of_order=count(SampleFlag.OUT_OF_ORDER),
+        superseded=count(SampleFlag.SUPERSEDED),
+        unmatched=sampled.unmatched,
+        clock_steps=count(SampleFlag.CLOCK_STEP),
+        warm_up=int((stimulus_flags & StimulusFlag.WARM_UP != 0).sum()),
+        probes=int((stimulus_flags & StimulusFlag.PROBE != 0).sum()),
+        started_ns=int(rows["sent_ns"].min()) if len(rows) else None,
+        ended_ns=int(ends.max()) if len(rows) else None,
+        achieved_rate_hz=achieved_rate_hz(rows["sent_ns"].astype(np.int64)),
+        latency_ms=distribution(latency_ms(rows)),
+        latency_from_intent_ms=distribution(latency_ms(rows, "intended_ns")),
+        lateness_ms=distribution(lateness_ms(measured)),
+        stages_ms={name: distribution(stages[name], ()) for name in STAGES},
+        checks=checks,
+    )
