@@ -256,6 +256,7 @@ class Processes:
                     proctable.send(entry, number)
             self._wait_gone(managed, wait_s)
         left = proctable.session_members(managed.pid, managed.started)
+        managed.popen.poll()  # it may have become a zombie, to be reaped, since it was last looked at
         return f"still there after SIGKILL: {', '.join(str(e.pid) for e in left)}" if left else needed
 
     def _wait_gone(self, managed: Managed, patience_s: float) -> None:

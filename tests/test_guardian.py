@@ -159,6 +159,33 @@ def test_a_device_that_is_being_opened_when_the_harness_dies_is_stopped_too(tmp_
     assert guardian._popen.returncode == 1
 
 
+@pytest.mark.slow
+def test_a_message_that_was_cut_short_spoils_no_other(tmp_path: Path, guardian: Guardian) -> None:
+    calls = tmp_path / "calls.jsonl"
+    os.kill(guardian.pid, signal.SIGSTOP)
+
+    class CutError(Exception):
+        pass
+
+    def cut(number: int, frame: object) -> None:
+        raise CutError
+
+    before = signal.signal(signal.SIGALRM, cut)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        # More than the pipe holds, to a guardian that does not read: cut in the middle, as by Ctrl-C.
+        with pytest.raises(CutError):
+            guardian.watch_device("arm", "recording", options(calls, fail=["open"] * 100_000), PATIENCE_S)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    os.kill(guardian.pid, signal.SIGCONT)
+    guardian.watch_device("base", "recording", options(calls), PATIENCE_S)
+    guardian.release()
+    assert guardian._popen.returncode == 0
+    assert [(c["name"], c["op"]) for c in lines(calls)] == [("base", "open"), ("base", "close")]
+
+
 def test_a_run_folder_that_cannot_be_written_is_a_recording_error(tmp_path: Path) -> None:
     before = descriptors()
     (tmp_path / "processes").write_text("in the way")

@@ -53,6 +53,7 @@ class Guardian:
         self._greeted = False
         self._acted_reason: str | None = None
         self._open = True
+        self._torn = False
 
     @classmethod
     def start(
@@ -149,7 +150,8 @@ class Guardian:
             return  # something else is being sent, which says as much
         try:
             if self._open:
-                os.write(self._commands, encode({"op": "beat"}))
+                os.write(self._commands, self._framed({"op": "beat"}))
+                self._torn = False
         except OSError:
             pass  # full: the guardian is behind and will find plenty; broken: alive() tells
         finally:
@@ -207,12 +209,12 @@ class Guardian:
             raise rebuild_error(error, what)
 
     def _send(self, message: Message) -> None:
-        """The whole message, or an error; the pipe is of no use after one that went out in part."""
-        data = memoryview(encode(message))
         deadline = time.monotonic() + REQUEST_TIMEOUT_S
         with self._send_lock:
             if not self._open:
                 raise OperationError("the guardian was released")
+            data = memoryview(self._framed(message))
+            self._torn = True
             while data:
                 try:
                     data = data[os.write(self._commands, data) :]
@@ -222,6 +224,11 @@ class Guardian:
                     select.select([], [self._commands], [], POLL_S)
                 except OSError as error:
                     raise self._gone() from error
+            self._torn = False
+
+    def _framed(self, message: Message) -> bytes:
+        """The message, beginning a line of its own even if Ctrl-C cut the one before."""
+        return (b"\n" if self._torn else b"") + encode(message)
 
     def _await(self, holds: Callable[[], bool], timeout_s: float, what: str) -> None:
         deadline = time.monotonic() + timeout_s

@@ -7,6 +7,7 @@ process and marks its pidfd, and both are polled.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import select
@@ -23,6 +24,8 @@ from harness.guardian.watched import Order, WatchedDevice
 
 STOP_DEADLINE_S = 3.0
 """For all devices together, side by side; processes are ended afterwards even if a device still hangs."""
+OPENING_DEADLINE_S = 20.0
+"""For devices that were still being opened; their stop begins as soon as they are."""
 CLOSE_DEADLINE_S = 3.0
 RECORD_DEADLINE_S = 2.0
 TICK_S = 0.5
@@ -167,8 +170,13 @@ class Keeper:
     def _act(self, reason: str, end_processes: bool) -> None:
         """Stop every device, before all else; then write down; then end the run's processes."""
         noticed_ns = time.monotonic_ns()
-        orders = {name: device.stop() for name, device in self._devices.items()}
-        _wait(list(orders.values()), STOP_DEADLINE_S)
+        devices = dict(self._devices)
+        orders = {name: device.stop() for name, device in devices.items()}
+        opening = [name for name, device in devices.items() if not device.settled.is_set()]
+        _wait([order.done for name, order in orders.items() if name not in opening], STOP_DEADLINE_S)
+        if opening:
+            _wait([devices[name].settled for name in opening], OPENING_DEADLINE_S)
+            _wait([orders[name].done for name in opening], STOP_DEADLINE_S)
         self._record.add(
             "acting", noticed_ns, reason=reason, run_id=self._run_id, harness_pid=self._harness_pid
         )
@@ -201,13 +209,14 @@ class Keeper:
         )
 
     def _close_devices(self) -> None:
-        _wait([device.close() for device in self._devices.values()], CLOSE_DEADLINE_S)
+        _wait([device.close().done for device in self._devices.values()], CLOSE_DEADLINE_S)
 
 
-def _wait(orders: list[Order], patience_s: float) -> None:
+def _wait(events: list[threading.Event], patience_s: float) -> None:
+    """For all of them together, no longer than ``patience_s``."""
     deadline = time.monotonic() + patience_s
-    for order in orders:
-        order.done.wait(max(0.0, deadline - time.monotonic()))
+    for event in events:
+        event.wait(max(0.0, deadline - time.monotonic()))
 
 
 def _ignore_signals() -> None:
@@ -220,6 +229,7 @@ def _ignore_signals() -> None:
 def main() -> None:
     """Entry point: one argument, a JSON object with the arguments of :class:`Keeper` and ``keep``."""
     _ignore_signals()
+    faulthandler.enable()
     told = json.loads(sys.argv[1])
     for descriptor in (told["commands"], told["replies"], *told["keep"]):
         # What a device starts from here must hold neither the pipes nor the rig's lock.

@@ -49,6 +49,8 @@ class WatchedDevice:
         self._options = options
         self._run_id = run_id
         self._device: Device | None = None
+        self.settled = threading.Event()
+        """Set when opening has succeeded or failed."""
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         # A daemon: the guardian ends when it has done what it can, hanging thread or not.
         threading.Thread(target=self._work, name=f"device {name}", daemon=True).start()
@@ -57,9 +59,12 @@ class WatchedDevice:
         """Build and open the device; ``then(error or None)`` is called on its thread."""
 
         def work(order: Order) -> None:
-            device = self._build()
-            device.open()
-            self._device = device
+            try:
+                device = self._build()
+                device.open()
+                self._device = device
+            finally:
+                self.settled.set()
 
         self._give(work, then)
 
