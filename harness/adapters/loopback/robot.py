@@ -233,15 +233,16 @@ class Robot:
         if _is_turn(self._commands, how.reorder_every) and self._held is None:
             self._held = self._later(peer, frame, due_ns + HELD_NS)
             return
-        for _ in range(2 if _is_turn(self._commands, how.twice_every) else 1):
-            if delay_ms:
-                self._later(peer, frame, due_ns)
-            else:
-                self._answer(peer, frame)
+        going = [(peer, frame)] * (2 if _is_turn(self._commands, how.twice_every) else 1)
         if self._held is not None:
             self._held.gone = True
-            self._later(self._held.peer, self._held.frame, due_ns)
+            going.append((self._held.peer, self._held.frame))
             self._held = None
+        for each in going:
+            if delay_ms:
+                self._later(*each, due_ns)
+            else:
+                self._answer(*each)
 
     def _later(self, peer: _Peer, frame: Frame, due_ns: int) -> _Answer:
         answer = _Answer(due_ns, next(self._order), peer, frame)
