@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap, LogNorm
 
 from harness.report import style
 from harness.report.series import Floats, Series, envelope, exceedance_curve, thin_marks
-from harness.report.text import decimals_for, integer, number, percent, plural, quantile_name
+from harness.report.text import cut, decimals_for, integer, number, percent, plural, quantile_name, words
 from harness.results import Distribution
 
 COLUMNS = 900
@@ -38,9 +38,14 @@ class Mark:
     upper: float | None
 
     @property
+    def short(self) -> str:
+        """The id, cut where it would not fit into a plot."""
+        return cut(self.id, 24)
+
+    @property
     def label(self) -> str:
         """What stands beside the limit."""
-        return f"{self.id}: {style.plain(self.limit)} ms"
+        return f"{self.short}: {style.plain(self.limit)} ms"
 
 
 def _limits(marks: Sequence[Mark]) -> list[float]:
@@ -270,8 +275,8 @@ def lateness(series: Series, marks: Sequence[Mark]) -> str:
         right.set_xlabel("lateness in ms")
         right.set_ylabel("share that was later")
         for mark in marks:
-            style.limit_line(left, mark.limit / 10, f"a tenth of {mark.id}", vertical=False)
-            style.limit_line(right, mark.limit / 10, f"a tenth of {mark.id}", vertical=True)
+            style.limit_line(left, mark.limit / 10, f"a tenth of {mark.short}", vertical=False)
+            style.limit_line(right, mark.limit / 10, f"a tenth of {mark.short}", vertical=True)
         return style.svg(figure)
 
 
@@ -295,7 +300,7 @@ def stages(parts: Mapping[str, Distribution]) -> str:
             for place, value in zip(places + offset, values, strict=True):
                 note = number(value, min(4, decimals_for(value)))
                 style.remark(axes, value, place, note, offset=(2, 0), va="center")
-        axes.set_yticks(places, [name.replace("_", " ") for name, _ in known])
+        axes.set_yticks(places, [cut(words(name), 32) for name, _ in known])
         axes.invert_yaxis()
         axes.grid(False, axis="y")
         axes.margins(x=0.12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,12 @@ def render_pdf(
         for template in TEMPLATES.glob("*.typ"):
             shutil.copy(template, root / template.name)
         document = _document(results, samples, run, events, root)
-        (root / "document.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
         (root / "results.json").write_text(
             results.model_dump_json(by_alias=True, indent=1) + "\n",
             encoding="utf-8",
             errors="backslashreplace",
         )
-        pdf = _compile(root, _when(results))
+        pdf = _set(document, root, _when(results))
     with replacing(out, len(pdf)) as partial:
         partial.write_bytes(pdf)
 
@@ -71,21 +70,19 @@ def _document(
         *validity.validity(results, events),
         *validity.provenance(results, run),
     ]
-    return _printable(
-        {
-            "title": f"Latency compliance report: {front.rig_name(results)}, {results.run_id}",
-            "date": [when.year, when.month, when.day],
-            "header": {
-                "rig": front.rig_name(results),
-                "run": results.run_id,
-                "item": "SIMULATED" if results.simulated else "REAL",
-                "aborted": results.aborted,
-                "version": str(run.get("harness_version") or ""),
-            },
-            "first_page": front.verdict_page(results, run),
-            "blocks": sections,
-        }
-    )
+    return {
+        "title": f"Latency compliance report: {front.rig_name(results)}, {results.run_id}",
+        "date": [when.year, when.month, when.day],
+        "header": {
+            "rig": front.rig_name(results),
+            "run": results.run_id,
+            "item": "SIMULATED" if results.simulated else "REAL",
+            "aborted": results.aborted,
+            "version": str(run.get("harness_version") or ""),
+        },
+        "first_page": front.verdict_page(results, run),
+        "blocks": sections,
+    }
 
 
 def _when(results: Results) -> datetime:
@@ -97,34 +94,55 @@ def _when(results: Results) -> datetime:
     )
 
 
-def _printable(tree: Any) -> Any:
+def _printable(tree: Any, glyphs: Container[int] | None) -> Any:
     if isinstance(tree, str):
-        return t.printable(tree)
+        return t.printable(tree, glyphs)
     if isinstance(tree, dict):
-        return {key: _printable(value) for key, value in tree.items()}
+        return {key: _printable(value, glyphs) for key, value in tree.items()}
     if isinstance(tree, list | tuple):
-        return [_printable(value) for value in tree]
+        return [_printable(value, glyphs) for value in tree]
     return tree
 
 
-def _compile(root: Path, when: datetime) -> bytes:
+def _set(document: Any, root: Path, when: datetime) -> bytes:
+    """The PDF.
+
+    PDF/A forbids a character without a glyph: what DejaVu lacks is looked for among the fonts of this
+    machine, and spelt out as a code point where they lack it too.
+    """
     import matplotlib
     import typst
+    from matplotlib.ft2font import FT2Font
 
     fonts = root / "fonts"
     fonts.mkdir()
-    # DejaVu alone: the folder also holds a last-resort font that would draw boxes in place of what is
-    # missing.
+    # DejaVu alone: the folder also holds a last-resort font that draws boxes in place of what is missing.
     for font in (Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("DejaVuSans*.ttf"):
         shutil.copy(font, fonts / font.name)
-    try:
+    glyphs = FT2Font(fonts / "DejaVuSans.ttf").get_charmap().keys()
+    plots = {path: path.read_text(encoding="utf-8") for path in root.glob("*.svg")}
+
+    def attempt(known: Container[int] | None) -> bytes:
+        content = json.dumps(_printable(document, known), ensure_ascii=False)
+        (root / "document.json").write_text(content, encoding="utf-8")
+        for path, svg in plots.items():
+            path.write_text(t.printable(svg, known), encoding="utf-8")
         return typst.compile(
             root / "report.typ",
             root=root,
             font_paths=[fonts],
-            ignore_system_fonts=True,
+            ignore_system_fonts=known is not None,
             pdf_standards=STANDARDS,
             timestamp=when,
         )
+
+    everywhere = _printable(document, None)
+    try:
+        if everywhere != _printable(document, glyphs):
+            try:
+                return attempt(None)
+            except typst.TypstError:
+                pass
+        return attempt(glyphs)
     except typst.TypstError as error:
         raise OperationError(f"the report cannot be set: {error.message}\n{error.diagnostic}") from error

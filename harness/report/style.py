@@ -137,7 +137,11 @@ def remark(
 ) -> None:
     """A short text beside a point, readable over whatever is drawn there. ``offset`` in points."""
     halo = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 1}
-    axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=6.5, bbox=halo, zorder=6, **look)
+    note = axes.annotate(
+        text, (x, y), offset, textcoords="offset points", fontsize=6.5, bbox=halo, zorder=6, **look
+    )
+    # A long text is cut off by the page, not allowed to shrink the plot.
+    note.set_in_layout(False)
 
 
 def limit_line(axes: Axes, limit_ms: float, label: str, *, vertical: bool) -> None:

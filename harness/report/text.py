@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -109,6 +109,12 @@ def plural(count: int, noun: str) -> str:
     return f"{integer(count)} {noun}" if count == 1 else f"{integer(count)} {noun}s"
 
 
+def cut(text: str, most: int) -> str:
+    """``text`` in one line of at most ``most`` characters, for places that do not wrap."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def words(name: str) -> str:
     """A key as words: ``cpu_model`` as cpu model."""
     return name.replace("_", " ").strip()
@@ -177,18 +183,23 @@ def headroom(requirement: RequirementResult) -> str:
     return f"{factor}{NARROW}×"
 
 
-_ESCAPED = {"Cc", "Cs", "Co", "Cn"}
+_NOT_SHOWN = {"Cc", "Cs", "Co", "Cn"}
 
 
-def printable(text: str) -> str:
-    r"""``text`` with everything that has no glyph (controls, surrogates, private use) written as ``\u....``.
+def printable(text: str, glyphs: Container[int] | None = None) -> str:
+    r"""``text`` with everything that cannot be shown written as ``\u....``.
 
-    Line feeds stay; tabs become four spaces.
+    That is controls, surrogates, private use, and what is not among ``glyphs`` (code points; None: any will
+    do). Line feeds stay; tabs become four spaces.
     """
     if text.isascii() and text.isprintable():
         return text
-    text = text.replace("\r\n", "\n").replace("\t", "    ")
-    return "".join(
-        char if char == "\n" or unicodedata.category(char) not in _ESCAPED else f"\\u{ord(char):04x}"
-        for char in text
-    )
+    return "".join(_shown(char, glyphs) for char in text.replace("\r\n", "\n").replace("\t", "    "))
+
+
+def _shown(char: str, glyphs: Container[int] | None) -> str:
+    if char == "\n" or (char.isascii() and char.isprintable()):
+        return char
+    if unicodedata.category(char) not in _NOT_SHOWN and (glyphs is None or ord(char) in glyphs):
+        return char
+    return f"\\u{ord(char):04x}"

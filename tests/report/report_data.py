@@ -31,8 +31,10 @@ devices:
     limits: {twist.linear.x: 0.5, twist.angular.z: 1.0}
     stop: {port: cmd_vel, values: {twist.linear.x: 0.0, twist.angular.z: 0.0}}
     ports:
-      cmd_vel: {stimulus: {topic: /cmd_vel, type: geometry_msgs/msg/TwistStamped, key: header.stamp, values: {twist.linear.x: {alternate: [0.2, -0.2]}}}}
-      applied: {response: {topic: /cmd_vel/applied, type: geometry_msgs/msg/TwistStamped, match: {kind: stamp, path: header.stamp, answers: each}}}
+      cmd_vel: {stimulus: {topic: /cmd_vel, type: geometry_msgs/msg/TwistStamped, key: header.stamp, \
+values: {twist.linear.x: {alternate: [0.2, -0.2]}}}}
+      applied: {response: {topic: /cmd_vel/applied, type: geometry_msgs/msg/TwistStamped, \
+match: {kind: stamp, path: header.stamp, answers: each}}}
 scenarios:
   command: {kind: command_round_trip, stimulus: robot.cmd_vel, response: robot.applied, timeout_ms: 100,
             schedule: {kind: paced, rate_hz: 200, samples: 3000, warmup_s: 2}}
