@@ -27,15 +27,13 @@ STUBBORN = (
     "print('up', flush=True); time.sleep(120)"
 )
 DAEMON = """
-import os, sys, time
+import os, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         time.sleep(120)
     os._exit(0)
 os.wait()
-print("up", flush=True)
-{then}
 """
 
 
@@ -75,19 +73,28 @@ class Bench:
         until(lambda: managed.returncode is not None, f"{name} ends")
         return managed.log.read_text()
 
+    def end(self) -> None:
+        end_run_processes(self.run_id, set(), grace_s=0.0)
+        self.processes.stop_all()
+        assert not proctable.run_members(self.run_id)
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
-    end_run_processes(bench.run_id, set(), grace_s=0.0)
-    bench.processes.stop_all()
-    assert not proctable.run_members(bench.run_id)
+    bench.end()
 
 
-def test_runs_in_a_session_of_its_own_with_its_environment(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Bench]:
+    (tmp_path / "other").mkdir()
+    other = Bench(tmp_path / "other")
+    yield other
+    other.end()
+
+
+def test_runs_in_its_own_session_with_its_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FROM_OS", "os")
     monkeypatch.setenv("RANK", "os")
     (bench.folder / "sub").mkdir()
@@ -319,12 +326,10 @@ def test_children_can_be_interrupted_though_the_harness_cannot(bench: Bench) -> 
     assert bench.processes.stop_all() == []
 
 
-def test_ending_a_run_finds_the_daemonised_and_spares_the_others(bench: Bench) -> None:
-    other = Bench(bench.folder / "other")
-    other.folder.mkdir()
+def test_ending_a_run_finds_the_daemonised_and_spares_the_others(bench: Bench, other: Bench) -> None:
     bystander = other.up("bystander", SLEEP)
     spared = bench.up("spared", SLEEP)
-    gone = bench.up("launcher", DAEMON.format(then="sys.exit()"))
+    gone = bench.start("launcher", python(DAEMON))
     until(lambda: gone.returncode is not None, "the launcher has ended")
     daemon = [entry for entry in proctable.run_members(bench.run_id) if entry.pid != spared.pid]
     assert len(daemon) == 1
@@ -335,7 +340,6 @@ def test_ending_a_run_finds_the_daemonised_and_spares_the_others(bench: Bench) -
     assert spared.returncode is None
     assert bystander.returncode is None
     assert end_run_processes(bench.run_id, {spared.pid}) == []
-    other.processes.stop_all()
 
 
 @pytest.mark.slow
