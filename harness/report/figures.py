@@ -94,14 +94,8 @@ def _interval(axes: Axes, mark: Mark) -> None:
     """The confidence bounds at the requirement's quantile, drawn at the height 1 − q."""
     height = 1 - mark.quantile
     axes.axhline(height, color=style.GREY, linewidth=0.5, linestyle=":")
-    axes.text(
-        0.005,
-        height,
-        quantile_name(mark.quantile),
-        transform=axes.get_yaxis_transform(),
-        fontsize=6.5,
-        va="bottom",
-    )
+    across = axes.get_yaxis_transform()
+    style.remark(axes, 0, height, quantile_name(mark.quantile), xycoords=across, offset=(3, 3))
     known = [value for value in (mark.lower, mark.upper) if value is not None]
     if known:
         axes.plot(
@@ -136,7 +130,8 @@ def histogram(series: Series, marks: Sequence[Mark]) -> str:
         )
         axes.set_yscale("log")
         style.count_axis(axes.yaxis)
-        axes.set_ylim(bottom=0.7)
+        # Room above the highest bar for the remark.
+        axes.set_ylim(0.7, axes.get_ylim()[1] * 2.5)
         for mark in marks:
             style.limit_line(axes, mark.limit, mark.label, vertical=True)
         lost = int(series.lost.sum())

@@ -83,7 +83,8 @@ def svg(figure: Figure) -> str:
 
 def plain(value: float) -> str:
     """A tick as plain text; mathematical typesetting in an SVG falls apart into single glyphs."""
-    return f"{value:.6g}".replace("-", "−")
+    text = f"{value:.10f}".rstrip("0").rstrip(".") if 1e-9 < abs(value) < 1e7 else f"{value:.6g}"
+    return text.replace("-", "−")
 
 
 def _format(text: Callable[[float], str]) -> FuncFormatter:

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import report_data as data
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report import text as t
+from harness.report.front import verdict_page
+from harness.report.method import smallest_n
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "–"), (0, "0"), (9999, "9999"), (10_000, "10\u202f000"), (1_234_567, "1\u202f234\u202f567")],
+)
+def test_integers_are_grouped(value: int | None, expected: str) -> None:
+    assert t.integer(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-math.inf, "−∞"),
+        (0.0, "0.000"),
+        (0.61234, "0.6123"),
+        (2.3456, "2.346"),
+        (123456.7, "123457"),
+        (-0.5, "−0.5000"),
+        (3.2e-9, "0.000000"),
+    ],
+)
+def test_numbers_have_four_significant_digits(value: float | None, expected: str) -> None:
+    assert t.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, "–"), (23.04, "23.0 s"), (125, "2 min 05 s"), (7380, "2 h 03 min"), (math.nan, "–")],
+)
+def test_durations(seconds: float | None, expected: str) -> None:
+    assert t.duration(seconds).replace("\u202f", " ") == expected
+
+
+def test_instants_are_utc_and_what_is_unreadable_stays() -> None:
+    assert t.instant("2026-01-31T13:00:00+01:00") == "2026-01-31 12:00:00 UTC"
+    assert t.instant("2026-01-31T12:00:00.250") == "2026-01-31 12:00:00 UTC"
+    assert t.instant("yesterday") == "yesterday"
+    assert t.instant(None) == "–"
+    assert t.seconds_between("2026-01-31T12:00:00Z", "2026-01-31T12:00:23.5Z") == 23.5
+    assert t.seconds_between("2026-01-31T12:00:00Z", None) is None
+
+
+def test_names_of_quantiles() -> None:
+    assert [t.quantile_name(q) for q in (0.5, 0.99, 0.999, 0.9999)] == ["p50", "p99", "p99.9", "p99.99"]
+
+
+def test_nested_values_become_rows() -> None:
+    tree = {
+        "cpu_model": "x",
+        "load": {"one_minute": 0.5, "list": [1, 2]},
+        "left": 1,
+        "none": None,
+        "empty": {},
+    }
+    assert t.flatten(tree, {"left"}) == [
+        ("cpu model", "x"),
+        ("load: one minute", "0.5"),
+        ("load: list", "1, 2"),
+        ("none", "–"),
+        ("empty", "–"),
+    ]
+
+
+@pytest.mark.slow
+@given(st.text(max_size=60))
+def test_printable_text_has_only_what_can_be_shown(text: str) -> None:
+    shown = t.printable(text, range(0x20, 0x7F))
+    assert all(char == "\n" or 0x20 <= ord(char) < 0x7F for char in shown)
+    assert t.printable(shown, range(0x20, 0x7F)) == shown
+    shown.encode("utf-8")
+
+
+@given(st.text(max_size=80), st.integers(1, 40))
+def test_cut_text_fits(text: str, most: int) -> None:
+    assert len(t.cut(text, most)) <= most
+    assert "\n" not in t.cut(text, most)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "confidence", "n"),
+    [(0.95, 0.95, 59), (0.99, 0.95, 299), (0.99, 0.99, 459), (0.999, 0.95, 2995)],
+)
+def test_least_number_of_stimuli_is_that_of_the_tables(quantile: float, confidence: float, n: int) -> None:
+    # docs/statistics: smallest n for PASS with K = 0.
+    assert smallest_n(quantile, confidence) == n
+
+
+@pytest.mark.parametrize(
+    ("headroom", "claim"),
+    [
+        (1.159, "at least 15 % faster than the limit"),
+        (1.001, ""),
+        (None, ""),
+        (4.09, "at least 4.0 times as fast as the limit asks"),
+    ],
+)
+def test_headroom_claims_no_more_than_is_shown(headroom: float | None, claim: str) -> None:
+    table = data.samples(3000)
+    results = data.results({}, [data.requirement(table, headroom=headroom)])
+    page = verdict_page(results, data.run_record())
+    assert page["requirements"][0]["claim"].replace("\u202f", " ") == claim
+
+
+def test_headroom_is_no_claim_without_a_pass() -> None:
+    table = data.samples(100, lost=0, late=0)
+    requirement = data.requirement(table, headroom=1.5)
+    assert requirement.verdict.value == "INCONCLUSIVE"
+    assert verdict_page(data.results({}, [requirement]), {})["requirements"][0]["claim"] == ""
