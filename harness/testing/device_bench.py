@@ -21,7 +21,7 @@ class Recorder:
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
 
-    def __call__(  # noqa: PLR0917 (the shape of a sink)
+    def __call__(
         self,
         key: int,
         stamp_ns: int = NO_STAMP,

@@ -1,0 +1,80 @@
+"""The ROS 2 device does what every device has to do, against an echo node in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any, ClassVar
+
+import pytest
+
+from harness.adapters.ros2.device import Ros2Device
+from harness.adapters.ros2.options import Options
+from harness.ports import DeviceContext
+from harness.testing.conformance import DeviceConformance
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.ros,
+    pytest.mark.filterwarnings("ignore:module 'sre_:DeprecationWarning"),  # rclpy's
+]
+
+TYPE = "geometry_msgs/msg/TwistStamped"
+
+
+class Ros2Conformance(DeviceConformance):
+    stimulus_port, response_port = "command", "applied"
+    values: ClassVar = {"twist.linear.x": 0.1}
+    wrong_values: ClassVar = [{"twist.linear.w": 0.1}, {"twist.linear.x": "fast"}]
+    condition = ("subscribes", "/echo/in")
+    domain_id: int
+    match: ClassVar[dict[str, str]]
+    peer: subprocess.Popen[bytes] | None = None
+
+    def options(self) -> Options:
+        ports: dict[str, Any] = {
+            "command": {"stimulus": {"topic": "/echo/in", "type": TYPE, "key": "header.stamp"}},
+            "applied": {"response": {"topic": "/echo/out", "type": TYPE, "match": self.match}},
+        }
+        stop = {"port": "command", "values": {"twist.linear.x": 0.0}, "repeat": 2, "interval_ms": 5.0}
+        told = {"adapter": "ros2", "ports": ports, "stop": stop, "domain_id": self.domain_id}
+        return Options.model_validate({**told, "discovery": "localhost"})
+
+    def make(self, context: DeviceContext) -> Ros2Device:
+        return Ros2Device("robot", self.options(), context)
+
+    def start_peer(self, silent: bool) -> None:
+        command = [sys.executable, "-m", "harness.sim.ros2_echo", "--until-eof"]
+        environment = {
+            **os.environ,
+            "ROS_DOMAIN_ID": str(self.domain_id),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+        self.peer = subprocess.Popen(
+            command + (["--only", "listen"] if silent else []),
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self.peer.stdout is not None
+        assert self.peer.stdout.readline() == b"ready\n"
+
+    def end_peer(self) -> None:
+        peer, self.peer = self.peer, None
+        if peer is not None:
+            peer.kill()
+            peer.wait()
+            for pipe in (peer.stdin, peer.stdout):
+                assert pipe is not None
+                pipe.close()
+
+
+class TestStamps(Ros2Conformance):
+    domain_id = 87
+    match: ClassVar = {"kind": "stamp", "path": "header.stamp"}
+
+
+class TestOrder(Ros2Conformance):
+    domain_id = 88
+    match: ClassVar = {"kind": "order"}
