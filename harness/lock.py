@@ -1,4 +1,4 @@
-"""One run of a rig at a time: an flock that ends with the last process that holds it, so never a stale one."""
+"""One run of a rig at a time: an flock that ends with the last process that holds it, never a stale one."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class RigLock:
             os.close(fd)  # somebody tidied the file away between opening and locking: take the new one
 
     def fileno(self) -> int:
-        """The descriptor that holds the lock, for ``Popen(pass_fds=...)`` of the guardian: the rig is then held
-        until both this process and the guardian have let go. Raises ValueError after ``release``.
+        """The descriptor that holds the lock, for ``Popen(pass_fds=...)`` of the guardian: the rig is then
+        held until both this process and the guardian have let go. Raises ValueError after ``release``.
 
         It is inherited in no other way: a program of the rig that lives on must not hold the rig.
         """
@@ -170,7 +170,7 @@ def _refusal(rig_name: str, path: Path, holder: dict[str, Any]) -> UnavailableEr
     if isinstance(pid, int) and not psutil.pid_exists(pid):
         return UnavailableError(
             f"rig {rig_name!r} is in use: {who} has ended, but its guardian still holds it",
-            hint=f"wait some seconds for the robot to be stopped; if it lasts: fuser -v {path} names who holds it",
+            hint=f"wait some seconds for the robot to be stopped; if it lasts, see who: fuser -v {path}",
         )
     return UnavailableError(
         f"rig {rig_name!r} is in use: {who}, process {pid}: {holder.get('command')}",
