@@ -60,7 +60,7 @@ def exceedance(series: Series, marks: Sequence[Mark]) -> str:
     bounds = [value for mark in marks for value in (mark.lower, mark.upper) if value is not None]
     low, high = style.span(intent[[0, -1]], sent[[0, -1]], _limits(marks), bounds)
     lowest = min([1 / n, *(1 - mark.quantile for mark in marks)])
-    with style.drawing(2.75) as figure:
+    with style.drawing(2.9) as figure:
         axes = figure.subplots()
         style.value_axis(axes.xaxis, low, high)
         axes.set_yscale("log")
@@ -86,7 +86,7 @@ def exceedance(series: Series, marks: Sequence[Mark]) -> str:
         axes.set_ylim(lowest * 0.7, 1.3)
         axes.set_xlabel("latency in ms")
         axes.set_ylabel("share of stimuli that took longer")
-        axes.legend(loc="lower left")
+        figure.legend(loc="outside upper right", ncols=2)
         return style.svg(figure)
 
 

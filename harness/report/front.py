@@ -36,7 +36,7 @@ def verdict_page(results: Results, run: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "aborted": (results.abort_reason or "no reason recorded") if results.aborted else "",
         "requirements": [_requirement(requirement) for requirement in results.requirements],
-        "rules": [_rule(requirement) for requirement in results.requirements],
+        "rules": _rules(results),
         "changes": _changes(results),
     }
 
@@ -89,7 +89,21 @@ def _claim(requirement: RequirementResult) -> str:
     return f"at least {math.floor(factor * 10) / 10:.1f} times as fast as the limit asks"
 
 
-def _rule(requirement: RequirementResult) -> dict[str, Any]:
+def step_by_step(results: Results) -> bool:
+    """Whether the arithmetic of the decision fits on the first page: for a single requirement."""
+    return len(results.requirements) == 1 and bool(results.requirements[0].decision)
+
+
+def _rules(results: Results) -> list[dict[str, Any]]:
+    # The lines of the analysis say all that the short form says; one of the two is enough.
+    if step_by_step(results):
+        only = results.requirements[0]
+        return [{"id": only.id, "thresholds": "", "lines": only.decision}]
+    return [{"id": entry.id, "thresholds": _rule(entry), "lines": []} for entry in results.requirements]
+
+
+def _rule(requirement: RequirementResult) -> str:
+    """The rule and its thresholds in one paragraph."""
     unit = requirement.unit
     counts = []
     if requirement.pass_up_to is not None:
@@ -101,7 +115,7 @@ def _rule(requirement: RequirementResult) -> dict[str, Any]:
         if requirement.fail_from is not None
         else "no K allows a FAIL"
     )
-    thresholds = (
+    return (
         f"PASS is tested at {t.with_unit(t.number(requirement.pass_threshold, _places(requirement)), unit)} "
         "on latency "
         f"from intent (K = {t.integer(requirement.exceedances)}), FAIL at "
@@ -113,7 +127,6 @@ def _rule(requirement: RequirementResult) -> dict[str, Any]:
         f"{_extra(requirement.uncertainty, unit)}; "
         f"floor J: {_extra(requirement.floor, unit)}."
     )
-    return {"id": requirement.id, "thresholds": thresholds, "lines": requirement.decision}
 
 
 def _places(requirement: RequirementResult) -> int:

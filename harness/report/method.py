@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.report import text as t
 from harness.report.blocks import Block, bullets, heading, pairs, paragraph, table
+from harness.report.front import step_by_step
 from harness.results import Results, ScenarioResult
 
 
@@ -37,6 +38,11 @@ def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
             blocks += [heading(title, 2), bullets(t.scalar(step) for step in entries)]
     if results.requirements:
         blocks += [heading("Sampling plan", 2), _plan(results)]
+    if not step_by_step(results):
+        for requirement in results.requirements:
+            if requirement.decision:
+                blocks += [heading(f"Decision on {requirement.id}, step by step", 2)]
+                blocks += [bullets(requirement.decision)]
     return [*blocks, heading("Deviations", 2), bullets(_deviations(results, run))]
 
 

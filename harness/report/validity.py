@@ -62,7 +62,7 @@ def _uncertainty(results: Results) -> list[Block]:
         return [*blocks, paragraph("Not evaluated in this version.")]
     names = list(dict.fromkeys(key for row in results.uncertainty for key in row))
     rows = [[t.scalar(row.get(name)) for name in names] for row in results.uncertainty]
-    return [*blocks, table([(t.words(name), "left", 1) for name in names], rows)]
+    return [*blocks, table([(t.words(name), "left", 2 if name == "note" else 1) for name in names], rows)]
 
 
 def _monitors(results: Results) -> list[Block]:
@@ -130,9 +130,9 @@ def _events(events: Sequence[Mapping[str, Any]], most: int = 60) -> list[Block]:
     rows = []
     for event in events[:most]:
         stamp = event.get("t_ns")
-        rest = {key: value for key, value in event.items() if key not in {"t_ns", "event"}}
+        rest = {key: value for key, value in event.items() if key not in {"t_ns", "utc", "event"}}
         when = t.number((stamp - start) * 1e-9, 3) if isinstance(stamp, int) else t.MISSING
-        rows.append([when, t.words(t.scalar(event.get("event"))), t.scalar(rest) if rest else ""])
+        rows.append([when, t.words(t.scalar(event.get("event"))), t.cut(t.scalar(rest), 400) if rest else ""])
     caption = (
         ""
         if len(events) <= most

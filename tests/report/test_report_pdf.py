@@ -66,8 +66,8 @@ def test_the_first_page_decides(usual: Document) -> None:
         "At least 99 %",
         "10 ms",
         "3000",
-        "PASS up to K = 21",
-        "FAIL from K = 40",
+        "PASS if P(Bin(3000, 0.01) ≤ K) ≤ 0.05",
+        "Decision rule, fixed before the test",
         "Ada Example",
         "2026-01-31 12:00:00 UTC",
         "Reviewed and released by",
@@ -251,6 +251,12 @@ def test_several_scenarios_and_requirements(tmp_path: Path) -> None:
     ):
         assert expected in document.text
     assert "✗FAIL" in document.solid
+    # The first page keeps to the thresholds; the arithmetic follows in the method section.
+    first = re.sub(r"\s+", "", document.pages[0])
+    assert first.count("PASSuptoK=21,FAILfromK=40") == 3
+    assert "P(Bin(" not in first
+    assert "Signature" in first
+    assert "Decision on SENS-2, step by step" in document.text
 
 
 HOSTILE = "#panic(1) *bold* $x^2$ [a] <label> @ref `raw` \\ // \"q\" _{u}_ ~ --- 'x' https://x.y"
