@@ -91,7 +91,7 @@ def _key(data: dict[str, Any], kinds: list[Any], rest: str, path: DataPath) -> t
             return key, after
         raise _WrongError(f"unknown key {dotted((*path, key))!r}; {suggest(key, known)}")
     below = shape.child(kinds, rest)
-    if below and not any(shape.is_model(kind) for kind in below if len(below) == 1):
+    if below and Any not in below and not any(shape.is_model(kind) for kind in below if len(below) == 1):
         # A table of plain values, such as limits: anything may be added, dots and all.
         return rest, ""
     raise _WrongError(f"{dotted((*path, key))!r} does not exist; {suggest(key, data)}")

@@ -112,7 +112,7 @@ def violations(limits: Mapping[str, float], values: Mapping[str, Any]) -> Iterat
             elif not isinstance(single, (int, float)):
                 yield str(key), f"{field} = {single!r} is not a number, but has a limit of {limit:g}"
             elif abs(single) > limit:
-                yield str(key), f"{field} = {single:g} exceeds its limit of {limit:g}"
+                yield str(key), f"{field} = {single!r} exceeds its limit of {limit:g}"
 
 
 def check_limits(limits: Mapping[str, float], values: Mapping[str, Any], where: str) -> None:
