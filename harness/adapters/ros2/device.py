@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import threading
 from collections.abc import Iterator
@@ -87,12 +88,15 @@ class Ros2Device:
             if self._session is None:
                 clean_shared_memory()
                 self._session = Session(self.options, self.context.run_id, self.context.role)
+                # A reader still waiting when the interpreter tears down would abort the process.
+                atexit.register(self.close)
                 self._graph = graph.Graph(self._session.node, domain.own_names(self.context.run_id))
             return self._session
 
     def close(self) -> None:
         """Let go of threads, ports and node; remove what dead participants left. Repeatable."""
         self._closing.set()
+        atexit.unregister(self.close)
         watcher, self._watcher = self._watcher, None
         if watcher is not None and watcher is not threading.current_thread():
             watcher.join(5.0)

@@ -70,7 +70,7 @@ class DirectLoop(_Loop):
         super().__init__(context, node, report)
         self._implementation = vendor.load("rclpy.impl.implementation_singleton").rclpy_implementation
         self._guard = vendor.load("rclpy.guard_condition").GuardCondition(None, None, context=context)
-        self._changed = False
+        self._changed = threading.Event()
 
     @staticmethod
     def available() -> bool:
@@ -85,7 +85,7 @@ class DirectLoop(_Loop):
 
     def subscriptions_changed(self) -> None:
         """Rebuild the wait set."""
-        self._changed = True
+        self._changed.set()
         self._wake()
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -100,7 +100,7 @@ class DirectLoop(_Loop):
 
     def _run(self) -> None:
         while not self._stopping:
-            self._changed = False
+            self._changed.clear()
             self._serve(list(self._node.subscriptions))
 
     def _serve(self, subscriptions: list[Any]) -> None:
@@ -121,7 +121,7 @@ class DirectLoop(_Loop):
             takers = [
                 (one.handle, one.handle.take_message, one.msg_type, one.callback) for one in subscriptions
             ]
-            while not self._stopping and not self._changed:
+            while not self._stopping and not self._changed.is_set():
                 wait_set.clear_entities()
                 wait_set.add_guard_condition(self._guard.handle)
                 numbered = [(wait_set.add_subscription(taker[0]), taker) for taker in takers]
@@ -132,8 +132,6 @@ class DirectLoop(_Loop):
                     if wait_set.is_ready("subscription", index):
                         while (taken := take(message, True)) is not None:
                             callback(*taken)
-                            if self._stopping:
-                                break
                 for event in events:
                     if event.is_ready(wait_set) and (data := event.take_data()) is not None:
                         event.callback(data)

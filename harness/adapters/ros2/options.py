@@ -43,10 +43,10 @@ class StimulusOptions(Strict):
     type: str = Field(description="message type, e.g. geometry_msgs/msg/TwistStamped")
     key: str | dict[str, KeyName] | None = Field(
         default=None,
-        description="path of the field that carries the key; builtin_interfaces/Time means a stamp, an integer"
-        " a sequence number, unless {path: stamp} or {path: sequence} says otherwise",
+        description="path of the field that carries the key; builtin_interfaces/Time means a stamp, an"
+        " integer a sequence number, unless {path: stamp} or {path: sequence} says otherwise",
     )
-    values: dict[str, Value] = {}
+    values: dict[str, Value] = Field(default={}, description="fields by path: what is sent")
     qos: ProfileName | QoS = "default"
 
     @model_validator(mode="after")

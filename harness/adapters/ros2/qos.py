@@ -9,6 +9,7 @@ from harness.adapters.ros2.options import QoS
 
 _ALIASES = {"services": "services_default"}
 _STIMULUS_DEPTH = 100
+_INFINITE_NS = 2**63 - 1
 
 
 def profile(wanted: QoS | str | None, *, reader_depth: int | None = None) -> Any:
@@ -74,7 +75,7 @@ def mismatch(offered: Any, requested: Any) -> str | None:
     """Why a reader of ``requested`` gets nothing from a writer of ``offered``, in words; None where it
     does."""
     module = vendor.load("rclpy.qos")
-    compatibility, reason = module.qos_check_compatible(offered, requested)
+    compatibility, reason = module.qos_check_compatible(_comparable(offered), _comparable(requested))
     if compatibility != module.QoSCompatibility.ERROR:
         return None
     text = str(reason).replace("ERROR: ", "").strip().rstrip(";")
@@ -82,6 +83,17 @@ def mismatch(offered: Any, requested: Any) -> str | None:
         f"{text} (offered: {_low(offered.reliability)}, {_low(offered.durability)};"
         f" requested: {_low(requested.reliability)}, {_low(requested.durability)})"
     )
+
+
+def _comparable(made: Any) -> Any:
+    """The graph tells an unset deadline, lifespan or lease as infinite, a profile as zero; rmw takes them for
+    different."""
+    module, duration = vendor.load("rclpy.qos"), vendor.load("rclpy.duration").Duration
+    fields = {name: getattr(made, name) for name in ("reliability", "durability", "liveliness")}
+    for name in ("deadline", "lifespan", "liveliness_lease_duration"):
+        value = getattr(made, name)
+        fields[name] = duration() if value.nanoseconds >= _INFINITE_NS else value
+    return module.QoSProfile(history=module.HistoryPolicy.KEEP_LAST, depth=1, **fields)
 
 
 def _low(policy: Any) -> str:

@@ -97,7 +97,7 @@ class TopicResponse:
                     "answer unreadable",
                     Severity.WARNING,
                     f"a message on {self.options.topic} could not be read as {self.options.type}: {error}",
-                    remedy="look at it with `ros2 topic echo`; lists may be shorter than the rig file's paths say",
+                    remedy="look at it with `ros2 topic echo`; a list may be too short for the path",
                 )
             )
 
