@@ -99,6 +99,18 @@ def test_what_the_sensors_publish(start: Start) -> None:
     assert 0.0 < peer.latest("real_time_factor").data < 2.0
 
 
+def test_the_real_time_factor_shows_that_the_robot_stood_still(start: Start) -> None:
+    robot, peer = start()
+    peer.meet()
+    assert peer.latest("real_time_factor").data > 0.0
+    robot.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.6)  # the stall under test; longer does no harm
+    robot.process.send_signal(signal.SIGCONT)
+    eventually(lambda: peer.latest("real_time_factor").data < 0.7, "a factor that shows the stall")
+    assert robot.stop() == 0
+    assert robot.end()["slipped_ns"] >= 500_000_000
+
+
 def test_names_and_types_without_a_namespace(start: Start) -> None:
     robot, peer = start(namespace="")
     peer.meet()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from harness.adapters.ros2.options import Options
-from harness.config.schema import RigFile
+from harness.config import load_rig
 from harness.sim.diff_drive import physics
 
 RIG = Path(__file__).parents[2] / "rig_configs" / "sim_diff_drive.yaml"
 
 
 def test_the_rig_file_is_valid_and_asks_what_was_agreed() -> None:
-    rig = RigFile.model_validate(yaml.safe_load(RIG.read_text()))
+    rig = load_rig(RIG).rig
     assert (rig.rig.name, rig.rig.simulated) == ("sim-diff-drive", True)
     assert rig.processes["robot"].command == ["python", "-m", "harness.sim.diff_drive"]
     assert rig.processes["robot"].ready.publishes == "/odom"
@@ -28,7 +26,8 @@ def test_the_rig_file_is_valid_and_asks_what_was_agreed() -> None:
 
 
 def test_its_limits_are_within_what_the_robot_can_do() -> None:
-    robot = Options.model_validate(yaml.safe_load(RIG.read_text())["devices"]["robot"])
+    robot = load_rig(RIG).rig.devices["robot"]
+    assert isinstance(robot, Options)
     assert robot.limits["twist.linear.x"] <= physics.MAX_LINEAR_MPS
     assert robot.limits["twist.angular.z"] <= physics.MAX_ANGULAR_RADPS
     assert robot.stop is not None
