@@ -64,7 +64,8 @@ class DeadlineError(HarnessError):
 class SafetyError(HarnessError):
     """Going on would be unsafe or is not allowed.
 
-    Example: a value beyond the limits of the rig file, another publisher on the command topic, ``--arm`` missing.
+    Example: a value beyond the limits of the rig file, another publisher on the command topic, ``--arm``
+    missing.
     """
 
 

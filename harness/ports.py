@@ -45,8 +45,8 @@ class DeviceContext:
 class Sink(Protocol):
     """Takes one observation; called on the device's own thread; returns fast and never raises.
 
-    ``stamp_ns`` is the device's own stamp on the port's ``stamp_clock`` (NO_STAMP if none), ``received_ns`` when
-    the middleware had it on the port's ``received_clock``, ``seen_ns`` the harness's CLOCK_MONOTONIC,
+    ``stamp_ns`` is the device's own stamp on the port's ``stamp_clock`` (NO_STAMP if none), ``received_ns``
+    when the middleware had it on the port's ``received_clock``, ``seen_ns`` the harness's CLOCK_MONOTONIC,
     ``value`` the signal (NaN if none), ``flags`` of :class:`harness.model.ObservationFlag`.
     """
 
@@ -58,7 +58,8 @@ class Sink(Protocol):
         seen_ns: int = NO_STAMP,
         value: float = float("nan"),
         flags: int = 0,
-    ) -> None: ...
+    ) -> None:
+        """Take one observation."""
 
 
 Prepared = Any
@@ -83,7 +84,8 @@ class Stimulus(Protocol):
     key_kind: KeyKind
 
     def prepare(self, values: Mapping[str, Any]) -> Prepared:
-        """Make one set of values ready to be sent often. Raises ConfigurationError for a wrong path or type."""
+        """Make one set of values ready to be sent often. Raises ConfigurationError for a wrong path or
+        type."""
 
     def send(self, key: int, prepared: Prepared) -> tuple[int, int]:
         """Hand one stimulus over; never waits for the answer.

@@ -1,4 +1,5 @@
-"""``results.json``: its keys are a public interface, versioned by ``schema``; documented in docs/results.md."""
+"""``results.json``: its keys are a public interface, versioned by ``schema``; documented in
+docs/results.md."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Interval(_Frozen):
 
 
 class Distribution(_Frozen):
-    """Summary in milliseconds. ``n``, ``mean``, ``sd``, ``min`` and ``max`` are of the finite values; quantiles are
+    """Summary in milliseconds. ``n``, ``mean``, ``sd``, ``min`` and ``max`` are of the finite values;
+    quantiles are
     order statistics of all values, the lost ones at +infinity: None where they fall among the lost."""
 
     n: int
@@ -53,9 +55,12 @@ class Check(_Frozen):
 class RequirementResult(_Frozen):
     """One requirement and what was decided. ``limit``, ``estimate`` and bounds are in ``unit``.
 
-    ``lower_bound``/``upper_bound``: one-sided confidence bounds of the quantile (latency from sent / from intent).
-    ``exceedances``: counted on latency from intent at ``pass_threshold``; ``exceedances_sent`` on latency from
-    sent at ``fail_threshold``. ``pass_up_to``/``fail_from``: the counts that decide at this n, None if none can.
+    ``lower_bound``/``upper_bound``: one-sided confidence bounds of the quantile (latency from sent / from
+    intent).
+    ``exceedances``: counted on latency from intent at ``pass_threshold``; ``exceedances_sent`` on latency
+    from
+    sent at ``fail_threshold``. ``pass_up_to``/``fail_from``: the counts that decide at this n, None if none
+    can.
     ``uncertainty`` (U, two-sided, k = 2) and ``floor`` (J, one-sided) are None until they are measured.
     """
 
@@ -89,7 +94,8 @@ class RequirementResult(_Frozen):
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
-    ``sent`` = ``answered`` + ``lost`` + ``open``. ``lost`` includes ``late`` (answered after the timeout); ``open``:
+    ``sent`` = ``answered`` + ``lost`` + ``open``. ``lost`` includes ``late`` (answered after the timeout);
+    ``open``:
     the recording ended before their timeout did. ``unmatched``: observations that belong to no stimulus.
     """
 

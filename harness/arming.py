@@ -1,0 +1,72 @@
+"""Nothing real moves unless somebody said so by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.config.schema import CommandRoundTrip, Paced, RigFile
+from harness.errors import SafetyError
+
+
+def duration_s(spec: CommandRoundTrip) -> float:
+    """About how long a scenario sends stimuli, in seconds, probes included."""
+    probes = spec.probing.consecutive / spec.probing.rate_hz
+    schedule = spec.schedule
+    if isinstance(schedule, Paced):
+        return probes + schedule.warmup_s + schedule.samples / schedule.rate_hz
+    mean_trial_s = (sum(schedule.dwell_ms) / 2 + schedule.quiet_ms + spec.timeout_ms / 2) * 1e-3
+    return probes + (schedule.warmup + schedule.samples) * mean_trial_s
+
+
+def movements(rig: RigFile) -> list[str]:
+    """What a run of the rig moves, how far its values go and for how long, a line per scenario."""
+    lines = []
+    for name, spec in rig.scenarios.items():
+        device, _, port = spec.stimulus.partition(".")
+        stimulus = rig.devices[device].ports[port].stimulus
+        values = (
+            ", ".join(f"{path} = {_plain(value)}" for path, value in stimulus.values.items())
+            or "its default values"
+        )
+        limits = ", ".join(f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items())
+        lines.append(
+            f"{name}: {spec.stimulus} gets {values} for about {duration_s(spec):.0f} s"
+            f" (limits: {limits or 'none'})"
+        )
+    return lines
+
+
+def _plain(value: object) -> str:
+    for kind in ("alternate", "sequence"):
+        steps = getattr(value, kind, None)
+        if steps is not None:
+            return f"{kind} {list(steps)}"
+    return str(value)
+
+
+def require_arming(rig: RigFile, *, armed: bool, operator: str, ask: Callable[[str], bool] | None) -> None:
+    """Let a real rig run only when it is armed and the operator has confirmed by name. Raises SafetyError."""
+    if rig.rig.simulated:
+        return
+    name = rig.rig.name
+    if not armed:
+        raise SafetyError(
+            f"rig {name!r} is real: it moves a robot",
+            hint="harness check shows what would move; then run with --arm",
+        )
+    if not operator:
+        raise SafetyError(f"rig {name!r} is real and nobody answers for it", hint="give --operator NAME")
+    if ask is None:
+        raise SafetyError(
+            f"rig {name!r} is real and {operator} cannot confirm here that the area is clear",
+            hint="run from a terminal, or add --confirm-area-clear where the procedure has it confirmed",
+        )
+    question = "\n".join(
+        [
+            f"Rig {name} is REAL. It will move:",
+            *(f"  {line}" for line in movements(rig)),
+            f"{operator}: is the area clear and the e-stop at hand? Type your name to confirm",
+        ]
+    )
+    if not ask(question):
+        raise SafetyError(f"{operator} did not confirm that the area is clear", hint="nothing was started")

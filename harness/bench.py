@@ -1,0 +1,362 @@
+"""An open bench: processes, devices, guardian and tables of one run, and the housekeeping while it runs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from harness import adapters
+from harness.clock import HostClock
+from harness.config import LoadedRig
+from harness.config.schema import Match
+from harness.errors import HarnessError, OperationError, RecordingError, SafetyError, UnavailableError
+from harness.folder import RunFolder
+from harness.guardian import Guardian
+from harness.hostcheck import StealWatch
+from harness.journal import TableWriter
+from harness.live import PortState, Tracker
+from harness.model import (
+    HOST_MONOTONIC,
+    HOST_REALTIME,
+    NO_STAMP,
+    ClockInfo,
+    ClockKind,
+    Finding,
+    ObservationFlag,
+    Severity,
+)
+from harness.ports import Device, DeviceContext, Role
+from harness.processes import Processes
+from harness.realtime import QuietHost
+from harness.schedule import KeyMaker
+
+TICK_S = 0.05
+CLOCK_PERIOD_NS = 1_000_000_000
+MESSAGES_LOST = "messages lost"
+HOST_CLOCKS = [
+    ClockInfo(HOST_MONOTONIC, ClockKind.HOST, "CLOCK_MONOTONIC of this host"),
+    ClockInfo(HOST_REALTIME, ClockKind.HOST, "CLOCK_REALTIME of this host"),
+]
+
+
+class Bench:
+    """Opens in the order guardian, processes, devices, guardian's stop path; closes in the reverse order.
+
+    Everything that waits does so through :meth:`wait`, which keeps house: dead processes, findings of
+    devices,
+    the guardian, clock readings, tables growing ahead. A trouble found there is raised in the waiting thread.
+    """
+
+    def __init__(
+        self, loaded: LoadedRig, folder: RunFolder, clock: HostClock, keep_fds: tuple[int, ...] = ()
+    ) -> None:
+        self.loaded = loaded
+        self.rig = loaded.rig
+        self.folder = folder
+        self.clock = clock
+        self._keep_fds = keep_fds
+        self.devices: dict[str, Device] = {}
+        self.processes = Processes(folder.run_id, folder.path / "processes", clock)
+        self.guardian: Guardian | None = None
+        self.findings: list[Finding] = []
+        self._reported: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+        self._recording_failure: RecordingError | None = None
+        self.states: dict[str, PortState] = {}
+        self._trackers: dict[str, Tracker] = {}
+        self._tables: list[TableWriter] = []
+        self.clock_names: list[str] = [info.name for info in HOST_CLOCKS]
+        self._clock_infos = list(HOST_CLOCKS)
+        self._next_clock_ns = 0
+        self.quiet = QuietHost(self.rig.host)
+        self.identities: dict[str, dict[str, Any]] = {}
+        self._steal = StealWatch()
+        self.step_keys = KeyMaker("stamp", clock)
+        """Keys of what set-up and tear-down steps send: stamps, which any port can carry."""
+
+    # -- opening
+    # ------------------------------------------------------------------------------------------------
+
+    def open(self, stimuli_rows: int) -> None:
+        """Start and open everything; nothing moves yet. On failure the caller closes."""
+        self.stimuli = self._table("stimuli", stimuli_rows)
+        self.clocks = self._table("clocks", 4096)
+        self.guardian = Guardian.start(self.folder.run_id, self.folder.path, self._keep_fds)
+        self.folder.event("guardian_started")
+        for name, options in self.rig.devices.items():
+            self.devices[name] = self._device(name, options)
+        self._start_processes()
+        for name, device in self.devices.items():
+            device.open()
+            self.folder.event("device_opened", device=name)
+        self._wait_processes()
+        self._listen()
+        for name, options in self.rig.devices.items():
+            self.guardian.watch_device(name, options.adapter, options.model_dump(mode="json"))
+        self.folder.event("guardian_ready")
+        self.read_clocks(phase=0)
+
+    def _device(self, name: str, options: Any) -> Device:
+        context = DeviceContext(
+            self.folder.run_id, Role.HARNESS, self.clock, self._reported.put, self.folder.path
+        )
+        device: Device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
+        return device
+
+    def _start_processes(self) -> None:
+        environment: dict[str, str] = {}
+        for device in self.devices.values():
+            environment.update(device.process_environment())
+        for name, spec in self.rig.processes.items():
+            managed = self.processes.start(name, spec, self.loaded.path.parent, environment)
+            assert self.guardian is not None
+            self.guardian.watch_process(name, managed.pid)
+            self.folder.event("process_started", process=name, pid=managed.pid, command=list(spec.command))
+
+    def _wait_processes(self) -> None:
+        for name, spec in self.rig.processes.items():
+            device = self.devices[spec.ready.device or next(iter(self.devices))]
+            self.processes.wait_ready(name, device.is_ready)
+            self.folder.event("process_ready", process=name)
+
+    def _table(self, name: str, rows: int) -> TableWriter:
+        table = self.folder.create_table(name, rows)
+        self._tables.append(table)
+        return table
+
+    def _listen(self) -> None:
+        for device in self.devices.values():
+            for info in device.clocks():
+                self.clock_names.append(info.name)
+                self._clock_infos.append(info)
+        ports: dict[str, dict[str, str]] = {}
+        for reference in self.response_ports():
+            device_name, _, port = reference.partition(".")
+            response = self.devices[device_name].response(port)
+            ports[reference] = {
+                "stamp_clock": response.stamp_clock,
+                "received_clock": response.received_clock,
+                "received_is": response.received_is,
+            }
+            table = self._table(reference, 65536)
+            stamp_clock = self._clock_number(response.stamp_clock)
+            received_clock = self._clock_number(response.received_clock)
+            response.listen(self._sink(reference, table, stamp_clock, received_clock))
+        self.folder.save_run(
+            ports=ports, clocks=[{**asdict(info), "kind": info.kind.value} for info in self._clock_infos]
+        )
+
+    def _clock_number(self, name: str) -> int:
+        if name not in self.clock_names:
+            self.clock_names.append(name)
+            self._clock_infos.append(ClockInfo(name, ClockKind.UNKNOWN, "not related to the host's clock"))
+        return self.clock_names.index(name)
+
+    def _sink(self, reference: str, table: TableWriter, stamp_clock: int, received_clock: int) -> Any:
+        state = self.states.setdefault(reference, PortState())
+        append, trackers, monotonic = table.append, self._trackers, self.clock.monotonic_ns
+
+        def sink(
+            key: int,
+            stamp_ns: int = NO_STAMP,
+            received_ns: int = NO_STAMP,
+            seen_ns: int = NO_STAMP,
+            value: float = float("nan"),
+            flags: int = 0,
+        ) -> None:
+            if seen_ns == NO_STAMP:
+                seen_ns = monotonic()
+            if received_ns == NO_STAMP:
+                flags |= ObservationFlag.NOT_MIDDLEWARE
+            try:
+                append(key, stamp_ns, received_ns, seen_ns, value, int(flags), stamp_clock, received_clock)
+            except RecordingError as failure:
+                self._recording_failure = self._recording_failure or failure
+                return
+            state.count += 1
+            state.seen_ns = seen_ns
+            state.value = value
+            tracker = trackers.get(reference)
+            if tracker is not None:
+                tracker.observed(key, seen_ns, flags)
+
+        return sink
+
+    # -- what the scenarios ask
+    # -----------------------------------------------------------------------------------
+
+    def response_ports(self) -> list[str]:
+        """Every response port of the rig, ``device.port``: all of them are recorded."""
+        return [
+            f"{device}.{name}"
+            for device, options in self.rig.devices.items()
+            for name, port in options.ports.items()
+            if getattr(port, "response", None) is not None
+        ]
+
+    def stimulus_values(self, device: str, port: str) -> dict[str, Any]:
+        """The values that the rig file gives a stimulus port."""
+        values: dict[str, Any] = self.rig.devices[device].ports[port].stimulus.values
+        return values
+
+    def match_of(self, reference: str) -> Match:
+        """How answers on that response port find their stimulus."""
+        device, _, port = reference.partition(".")
+        match: Match = self.rig.devices[device].ports[port].response.match
+        return match
+
+    def track(self, reference: str, tracker: Tracker | None) -> None:
+        """Let ``tracker`` see what that port observes; None ends it."""
+        if tracker is None:
+            self._trackers.pop(reference, None)
+        else:
+            self._trackers[reference] = tracker
+
+    def promote_thread(self) -> None:
+        """Give the calling thread what the host allows of real-time behaviour."""
+        self.quiet.promote_thread()
+
+    def look(self) -> list[Finding]:
+        """What the devices find without sending anything."""
+        return [finding for device in self.devices.values() for finding in device.preflight()]
+
+    def preflight(self) -> None:
+        """Refuse to go on when a device finds an error. Raises SafetyError or UnavailableError."""
+        found = self.look()
+        for finding in found:
+            self.note(finding)
+        errors = [finding for finding in found if finding.severity is Severity.ERROR]
+        if errors:
+            message = "; ".join(finding.message for finding in errors)
+            hint = "; ".join(finding.remedy for finding in errors if finding.remedy) or None
+            kind = SafetyError if any("publish" in finding.name for finding in errors) else UnavailableError
+            raise kind(f"preflight: {message}", hint=hint)
+
+    def note(self, finding: Finding) -> None:
+        """Keep a finding for the report."""
+        if finding not in self.findings:
+            self.findings.append(finding)
+            if finding.severity is not Severity.INFO:
+                self.folder.event(
+                    "finding", name=finding.name, severity=finding.severity.value, message=finding.message
+                )
+
+    # -- housekeeping
+    # ---------------------------------------------------------------------------------------------
+
+    def wait(self, until: Callable[[], bool], each: Callable[[], None] | None = None) -> None:
+        """Keep house until ``until()``; ``each`` is called every time round. Raises what housekeeping
+        finds."""
+        pause = threading.Event()
+        while not until():
+            self.tick()
+            if each is not None:
+                each()
+            pause.wait(TICK_S)
+
+    def sleep_until(self, deadline_ns: int) -> None:
+        """Keep house until ``deadline_ns`` (CLOCK_MONOTONIC)."""
+        while (remaining := deadline_ns - self.clock.monotonic_ns()) > 0:
+            self.tick()
+            threading.Event().wait(min(TICK_S, remaining * 1e-9))
+
+    def tick(self) -> None:
+        """One round of housekeeping."""
+        trouble = self._recording_failure or self.folder.trouble
+        if trouble is not None:
+            raise trouble
+        for table in self._tables:
+            table.grow_ahead()
+        if self.guardian is not None:
+            self._check_guardian(self.guardian)
+        for ended in self.processes.ended():
+            tail = self.processes.log_tail(ended.name, 5).strip()
+            raise OperationError(
+                f"process {ended.name!r} ended by itself ({ended.how}){f': {tail}' if tail else ''}",
+                hint=f"read processes/{ended.name}.log in the run folder",
+            )
+        self._take_findings()
+        if self.clock.monotonic_ns() >= self._next_clock_ns:
+            self.read_clocks(phase=1)
+
+    def _check_guardian(self, guardian: Guardian) -> None:
+        guardian.beat()
+        if not guardian.alive():
+            raise SafetyError(
+                "the guardian process ended, so nothing would stop the robot if this process died"
+            )
+        if guardian.acted():
+            raise SafetyError("the guardian stopped the robot because this process had hung")
+
+    def _take_findings(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                finding = self._reported.get_nowait()
+                self.note(finding)
+                if finding.severity is Severity.ERROR and finding.name != MESSAGES_LOST:
+                    kind = SafetyError if "publish" in finding.name else OperationError
+                    raise kind(finding.message, hint=finding.remedy or None)
+
+    def read_clocks(self, phase: int) -> None:
+        """Record a reading of every other clock: ``phase`` 0 before, 1 during, 2 after measuring."""
+        self._next_clock_ns = self.clock.monotonic_ns() + CLOCK_PERIOD_NS
+        before, real, after = self.clock.read_realtime()
+        self.clocks.append(before, real, real, after, self.clock_names.index(HOST_REALTIME), phase, 0)
+        for device in self.devices.values():
+            for info in device.clocks():
+                exchange = device.exchange(info.name)
+                if exchange is not None:
+                    self.clocks.append(*exchange, self.clock_names.index(info.name), phase, 0)
+
+    # -- ending
+    # -----------------------------------------------------------------------------------------------------
+
+    def safe_stop(self) -> list[str]:
+        """Stop every device, whatever else fails; returns what went wrong, in words."""
+        failures = []
+        for name, device in self.devices.items():
+            try:
+                device.safe_stop()
+            except Exception as failure:
+                failures.append(f"safe stop of {name}: {failure}")
+        if self.guardian is not None:
+            self.guardian.stop_beating()
+        self.folder.event("safe_stop", devices=list(self.devices), failures=failures)
+        return failures
+
+    def _identify(self, name: str, device: Device) -> None:
+        self.identities[name] = {
+            "adapter": self.rig.devices[name].adapter,
+            "simulated": self.rig.rig.simulated or device.simulated,
+            "identity": device.identity(),
+        }
+
+    def close(self) -> list[str]:
+        """Close everything in reverse order, going on past failures; returns what went wrong, in words."""
+        failures: list[str] = []
+
+        def attempt(what: str, action: Callable[[], Any]) -> None:
+            try:
+                action()
+            except Exception as failure:
+                message = failure.message if isinstance(failure, HarnessError) else repr(failure)
+                failures.append(f"{what}: {message}")
+
+        self.note(self._steal.finding())
+        for name, device in self.devices.items():
+            attempt(f"identity of {name}", partial(self._identify, name, device))
+        for name, device in reversed(self.devices.items()):
+            attempt(f"close {name}", device.close)
+        attempt("end processes", self.processes.stop_all)
+        if self.guardian is not None:
+            attempt("release the guardian", self.guardian.release)
+        attempt("close the tables", self.folder.close)
+        with suppress(HarnessError):
+            self._take_findings()
+        for failure in failures:
+            self.note(Finding("tear-down", Severity.WARNING, failure))
+        return failures

@@ -1,0 +1,61 @@
+"""``harness check``: look at the bench without starting or sending anything."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from harness import adapters
+from harness.config import LoadedRig
+from harness.errors import HarnessError
+from harness.hostcheck import host_findings
+from harness.model import Finding, Severity
+from harness.ports import Device, DeviceContext, Role
+
+
+def look(loaded: LoadedRig) -> list[Finding]:
+    """What stands in the way of a run, or is worth knowing; devices are opened to look only.
+
+    Where the rig file starts the programs itself nobody is there yet: that somebody is missing is then no
+    finding.
+    """
+    findings = list(host_findings(loaded.rig.host))
+    findings += _programs(loaded)
+    for name, options in loaded.rig.devices.items():
+        context = DeviceContext("check", Role.CHECK)
+        device: Device | None = None
+        try:
+            device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
+            device.open()
+            found = device.preflight()
+        except HarnessError as error:
+            found = [Finding(f"device {name}", Severity.ERROR, error.message, remedy=error.hint or "")]
+        finally:
+            if device is not None:
+                device.close()
+        findings += [_eased(finding) if loaded.rig.processes else finding for finding in found]
+    return findings
+
+
+def _eased(finding: Finding) -> Finding:
+    absent = finding.severity is Severity.ERROR and finding.name.startswith("nobody")
+    return (
+        Finding(finding.name, Severity.INFO, f"{finding.message} (yet: the run starts it)")
+        if absent
+        else finding
+    )
+
+
+def _programs(loaded: LoadedRig) -> list[Finding]:
+    findings = []
+    for name, process in loaded.rig.processes.items():
+        program = process.command[0]
+        if program == "python":
+            continue
+        directory = (loaded.path.parent / (process.cwd or ".")).resolve()
+        if shutil.which(program) is None and not (directory / Path(program)).is_file():
+            message = f"no program {program!r}"
+            findings.append(
+                Finding(f"process {name}", Severity.ERROR, message, remedy="install it or give its path")
+            )
+    return findings

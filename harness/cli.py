@@ -1,0 +1,256 @@
+"""The command line. Exit status: 0 PASS, 1 FAIL, 2 usage or configuration, 3 INCONCLUSIVE, 4 ERROR or
+aborted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.errors import ConfigurationError, HarnessError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.conclude import RunOutcome
+
+
+class RigArgument(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A rig: its name in rig_configs/, or a path; completed in the shell."""
+
+    name = "rig"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Names in rig_configs/ and files."""
+        from click.shell_completion import CompletionItem
+
+        from harness.config import list_rigs
+
+        names = [path.stem for path in list_rigs() if path.stem.startswith(incomplete)]
+        return [*(CompletionItem(name) for name in names), CompletionItem(incomplete, type="file")]
+
+
+RIG = RigArgument()
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the rig file."
+)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Measure the latency of robots, judge it against budgets, write the report that a reviewer signs."""
+
+
+@cli.command()
+@click.argument("rig", type=RIG)
+@SET
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Where run folders go.",
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), help="Number of measured stimuli, instead of the rig file's."
+)
+@click.option(
+    "--scenario", "scenarios", multiple=True, help="Only this scenario and its requirements; may be repeated."
+)
+@click.option("--operator", default="", metavar="NAME", help="Who runs it; goes into the report.")
+@click.option("--arm", is_flag=True, help="Let a real rig move.")
+@click.option(
+    "--confirm-area-clear",
+    is_flag=True,
+    help="The operator has confirmed, before this call, that the area is clear and the e-stop at hand.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress; one line at the end.")
+@click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")
+def run(
+    rig: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    samples: int | None,
+    scenarios: tuple[str, ...],
+    operator: str,
+    arm: bool,
+    confirm_area_clear: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run RIG (a name in rig_configs/ or a path), judge it and write its report."""
+    from harness.config import find_rig, load_rig
+    from harness.progress import shown
+    from harness.report import append_step_summary
+    from harness.runner import RunOptions, run_rig
+
+    loaded = load_rig(find_rig(rig), overrides)
+    options = RunOptions(
+        out=out,
+        samples=samples,
+        scenarios=scenarios or None,
+        operator=operator,
+        armed=arm,
+        ask=(lambda _question: True) if confirm_area_clear else _asker(operator),
+    )
+    outcome = run_rig(
+        loaded, options, on_folder=lambda folder: None if quiet or as_json else shown(folder.path)
+    )
+    summary = outcome.folder / "summary.md"
+    if summary.is_file():
+        append_step_summary(summary.read_text(encoding="utf-8"))
+    return _finish(outcome, quiet=quiet, as_json=as_json)
+
+
+def _finish(outcome: RunOutcome, *, quiet: bool = False, as_json: bool = False) -> int:
+    from harness.terminal import show_outcome
+
+    if as_json:
+        results = outcome.folder / "results.json"
+        if results.is_file():
+            click.echo(results.read_text(encoding="utf-8"))
+        if outcome.error:
+            click.echo(outcome.error, err=True)
+    else:
+        show_outcome(_console(), outcome, brief=quiet)
+        if quiet and outcome.error:
+            click.echo(outcome.error, err=True)
+    return 4 if outcome.results is None or outcome.results.aborted else outcome.verdict.exit_status
+
+
+def _asker(operator: str) -> Callable[[str], bool] | None:
+    """Puts a question to the operator, who types a name or `yes`; None where nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(question: str) -> bool:
+        answer = click.prompt(question, err=True, default="", show_default=False)
+        return bool(answer) and answer.strip().lower() in {operator.strip().lower(), "yes", "y", "done"} - {
+            ""
+        }
+
+    return ask
+
+
+@cli.command()
+@click.argument("rig", type=RIG)
+@SET
+def check(rig: str, overrides: tuple[str, ...]) -> int:
+    """Validate RIG, look at the bench, and say what a run would start and send. Nothing moves."""
+    from harness.checking import look
+    from harness.config import find_rig, load_rig
+    from harness.model import Severity
+    from harness.terminal import show_findings, show_plan
+
+    loaded = load_rig(find_rig(rig), overrides)
+    console = _console()
+    show_plan(console, loaded)
+    findings = look(loaded)
+    show_findings(console, findings)
+    bad = any(finding.severity is Severity.ERROR for finding in findings)
+    console.print(
+        "not ready: see above" if bad else "ready; nothing was started, nothing was sent", highlight=False
+    )
+    return 4 if bad else 0
+
+
+@cli.command("list")
+def list_command() -> int:
+    """List the rigs in rig_configs/."""
+    from rich.table import Table
+
+    from harness.config import list_rigs, load_rig
+    from harness.terminal import shown_path
+
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for heading in ("rig", "kind", "description", "file"):
+        table.add_column(heading)
+    status = 0
+    for path in list_rigs():
+        try:
+            info = load_rig(path).rig.rig
+            table.add_row(
+                path.stem, "simulated" if info.simulated else "REAL", info.description, shown_path(path)
+            )
+        except HarnessError as error:
+            table.add_row(path.stem, "broken", str(error.message).splitlines()[0], shown_path(path))
+            status = error.exit_status
+    _console().print(table)
+    return status
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")
+def report(run_dir: Path, as_json: bool) -> int:
+    """Derive and render everything of RUN_DIR again from its raw tables."""
+    from harness.conclude import rerender
+
+    return _finish(rerender(run_dir), as_json=as_json)
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(exists=True, path_type=Path))
+def recover(run_dir: Path) -> int:
+    """After a crash: end what the run left behind and write its report, marked aborted."""
+    from harness.conclude import recover as recover_run
+
+    return _finish(recover_run(run_dir))
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of rig files, for editors."""
+    from harness.config import rig_schema
+
+    click.echo(json.dumps(rig_schema(), indent=2))
+    return 0
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script of SHELL, e.g. eval "$(harness completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise ConfigurationError(f"no completion for {shell!r}", hint="bash, zsh or fish")
+    click.echo(kind(cli, {}, "harness", "_HARNESS_COMPLETE").source())
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of ``harness`` and ``python -m harness``; exits with the documented status."""
+    from harness.interrupt import Interrupted
+
+    try:
+        status = cli.main(
+            args=None if argv is None else list(argv), prog_name="harness", standalone_mode=False
+        )
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except (click.Abort, Interrupted, KeyboardInterrupt):
+        click.echo("interrupted before anything was started", err=True)
+        status = 4
+    except HarnessError as error:
+        click.echo(f"harness: {error}", err=True)
+        status = error.exit_status
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

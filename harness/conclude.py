@@ -1,0 +1,91 @@
+"""From the raw tables of a run to its verdict and report; also after a crash, and again whenever it is
+asked for."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from harness.errors import HarnessError, OperationError
+from harness.folder import RunFolder
+from harness.model import Verdict
+from harness.processes import end_run_processes
+from harness.results import Results
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What came of a run. ``error`` says in words what ended it early or what could not be derived;
+    ``results`` is None when nothing could be derived."""
+
+    folder: Path
+    verdict: Verdict
+    results: Results | None
+    error: str | None = None
+
+
+def conclude(folder: RunFolder, error: str | None = None, *, report: bool = True) -> RunOutcome:
+    """Make the raw tables final, derive the results, write the report. What fails is said in the outcome."""
+    from harness.analysis.derive import derive
+
+    results: Results | None = None
+    verdict = Verdict.ERROR
+    try:
+        folder.finalise_raw()
+        results = derive(folder)
+        verdict = results.verdict
+        if report:
+            from harness.report import render
+
+            render(folder.path)
+    except HarnessError as failure:
+        verdict, error = Verdict.ERROR, "; ".join(filter(None, [error, str(failure)]))
+    except Exception as failure:
+        note = f"{type(failure).__name__}: {failure}"
+        verdict, error = (
+            Verdict.ERROR,
+            "; ".join(filter(None, [error, f"results could not be derived: {note}"])),
+        )
+        folder.event("exception", traceback=traceback.format_exc())
+    return RunOutcome(folder.path, verdict, results, error)
+
+
+def rerender(path: Path) -> RunOutcome:
+    """Everything right of the raw tables once more (``harness report``). Raises ConfigurationError for a
+    wrong folder, OperationError for a run that has not ended."""
+    folder = RunFolder.open(path)
+    if folder.run.get("status") == "running":
+        raise OperationError(
+            f"{folder.path} is of a run that never ended",
+            hint=f"if it crashed: harness recover {folder.path}",
+        )
+    return conclude(folder)
+
+
+def recover(path: Path) -> RunOutcome:
+    """Bring the run of a killed harness to a report marked aborted (``harness recover``).
+
+    Ends processes that the run left behind. Raises OperationError when the run is still going on.
+    """
+    from harness.lock import RigLock
+
+    folder = RunFolder.open(path)
+    if folder.run.get("status") != "running":
+        return conclude(folder, folder.run.get("abort_reason"))
+    lock = RigLock.acquire(folder.run["rig"]["resolved"]["rig"]["name"], f"recover {folder.run_id}")
+    try:
+        ended = end_run_processes(folder.run_id, set())
+        if ended:
+            folder.event("leftovers_ended", processes=ended)
+        reason = "the harness was killed or crashed; recovered from the journal"
+        folder.save_run(
+            ended=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            status="recovered",
+            abort_kind="harness",
+            abort_reason=reason,
+        )
+        return conclude(folder, reason)
+    finally:
+        lock.release()

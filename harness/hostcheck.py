@@ -1,0 +1,57 @@
+"""What about this host, right now, makes a measurement worth less."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from harness.config.schema import Host
+from harness.model import Finding, Severity
+
+STEAL_SHARE = 0.01
+"""Share of CPU time given to other virtual machines that is worth a warning."""
+
+
+def host_findings(spec: Host) -> list[Finding]:
+    """Load of the last minute against ``host.max_load_per_cpu`` of the rig file.
+
+    ``host load`` as a warning makes the verdict INCONCLUSIVE: a busy host delays the harness and a simulated
+    robot alike.
+    """
+    cpus = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0] / cpus
+    busy = load > spec.max_load_per_cpu
+    return [
+        Finding(
+            "host load",
+            Severity.WARNING if busy else Severity.INFO,
+            f"load of the last minute is {load:.2f} per CPU on {cpus} CPUs"
+            + (f", above {spec.max_load_per_cpu:g}" if busy else ""),
+            value=f"{load:.2f}",
+            remedy="end what else runs here, wait a minute, run again" if busy else "",
+        )
+    ]
+
+
+class StealWatch:
+    """CPU time that the hypervisor gave to others while the ``StealWatch`` was alive."""
+
+    def __init__(self) -> None:
+        self._before = psutil.cpu_times()
+
+    def finding(self) -> Finding:
+        """The share since the start; a warning, never a verdict: its effect shows in the lateness."""
+        now = psutil.cpu_times()
+        total = sum(now) - sum(self._before)
+        share = (
+            (getattr(now, "steal", 0.0) - getattr(self._before, "steal", 0.0)) / total if total > 0 else 0.0
+        )
+        stolen = share > STEAL_SHARE
+        return Finding(
+            "stolen CPU time",
+            Severity.WARNING if stolen else Severity.INFO,
+            f"{100 * share:.1f} % of the CPU time went to other virtual machines",
+            value=f"{share:.4f}",
+            remedy="run on a host of its own" if stolen else "",
+        )

@@ -1,0 +1,69 @@
+"""Ctrl-C, SIGTERM and a closed terminal: one exception in every phase, none while the robot is being
+stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The operator or the system asked the run to end."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Interrupts:
+    """Turns the signals into :class:`Interrupted`, raised in the main thread, unless shielded.
+
+    While shielded (safe stop, tear-down, writing evidence) a signal is only counted: stopping a robot is
+    never interrupted. Off the main thread no handler can be set; the signals then keep their meaning.
+    """
+
+    def __init__(self) -> None:
+        self._shields = 0
+        self.count = 0
+        self.last: str | None = None
+
+    @contextlib.contextmanager
+    def handled(self) -> Iterator[Interrupts]:
+        """Install the handlers for the ``with`` block."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Nothing is raised inside the ``with`` block."""
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+
+    def shield(self) -> None:
+        """Nothing is raised any more."""
+        self._shields += 1
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        self.last = signal.Signals(number).name
+        if not self._shields:
+            # Once is enough: a second Ctrl-C must not cut the safe stop that the first one begins.
+            self._shields += 1
+            raise Interrupted(self.last)

@@ -1,0 +1,235 @@
+"""Live progress, rendered by a process of its own that reads the journal: the sender's process draws nothing.
+
+Rendering takes milliseconds of Python; in the harness's own process they would be lateness of the next
+stimulus.
+``python -m harness.progress RUN_DIR`` watches any run that is going on, until its standard input closes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import HarnessError
+from harness.folder import RunFolder
+from harness.model import NO_STAMP, SampleFlag, StimulusFlag
+
+WINDOW_ROWS = 20_000
+"""Running figures are of this many newest stimuli: enough for a p99, little enough to cost nothing."""
+TERMINAL_PERIOD_S = 0.5
+PLAIN_PERIOD_S = 5.0
+_NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE
+
+
+@contextlib.contextmanager
+def shown(folder: Path) -> Iterator[None]:
+    """Show the progress of that run on standard error while the ``with`` block lasts."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harness.progress", str(folder)],
+        stdin=subprocess.PIPE,
+        # A session of its own: Ctrl-C is for the harness, which then shows what it does about it.
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        assert child.stdin is not None
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=10)
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+@dataclass
+class Figures:
+    """What the newest part of a run looks like."""
+
+    scenario: str = ""
+    due: int = 0
+    planned: int = 0
+    lost: int = 0
+    skipped: int = 0
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    lateness_p99_ms: float | None = None
+
+
+@dataclass
+class Watch:
+    """Reads a run folder again and again while it grows."""
+
+    folder: RunFolder
+    phase: str = "starting"
+    notes: list[str] = field(default_factory=list)
+    _events: int = 0
+
+    def look(self) -> Figures:
+        """The running figures of the scenario that is being measured."""
+        self._read_events()
+        stimuli = self.folder.stimuli()
+        if not len(stimuli):
+            return Figures()
+        index = int(stimuli["scenario"][-1])
+        resolved = self.folder.run["rig"]["resolved"]["scenarios"]
+        name = list(resolved)[index]
+        spec = resolved[name]
+        counted = (stimuli["scenario"] == index) & (stimuli["flags"] & _NOT_COUNTED == 0)
+        figures = Figures(name, int(counted.sum()), spec["schedule"]["samples"])
+        if figures.due:
+            self._measure(figures, spec, stimuli[counted][-WINDOW_ROWS:])
+        return figures
+
+    def _measure(self, figures: Figures, spec: dict[str, Any], rows: np.ndarray[Any, Any]) -> None:
+        from harness.analysis.samples import build
+        from harness.analysis.timebase import Timebase
+        from harness.config import rig_from_resolved
+
+        rig = rig_from_resolved(self.folder.run["rig"]["resolved"])
+        device, _, port = spec["response"].partition(".")
+        rule = rig.devices[device].ports[port].response.match
+        observations = self.folder.observations()[spec["response"]]
+        observations = observations[observations["seen_ns"] >= rows["intended_ns"][0]]
+        timebase = Timebase.of_run(self.folder.run, self.folder.clocks())
+        until = time.monotonic_ns()
+        samples = build(
+            rows, observations, timebase, rule, int(spec["timeout_ms"] * 1e6), recorded_until_ns=until
+        ).samples
+        answered = samples["arrived_ns"] != NO_STAMP
+        sent = samples["sent_ns"] != NO_STAMP
+        figures.lost = int(((samples["flags"] & SampleFlag.LOST) != 0).sum())
+        figures.skipped = int((rows["flags"] & StimulusFlag.SKIPPED != 0).sum())
+        latency = (samples["arrived_ns"] - samples["sent_ns"])[answered] * 1e-6
+        if len(latency):
+            figures.p50_ms, figures.p99_ms = (
+                float(np.quantile(latency, q, method="higher")) for q in (0.5, 0.99)
+            )
+        lateness = (samples["sent_ns"] - samples["intended_ns"])[sent] * 1e-6
+        if len(lateness):
+            figures.lateness_p99_ms = float(np.quantile(lateness, 0.99, method="higher"))
+
+    def _read_events(self) -> None:
+        events = self.folder.events()
+        for event in events[self._events :]:
+            kind = event.get("event")
+            if kind == "phase":
+                self.phase = f"{event['name']} {event.get('scenario', '')}".strip()
+            elif kind == "finding":
+                self.notes.append(f"{event['severity']}: {event['message']}")
+            elif kind == "process_started":
+                self.phase = f"starting {event['process']}"
+            elif kind == "ended" and event.get("reason"):
+                self.notes.append(str(event["reason"]))
+        self._events = len(events)
+
+
+def line(watch: Watch, figures: Figures) -> str:
+    """One line for a log."""
+    if not figures.due:
+        return watch.phase
+    parts = [f"{watch.phase}: {figures.due}/{figures.planned}"]
+    parts += [f"{name} {value:.3f} ms" for name, value in _named(figures) if value is not None]
+    return ", ".join([*parts, f"lost {figures.lost}", f"skipped {figures.skipped}"])
+
+
+def _named(figures: Figures) -> list[tuple[str, float | None]]:
+    return [("p50", figures.p50_ms), ("p99", figures.p99_ms), ("lateness p99", figures.lateness_p99_ms)]
+
+
+def panel(watch: Watch, figures: Figures, width: int) -> Table:
+    """The same for a terminal, with a bar."""
+    table = Table.grid(padding=(0, 2))
+    share = figures.due / figures.planned if figures.planned else 0.0
+    cells = max(10, min(30, width - 60))
+    done = round(share * cells)
+    bar = Text("█" * done, style="cyan") + Text("░" * (cells - done), style="dim")
+    count = f"{figures.due}/{figures.planned}" if figures.planned else ""
+    table.add_row(Text(watch.phase, style="bold"), bar, count)
+    if figures.due:
+        shown_figures = "  ".join(
+            f"{name} {value:.3f} ms" if value is not None else f"{name} -" for name, value in _named(figures)
+        )
+        missed = Text(
+            f"lost {figures.lost}  skipped {figures.skipped}", style="yellow" if figures.lost else ""
+        )
+        table.add_row("", Text(shown_figures), missed)
+    return table
+
+
+def main(argv: list[str]) -> int:
+    """Watch the run folder named by the first argument until standard input closes."""
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    console = Console(stderr=True)
+    watch = Watch(RunFolder.open(Path(argv[0])))
+    if console.is_terminal:
+        _draw(watch, console)
+    else:
+        _log(watch, console)
+    return 0
+
+
+def _closed(timeout_s: float) -> bool:
+    ready, _, _ = select.select([sys.stdin], [], [], timeout_s)
+    return bool(ready) and not os.read(sys.stdin.fileno(), 4096)
+
+
+def _figures(watch: Watch) -> Figures | None:
+    try:
+        watch.folder = RunFolder.open(watch.folder.path)
+        return watch.look()
+    except (HarnessError, OSError, KeyError, json.JSONDecodeError):
+        # A table that is just being made, or was just turned into Parquet: look again next time.
+        return None
+
+
+def _draw(watch: Watch, console: Console) -> None:
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        period = TERMINAL_PERIOD_S
+        while not _closed(period):
+            begun = time.monotonic()
+            figures = _figures(watch)
+            while watch.notes:
+                live.console.print(Text(watch.notes.pop(0), style="yellow"))
+            if figures is not None:
+                live.update(panel(watch, figures, console.width), refresh=True)
+            period = max(TERMINAL_PERIOD_S, 20 * (time.monotonic() - begun))
+    for note in watch.notes:
+        console.print(note)
+
+
+def _log(watch: Watch, console: Console) -> None:
+    last, next_line, phase = "", 0.0, ""
+    while True:
+        ended = _closed(TERMINAL_PERIOD_S)
+        figures = _figures(watch)
+        while watch.notes:
+            console.print(watch.notes.pop(0), highlight=False, markup=False, soft_wrap=True)
+        if figures is not None and (ended or watch.phase != phase or time.monotonic() >= next_line):
+            text = line(watch, figures)
+            if text != last:
+                console.print(text, highlight=False, markup=False, soft_wrap=True)
+            last, phase, next_line = text, watch.phase, time.monotonic() + PLAIN_PERIOD_S
+        if ended:
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,281 @@
+"""One run, from the lock to the report; every path out of it ends in the safe stop.
+
+Order: lock, folder, guardian, processes, devices, the guardian's own stop path, preflight, set-up; for each
+scenario reset, probes, warm-up, measuring, drain; safe stop, tear-down, closing, raw tables, analysis,
+report.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.arming import require_arming
+from harness.bench import Bench
+from harness.clock import HostClock
+from harness.conclude import RunOutcome, conclude
+from harness.config import LoadedRig, rig_from_resolved
+from harness.config.schema import CommandRoundTrip, Paced
+from harness.errors import ConfigurationError, HarnessError, RecordingError, SafetyError
+from harness.folder import RunFolder
+from harness.hostcheck import host_findings
+from harness.hostinfo import collect_git, collect_host, collect_versions
+from harness.interrupt import Interrupted, Interrupts
+from harness.lock import RigLock
+from harness.model import SCHEMA_VERSION, Finding, Severity
+from harness.processes import end_run_processes
+from harness.scenarios import driver
+from harness.schedule import KeyMaker
+from harness.steps import Ask, run_steps
+
+RESERVE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the caller of a run decides. ``ask`` puts a question to the operator, None where nobody can
+    answer."""
+
+    out: Path = Path("reports")
+    samples: int | None = None
+    scenarios: tuple[str, ...] | None = None
+    operator: str = ""
+    progress: bool = False
+    armed: bool = False
+    ask: Ask | None = None
+    report: bool = True
+    command_line: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
+
+
+@dataclass
+class _End:
+    """How a run ended, other than by itself."""
+
+    kind: str
+    reason: str
+
+
+def run_rig(
+    loaded: LoadedRig,
+    options: RunOptions,
+    *,
+    clock: HostClock | None = None,
+    on_folder: Callable[[RunFolder], Any] = lambda folder: None,
+) -> RunOutcome:
+    """Run a rig and judge it.
+
+    ``on_folder`` is called with the new run folder and may return a context manager, entered while the run
+    lasts (live progress). Raises ConfigurationError, SafetyError (not armed), UnavailableError (rig in use) or
+    RecordingError (no folder) before anything was started; afterwards everything ends in an outcome.
+    """
+    clock = clock or HostClock()
+    loaded = _select(loaded, options)
+    require_arming(loaded.rig, armed=options.armed, operator=options.operator, ask=options.ask)
+    started = datetime.now(timezone.utc)
+    token = secrets.token_hex(2)
+    interrupts = Interrupts()
+    with ExitStack() as stack:
+        stack.enter_context(interrupts.handled())
+        lock = RigLock.acquire(loaded.rig.rig.name, f"{started:%Y-%m-%dT%H-%M-%SZ}-{token}")
+        stack.callback(lock.release)
+        folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token)
+        bench = Bench(loaded, folder, clock, (lock.fileno(),))
+        try:
+            _save_start(bench, options, started)
+            watcher = on_folder(folder)
+            if watcher is not None:
+                stack.enter_context(watcher)
+            end = _measure(bench, options, interrupts)
+        except Interrupted as interrupt:
+            end = _End("interrupt", f"ended by {interrupt.name}")
+        # From here on no signal is raised: the robot is stopped and the evidence written.
+        end = _stop(bench, options, end)
+        _save_end(bench, end)
+        return conclude(folder, end.reason if end else None, report=options.report)
+
+
+def _measure(bench: Bench, options: RunOptions, interrupts: Interrupts) -> _End | None:
+    """Everything from opening the bench to the last answer; returns how it was cut short, or None.
+
+    Ends shielded, or with Interrupted, after which no second signal is raised.
+    """
+    end: _End | None = None
+    try:
+        _check_space(bench)
+        bench.open(_stimuli_rows(bench))
+        bench.preflight()
+        bench.folder.event("phase", name="set-up")
+        run_steps(bench, "setup", bench.rig.setup, bench.step_keys, options.ask)
+        _scenarios(bench, options)
+        interrupts.shield()
+    except HarnessError as failure:
+        interrupts.shield()
+        hint = f" (next: {failure.hint})" if failure.hint else ""
+        end = _End(_kind_of(failure), failure.message + hint)
+    except Exception as failure:
+        interrupts.shield()
+        bench.folder.event("exception", traceback=traceback.format_exc())
+        end = _End("harness", f"unexpected {type(failure).__name__}: {failure}")
+    return end
+
+
+def _stop(bench: Bench, options: RunOptions, end: _End | None) -> _End | None:
+    """Safe stop, tear-down steps, closing; goes on past every failure."""
+    failures = bench.safe_stop()
+    bench.folder.event("phase", name="tear-down")
+    try:
+        run_steps(
+            bench, "teardown", bench.rig.teardown, bench.step_keys, options.ask if end is None else None
+        )
+    except Exception as failure:
+        bench.note(Finding("tear-down", Severity.WARNING, str(failure)))
+    bench.close()
+    leftovers = end_run_processes(bench.folder.run_id, {os.getpid(), os.getppid()})
+    if leftovers:
+        bench.folder.event("leftovers_ended", processes=leftovers)
+    return _End("device", "; ".join(failures)) if failures and end is None else end
+
+
+def _scenarios(bench: Bench, options: RunOptions) -> None:
+    seed = int(bench.folder.run["seed"])
+    records: list[dict[str, Any]] = []
+    makers: dict[str, KeyMaker] = {}
+    for index, (name, spec) in enumerate(bench.rig.scenarios.items()):
+        device, _, port = spec.stimulus.partition(".")
+        kind = bench.devices[device].stimulus(port).key_kind.value
+        keys = makers.setdefault(kind, KeyMaker(kind, bench.clock))
+        run_steps(bench, "reset", bench.rig.reset, keys, options.ask)
+        scenario = driver(spec.kind)(bench, index, name, spec, keys)
+        scenario_seed = spec.schedule.seed if spec.schedule.seed is not None else (seed + index) % 2**32
+        records.append({"name": name, "variants": scenario.variants, "seed": scenario_seed})
+        bench.folder.save_run(scenarios=records)
+        bench.track(spec.response, scenario.tracker)
+        try:
+            bench.folder.event("phase", name="probing", scenario=name)
+            probes = scenario.probe()
+            bench.folder.event("probed", scenario=name, probes=probes)
+            with bench.quiet:
+                bench.folder.event("phase", name="measuring", scenario=name)
+                scenario.measure(scenario_seed)
+                scenario.drain()
+            bench.folder.event("measured", scenario=name)
+        finally:
+            bench.track(spec.response, None)
+        bench.read_clocks(phase=2)
+
+
+def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
+    """The rig with only the chosen scenarios and, if given, another number of samples."""
+    if options.scenarios is None and options.samples is None:
+        return loaded
+    resolved = loaded.resolved()
+    if options.scenarios is not None:
+        unknown = [name for name in options.scenarios if name not in resolved["scenarios"]]
+        if unknown:
+            raise ConfigurationError(
+                f"no scenario {unknown[0]!r} in {loaded.path}",
+                hint=f"it has: {', '.join(resolved['scenarios'])}",
+            )
+        resolved["scenarios"] = {k: v for k, v in resolved["scenarios"].items() if k in options.scenarios}
+        resolved["requirements"] = [r for r in resolved["requirements"] if r["scenario"] in options.scenarios]
+        if not resolved["requirements"]:
+            wanted = ", ".join(options.scenarios)
+            message = f"no requirement of {loaded.path} is on {wanted}"
+            raise ConfigurationError(message, hint="a run has to judge something")
+    if options.samples is not None:
+        if options.samples < 1:
+            raise ConfigurationError(f"--samples {options.samples}: at least one is needed")
+        for scenario in resolved["scenarios"].values():
+            scenario["schedule"]["samples"] = options.samples
+    chosen = [f"scenarios: {', '.join(options.scenarios)}"] if options.scenarios is not None else []
+    chosen += [f"samples: {options.samples}"] if options.samples is not None else []
+    return replace(loaded, overrides=(*loaded.overrides, *chosen), rig=rig_from_resolved(resolved))
+
+
+def _rows_of(spec: CommandRoundTrip) -> int:
+    schedule = spec.schedule
+    if isinstance(schedule, Paced):
+        return schedule.samples + round(schedule.warmup_s * schedule.rate_hz)
+    return schedule.samples + schedule.warmup
+
+
+def _stimuli_rows(bench: Bench) -> int:
+    probes = sum(
+        round(spec.probing.timeout_s * spec.probing.rate_hz) for spec in bench.rig.scenarios.values()
+    )
+    return sum(_rows_of(spec) for spec in bench.rig.scenarios.values()) + probes + 64
+
+
+def _check_space(bench: Bench) -> None:
+    """Refuse a run whose tables would not fit on the disk. Raises RecordingError."""
+    needed = _stimuli_rows(bench) * 48 * 4 + RESERVE_BYTES
+    free = shutil.disk_usage(bench.folder.path).free
+    if free < needed:
+        raise RecordingError(
+            f"{bench.folder.path}: {free >> 20} MiB free, the run may need {needed >> 20} MiB",
+            hint="free some space or choose another folder with --out",
+        )
+    for finding in host_findings(bench.rig.host):
+        bench.note(finding)
+
+
+def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
+    folder, loaded = bench.folder, bench.loaded
+    folder.save_run(
+        schema=SCHEMA_VERSION,
+        run_id=folder.run_id,
+        harness_version=__version__,
+        started=started.isoformat(timespec="milliseconds"),
+        ended=None,
+        status="running",
+        abort_reason=None,
+        abort_kind=None,
+        rig={
+            "file": loaded.path.name,
+            "sha256": loaded.sha256,
+            "text": loaded.text,
+            "overrides": list(loaded.overrides),
+            "resolved": loaded.resolved(),
+        },
+        command_line=list(options.command_line),
+        operator=options.operator,
+        seed=secrets.randbits(32),
+        host=collect_host(),
+        versions=collect_versions(),
+        git=collect_git(loaded.path),
+        clocks=[],
+        scenarios=[],
+        ports={},
+        devices={},
+        findings=[],
+        realtime={},
+    )
+
+
+def _save_end(bench: Bench, end: _End | None) -> None:
+    bench.folder.event("ended", kind=end.kind if end else None, reason=end.reason if end else None)
+    bench.folder.save_run(
+        ended=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        status="aborted" if end else "finished",
+        abort_kind=end.kind if end else None,
+        abort_reason=end.reason if end else None,
+        findings=[{**asdict(finding), "severity": finding.severity.value} for finding in bench.findings],
+        devices=bench.identities,
+        realtime=bench.quiet.report(),
+    )
+
+
+def _kind_of(failure: HarnessError) -> str:
+    if isinstance(failure, SafetyError):
+        return "safety"
+    return "recording" if isinstance(failure, RecordingError) else "device"

@@ -1,0 +1,192 @@
+"""A command goes in, the robot's answer to it comes out: probe, warm up, measure, drain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.config import check_limits, cycles, expand_variants
+from harness.config.schema import CommandRoundTrip, Paced, Trials
+from harness.errors import DeadlineError, OperationError
+from harness.live import Tracker
+from harness.model import NO_STAMP, StimulusFlag
+from harness.ports import Stimulus
+from harness.schedule import (
+    NANO,
+    KeyMaker,
+    SendingThread,
+    Stopped,
+    largest_lateness_ns,
+    paced,
+    paced_offsets,
+    sleep_until,
+)
+
+if TYPE_CHECKING:
+    from harness.bench import Bench
+
+DRAIN_EXTRA_S = 0.05
+
+
+class CommandRoundTripDriver:
+    """Drives one ``command_round_trip`` scenario of an open bench.
+
+    Called in this order: ``probe`` until the device answers, ``measure`` (warm-up included), ``drain``.
+    """
+
+    def __init__(self, bench: Bench, index: int, name: str, spec: CommandRoundTrip, keys: KeyMaker) -> None:
+        self._bench = bench
+        self._index = index
+        self._name = name
+        self._spec = spec
+        self._keys = keys
+        device, _, port = spec.stimulus.partition(".")
+        self._stimulus: Stimulus = bench.devices[device].stimulus(port)
+        values, limits = bench.stimulus_values(device, port), bench.rig.devices[device].limits
+        self.variants: list[dict[str, Any]] = expand_variants(values)
+        for variant in self.variants:
+            check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
+        self._cycles = cycles(values)
+        self._prepared = [self._stimulus.prepare(variant) for variant in self.variants]
+        match = bench.match_of(spec.response)
+        self.tracker = Tracker(keyed=match.kind != "order", latest=match.answers == "latest")
+        self._timeout_ns = int(spec.timeout_ms * 1e6)
+        table = bench.stimuli
+        self._append = table.append
+        self._amend = table.amender("sent_ns", "handed_ns")
+        self._cycle = 0
+
+    def probe(self) -> int:
+        """Send probes until enough of them in a row were answered; returns how many were sent.
+
+        Discovery after an unclean exit can take 25 s, so readiness is an answer, not a name that appears.
+        Raises DeadlineError when nobody answers, or too seldom, within the time of the rig file.
+        """
+        probing, clock, bench = self._spec.probing, self._bench.clock, self._bench
+        deadline = clock.monotonic_ns() + int(probing.timeout_s * NANO)
+        in_a_row = sent = answered = 0
+        while in_a_row < probing.consecutive:
+            due = clock.monotonic_ns()
+            if due > deadline:
+                raise self._nobody(sent, answered)
+            key = self._send_next(due, StimulusFlag.PROBE)
+            sent += 1
+            if self.tracker.wait_answer(key, self._spec.timeout_ms * 1e-3):
+                in_a_row += 1
+                answered += 1
+            else:
+                in_a_row = 0
+            bench.sleep_until(due + int(NANO / probing.rate_hz))
+        return sent
+
+    def _nobody(self, sent: int, answered: int) -> DeadlineError:
+        probing = self._spec.probing
+        hints = [f"{finding.message}" for finding in self._bench.look()]
+        share = "none of them was" if not answered else f"only {answered} were"
+        return DeadlineError(
+            f"scenario {self._name!r}: {sent} probes went to {self._spec.stimulus} "
+            f"in {probing.timeout_s:g} s, {share} answered on {self._spec.response} within "
+            f"{self._spec.timeout_ms:g} ms ({probing.consecutive} in a row are needed)",
+            hint="; ".join(hints)
+            or "is the robot's program running, and does it answer every command on that port?",
+        )
+
+    def measure(self, seed: int) -> None:
+        """Warm up and measure by the schedule of the rig file, from a thread of its own."""
+        self.tracker.forget()
+        schedule = self._spec.schedule
+
+        def loop(stopped: Stopped) -> None:
+            self._bench.promote_thread()
+            if isinstance(schedule, Paced):
+                self._paced(schedule, seed, stopped)
+            else:
+                self._trials(schedule, seed, stopped)
+
+        sender = SendingThread(loop)
+        sender.start()
+        try:
+            self._bench.wait(sender.finished.is_set, each=self._check_answers)
+        finally:
+            sender.stop()
+        if sender.failure is not None:
+            raise sender.failure
+
+    def drain(self) -> None:
+        """Wait until every stimulus was answered or has timed out."""
+        end = self._bench.clock.monotonic_ns() + self._timeout_ns + int(DRAIN_EXTRA_S * NANO)
+        self._bench.wait(lambda: not self.tracker.pending() or self._bench.clock.monotonic_ns() >= end)
+
+    def _paced(self, schedule: Paced, seed: int, stopped: Stopped) -> None:
+        warm_up = round(schedule.warmup_s * schedule.rate_hz)
+
+        def flags_of(number: int) -> int:
+            return int(StimulusFlag.WARM_UP) if number < warm_up else 0
+
+        paced(
+            offsets=paced_offsets(schedule, warm_up + schedule.samples, seed),
+            largest_lateness_ns=largest_lateness_ns(schedule),
+            send=lambda number, due: self._send(self._keys.next_key(), due, flags_of(number)),
+            skip=lambda number, due: self._skip(due, flags_of(number)),
+            clock=self._bench.clock,
+            stopped=stopped,
+        )
+
+    def _trials(self, schedule: Trials, seed: int, stopped: Stopped) -> None:
+        rng = np.random.default_rng(seed)
+        clock = self._bench.clock
+        for number in range(schedule.warmup + schedule.samples):
+            if not self._at_rest(schedule, stopped):
+                return
+            due = clock.monotonic_ns() + int(rng.uniform(*schedule.dwell_ms) * 1e6)
+            if not sleep_until(clock, due, stopped):
+                return
+            key = self._send_next(due, int(StimulusFlag.WARM_UP) if number < schedule.warmup else 0)
+            self.tracker.wait_answer(key, self._spec.timeout_ms * 1e-3)
+
+    def _at_rest(self, schedule: Trials, stopped: Stopped) -> bool:
+        """Wait until the response port has kept quiet; False when the sending has to end."""
+        clock, quiet_ns = self._bench.clock, int(schedule.quiet_ms * 1e6)
+        deadline = clock.monotonic_ns() + int(schedule.rest_timeout_s * NANO)
+        while (still := self.tracker.last_seen_ns + quiet_ns) > (now := clock.monotonic_ns()):
+            if now > deadline:
+                raise DeadlineError(
+                    f"scenario {self._name!r}: {self._spec.response} never kept quiet "
+                    f"for {schedule.quiet_ms:g} ms within {schedule.rest_timeout_s:g} s; no trial can start",
+                    hint="find out what keeps the port talking, or raise rest_timeout_s",
+                )
+            if not sleep_until(clock, still, stopped):
+                return False
+        return True
+
+    def _send_next(self, intended_ns: int, flags: int) -> int:
+        """Send the next value set now; returns its key."""
+        key = self._keys.next_key()
+        self._send(key, intended_ns, int(flags))
+        return key
+
+    def _send(self, key: int, intended_ns: int, flags: int) -> None:
+        count = len(self._prepared)
+        variant = self._cycle % count if self._cycles else min(self._cycle, count - 1)
+        self._cycle += 1
+        now = self._bench.clock.monotonic_ns()
+        # The row is there before the stimulus is on its way: a harness killed in between has sent nothing
+        # unrecorded.
+        self._append(key, intended_ns, now, NO_STAMP, flags, self._index, variant)
+        self.tracker.sent(key, now)
+        before, after = self._stimulus.send(key, self._prepared[variant])
+        self._amend(before, after)
+
+    def _skip(self, intended_ns: int, flags: int) -> None:
+        flags |= int(StimulusFlag.SKIPPED)
+        self._append(self._keys.skipped_key(), intended_ns, NO_STAMP, NO_STAMP, flags, self._index, 0)
+
+    def _check_answers(self) -> None:
+        missing = self.tracker.unanswered_in_a_row(self._bench.clock.monotonic_ns(), self._timeout_ns)
+        if missing > self._spec.max_unanswered:
+            raise OperationError(
+                f"scenario {self._name!r}: {missing} commands in a row were not answered "
+                f"on {self._spec.response} (max_unanswered is {self._spec.max_unanswered})",
+                hint="the robot stopped answering: look at processes/*.log and at the robot",
+            )

@@ -1,0 +1,109 @@
+"""Set-up, reset and tear-down steps of a rig file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from harness.bench import Bench
+from harness.config import check_limits, expand_variants
+from harness.config.schema import AskStep, CallStep, SendStep, SleepStep, Step, WaitStep
+from harness.errors import DeadlineError, OperationError
+from harness.live import PortState
+from harness.schedule import NANO, KeyMaker
+
+Ask = Callable[[str], bool]
+"""Asks the operator; True when it was confirmed."""
+
+
+def run_steps(bench: Bench, section: str, steps: Sequence[Step], keys: KeyMaker, ask: Ask | None) -> None:
+    """Do the steps in order. Raises OperationError or DeadlineError that names the section and the step."""
+    for number, step in enumerate(steps):
+        where = f"{section}[{number}]"
+        bench.folder.event("step", where=where, step=step.model_dump(mode="json"))
+        if isinstance(step, SendStep):
+            _send(bench, where, step, keys)
+        elif isinstance(step, WaitStep):
+            _wait(bench, where, step)
+        elif isinstance(step, CallStep):
+            _call(bench, where, step)
+        elif isinstance(step, AskStep):
+            _ask(where, step, ask)
+        else:
+            bench.sleep_until(bench.clock.monotonic_ns() + int(step.sleep_s * NANO))
+
+
+def describe(step: Step) -> str:
+    """One line that says what the step does."""
+    if isinstance(step, SendStep):
+        return f"send {step.send} {dict(step.values)}"
+    if isinstance(step, WaitStep):
+        bounds = [f">= {step.at_least:g}"] if step.at_least is not None else []
+        bounds += [f"<= {step.at_most:g}"] if step.at_most is not None else []
+        return f"wait for {step.wait_for} {' and '.join(bounds)} (at most {step.timeout_s:g} s)"
+    if isinstance(step, CallStep):
+        return f"run {' '.join(step.call)}"
+    if isinstance(step, SleepStep):
+        return f"wait {step.sleep_s:g} s"
+    return f"ask the operator: {step.ask}"
+
+
+def _send(bench: Bench, where: str, step: SendStep, keys: KeyMaker) -> None:
+    device, _, port = step.send.partition(".")
+    stimulus = bench.devices[device].stimulus(port)
+    for values in expand_variants(step.values or bench.stimulus_values(device, port)):
+        check_limits(bench.rig.devices[device].limits, values, f"{where}: {step.send}")
+        stimulus.send(keys.next_key(), stimulus.prepare(values))
+
+
+def _wait(bench: Bench, where: str, step: WaitStep) -> None:
+    state = bench.states[step.wait_for]
+    begun = bench.clock.monotonic_ns()
+    deadline = begun + int(step.timeout_s * NANO)
+
+    def held() -> bool:
+        if state.seen_ns < begun:
+            return False
+        low = step.at_least is None or state.value >= step.at_least
+        return low and (step.at_most is None or state.value <= step.at_most)
+
+    bench.wait(lambda: held() or bench.clock.monotonic_ns() > deadline)
+    if not held():
+        raise DeadlineError(
+            f"{where}: {describe(step)}: {_last(state, begun)}", hint="look at the port and its bounds"
+        )
+
+
+def _last(state: PortState, begun: int) -> str:
+    return f"the last value was {state.value:g}" if state.seen_ns >= begun else "nothing was observed"
+
+
+def _call(bench: Bench, where: str, step: CallStep) -> None:
+    command = [sys.executable if step.call[0] == "python" else step.call[0], *step.call[1:]]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=bench.loaded.path.parent,
+            timeout=step.timeout_s,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except FileNotFoundError as error:
+        raise OperationError(
+            f"{where}: no program {command[0]!r}", hint="install it or correct the step"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise DeadlineError(f"{where}: {describe(step)} did not end within {step.timeout_s:g} s") from error
+    if done.returncode:
+        tail = (done.stderr or done.stdout).strip()[-500:]
+        raise OperationError(f"{where}: {describe(step)} ended with status {done.returncode}: {tail}")
+
+
+def _ask(where: str, step: AskStep, ask: Ask | None) -> None:
+    if ask is None:
+        raise OperationError(f"{where}: an operator has to answer: {step.ask}", hint="run from a terminal")
+    if not ask(step.ask):
+        raise OperationError(f"{where}: the operator did not confirm: {step.ask}")
