@@ -24,6 +24,7 @@ from harness.report.text import (
 )
 from harness.results import RequirementResult, Results
 
+_DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 # XML 1.0, production [2]: what may not appear in a document, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -53,7 +54,7 @@ def render_junit(results: Results, agreed: Sequence[str] = ()) -> str:
     document = JUnitXml("harness")
     document.add_testsuite(suite)
     document.update_statistics()
-    return str(document.tostring().decode("utf-8"))
+    return _DECLARATION + str(document.tostring().decode("utf-8")) + "\n"
 
 
 def message(requirement: RequirementResult) -> str:

@@ -86,12 +86,9 @@ def _document(
 
 
 def _when(results: Results) -> datetime:
-    """The instant that the document is dated: of the run, not of the rendering."""
-    return (
-        t.parse_instant(results.ended)
-        or t.parse_instant(results.started)
-        or datetime(1970, 1, 1, tzinfo=timezone.utc)
-    )
+    """The instant that the document is dated: of the run, not of the rendering; in whole seconds, as in PDF."""
+    known = t.parse_instant(results.ended) or t.parse_instant(results.started)
+    return (known or datetime(1970, 1, 1, tzinfo=timezone.utc)).replace(microsecond=0)
 
 
 def _printable(tree: Any, glyphs: Container[int] | None) -> Any:
