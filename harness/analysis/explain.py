@@ -42,7 +42,8 @@ def decision_lines(
         f"{lost} unanswered within the timeout are among both",
         f"PASS when P({binomial} <= K) <= alpha: P({binomial} <= {k}) = {decision.probability_pass:.4g}, "
         f"{_relation(decision.probability_pass, alpha)}; {_passing(decision)}",
-        f"FAIL when P({binomial} >= K) <= alpha: P({binomial} >= {k_sent}) = {decision.probability_fail:.4g}, "
+        f"FAIL when P({binomial} >= K) <= alpha: "
+        f"P({binomial} >= {k_sent}) = {decision.probability_fail:.4g}, "
         f"{_relation(decision.probability_fail, alpha)}; {_failing(decision)}",
         f"upper bound of the quantile: {_bound(decision, upper, unit)}",
         f"longest run of consecutive exceedances: {longest_run(over_pass)}; {note}",

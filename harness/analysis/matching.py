@@ -115,11 +115,10 @@ def _by_key(task: _Task, observed: Integers, *, latest: bool) -> Matched:
     sent = sent[np.argsort(keys[sent], kind="stable")]
     own, candidates = _own_answers(task, observed, sent)
     n = len(keys)
-    chosen = _first_of(
-        own, n
-    )  # position, in order of arrival, of the first answer with the stimulus's own key
+    # Position, in order of arrival, of the first answer with the stimulus's own key.
+    chosen = _first_of(own, n)
     exact = np.bincount(own, minlength=n)
-    flags = np.zeros(n, dtype=np.uint32)
+    flags = np.zeros(n, dtype=np.int64)
     firsts = own[chosen[own] == np.arange(len(own))]  # stimuli in the order of their first answers
     flags[firsts[reordered(keys[firsts])]] |= SampleFlag.OUT_OF_ORDER
     flags[exact > 1] |= SampleFlag.DUPLICATED
@@ -179,7 +178,7 @@ def _by_order(task: _Task) -> Matched:
     chosen[sent] = np.where(count > 0, start, NOBODY)
     found = np.zeros(n, dtype=np.int64)
     found[sent] = count
-    flags = np.zeros(n, dtype=np.uint32)
+    flags = np.zeros(n, dtype=np.int64)
     flags[found > 1] |= SampleFlag.DUPLICATED
     result = _finish(task, _Candidates(rows, at, when.stepped[rows]), chosen, found, flags)
     belongs = np.repeat(start - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
@@ -197,7 +196,7 @@ def _first_of(groups: Integers, n: int) -> Integers:
 
 
 def _finish(
-    task: _Task, candidates: _Candidates, chosen: Integers, found: Integers, flags: NDArray[np.uint32]
+    task: _Task, candidates: _Candidates, chosen: Integers, found: Integers, flags: Integers
 ) -> Matched:
     """Instants and flags of the answers at the positions ``chosen`` of the candidates, one per stimulus."""
     n, sent_ns = len(chosen), task.sent_ns
@@ -220,6 +219,6 @@ def _finish(
         arrived_ns=arrived,
         seen_ns=seen,
         answers=found.astype(np.uint32),
-        flags=flags,
+        flags=flags.astype(np.uint32),
         used=used,
     )

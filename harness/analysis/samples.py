@@ -108,7 +108,7 @@ def _with_open(
     if recorded_until_ns is not None:
         pending |= unanswered & (stimuli["sent_ns"] > recorded_until_ns - timeout_ns)
     # Of an unanswered row exactly LOST is set, so one exclusive-or swaps it for OPEN.
-    flags[pending] ^= np.uint32(SampleFlag.LOST | SampleFlag.OPEN)
+    flags[pending] ^= np.uint32(int(SampleFlag.LOST | SampleFlag.OPEN))
     return flags
 
 
