@@ -71,7 +71,7 @@ def test_a_prepared_bench_computer(machine):
     put(
         machine / "_PROC",
         {
-            "cpuinfo": "processor\t: 0\nmodel name\t: Fast CPU\nflags\t\t: fpu\n\nprocessor\t: 1\nmodel name\t: B",
+            "cpuinfo": "processor\t: 0\nmodel name\t: Fast CPU\nflags\t\t: fpu\n\nmodel name\t: Other",
             "cmdline": "root=/dev/sda1 isolcpus=2,3 password=hunter2 threadirqs",
             "sys/kernel/sched_rt_runtime_us": "-1",
             "sys/kernel/sched_rt_period_us": "1000000",
