@@ -1,10 +1,10 @@
 """The harness's ROS 2 round trip beside a plain rclpy ping-pong: same echo process, message, rate and host.
 
 ``python benchmarks/ros2_round_trip.py --repeat 5`` takes turns: a block of the plain ping-pong (one node, a
-timer that publishes, a typed callback, ``SingleThreadedExecutor``), a block of the harness's adapter, and so on.
-What is compared is the median, over the blocks, of each block's p50 and p99, from just before the hand-over to
-the callback's first line. The middleware's receive stamp is shown apart. The table goes to standard output, JSON
-after it or to ``--json FILE``.
+timer that publishes, a typed callback, ``SingleThreadedExecutor``), a block of the harness's adapter, and so
+on. What is compared is the median, over the blocks, of each block's p50 and p99, from just before the
+hand-over to the callback's first line. The middleware's receive stamp is shown apart. The table goes to
+standard output, JSON after it or to ``--json FILE``.
 """
 
 from __future__ import annotations
@@ -224,7 +224,8 @@ def main() -> int:
                 rows[-1].update(p50_blocks=p50, p99_blocks=p99, lost=int(sum(one["lost"] for one in found)))
     base = rows[0]
     print(
-        f"{repeat} blocks of {samples - WARM_UP} at {options.rate_hz:g} Hz, {os.cpu_count()} CPUs, load {os.getloadavg()}"
+        f"{repeat} blocks of {samples - WARM_UP} at {options.rate_hz:g} Hz,"
+        f" {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}"
     )
     print(f"{'arm':26}{'at':12}{'p50 ms':>9}{'p99 ms':>9}{'p50 ratio':>11}{'p99 ratio':>11}{'lost':>6}")
     for row in rows:

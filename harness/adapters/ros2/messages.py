@@ -102,10 +102,6 @@ def assign(message: Any, path: str, value: Any) -> None:
             setattr(current, last, converted)
         else:
             current[last] = converted
-            # Arrays of numbers hold the value without checking it; reading back goes through the type's own
-            # check.
-            if not isinstance(current[last], (bool, str)) and not kind.nested and current[last] != converted:
-                raise ValueError(f"became {current[last]}")
     except (AssertionError, TypeError, ValueError, OverflowError, IndexError) as error:
         reason = str(error).strip().splitlines()
         raise ConfigurationError(
@@ -139,9 +135,14 @@ def _default(kind: FieldType) -> Any:
 
 def _convert(kind: FieldType, value: Any) -> Any:
     """What a rig file gives, as the type wants it: only conversions that lose nothing."""
+    # The generated setters check nothing unless ROS_PYTHON_CHECK_FIELDS=1; the serialiser crashes instead.
     if kind.plural:
         if not isinstance(value, (list, tuple)):
             raise TypeError("give a list")
+        if kind.size is not None and len(value) != kind.size:
+            raise ValueError(f"give exactly {kind.size} elements")
+        if kind.bound is not None and len(value) > kind.bound:
+            raise ValueError(f"give at most {kind.bound} elements")
         return [_convert(kind.element, one) for one in value]
     if kind.nested:
         if isinstance(value, paths.nested_class(kind.base)):
@@ -158,7 +159,12 @@ def _convert(kind: FieldType, value: Any) -> Any:
     if kind.base in paths.INTEGERS:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or int(value) != value:
             raise TypeError("give a whole number")
+        low, high = paths.integer_range(kind.base)
+        if not low <= value <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
         return bytes([int(value)]) if kind.base == "octet" else int(value)
     if not isinstance(value, str):
         raise TypeError("give a text")
+    if kind.bound is not None and len(value.encode()) > kind.bound:
+        raise ValueError(f"give at most {kind.bound} bytes")
     return value

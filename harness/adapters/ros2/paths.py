@@ -113,7 +113,16 @@ def parse_type(text: str) -> FieldType:
         return replace(parse_type(found[1]), sequence=True, bound=bound)
     if found := re.fullmatch(r"(.+)\[(\d+)\]", text):
         return replace(parse_type(found[1]), size=int(found[2]))
-    return FieldType(re.sub(r"<=?\d+>?$", "", text))
+    if found := re.fullmatch(r"(w?string)<=?(\d+)>?", text):
+        return FieldType(found[1], bound=int(found[2]))
+    return FieldType(text)
+
+
+def integer_range(base: str) -> tuple[int, int]:
+    """Smallest and largest value of an integer type."""
+    bits = INTEGERS[base][1] * 8
+    unsigned = base.startswith("u") or base in ("octet", "char")
+    return (0, int(2**bits - 1)) if unsigned else (int(-(2 ** (bits - 1))), int(2 ** (bits - 1) - 1))
 
 
 def fields(message: type) -> dict[str, FieldType]:

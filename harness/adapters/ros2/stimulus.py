@@ -7,8 +7,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.adapters.ros2 import messages, paths, vendor
-from harness.adapters.ros2.cdr import ENCAPSULATION
+from harness.adapters.ros2 import cdr, messages, paths, vendor
 from harness.adapters.ros2.options import StimulusOptions
 from harness.adapters.ros2.paths import INTEGERS, TIME, FieldType
 from harness.clock import HostClock
@@ -63,30 +62,32 @@ class TopicStimulus:
         serialize = vendor.load("rclpy.serialization").serialize_message
         if self._key_path is None:
             return PreparedMessage(bytearray(serialize(made)), None)
-        # Two keys that differ in every byte: what differs between the two buffers is the key.
-        width = 8 if self._is_time else struct.calcsize(_code(self._key_type))
-        first, second = self._example(0x01, width), self._example(0x32, width)
-        messages.assign(made, self._key_path, first)
-        one = bytes(serialize(made))
-        messages.assign(made, self._key_path, second)
-        two = bytes(serialize(made))
-        if one[0] != 0 or one[1] not in (0, 1):
+        # The key lies where two messages that differ in it alone hold the one and the other. Comparing the
+        # buffers would not do: padding is whatever the memory held before.
+        pack: struct.Struct | None = None
+        buffers, packed = [], []
+        for byte in (0x01, 0x32):
+            messages.assign(made, self._key_path, self._example(byte))
+            buffers.append(bytes(serialize(made)))
+            if not cdr.plain(buffers[-1]):
+                head = buffers[-1][:4].hex()
+                raise OperationError(
+                    f"port {self.name}: the middleware serialises in an unknown way ({head})"
+                )
+            pack = struct.Struct(("<" if buffers[-1][1] else ">") + _code(self._key_type))
+            packed.append(pack.pack(*self._numbers(byte)))
+        places = [
+            at
+            for at in range(cdr.ENCAPSULATION, len(buffers[0]))
+            if all(data.startswith(key, at) for data, key in zip(buffers, packed, strict=True))
+        ]
+        if len(places) != 1:
             raise OperationError(
-                f"port {self.name}: the middleware serialises in an unknown way ({one[:4].hex()})"
+                f"port {self.name}: the key at {self._key_path!r} was found {len(places)} times in the message",
+                hint="report this, with the message type and the middleware",
             )
-        differing = [at for at, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
-        if (
-            len(differing) != width
-            or differing[-1] - differing[0] != width - 1
-            or differing[0] < ENCAPSULATION
-        ):
-            raise ConfigurationError(
-                f"port {self.name}: the key at {self._key_path!r} is not one field of {width} bytes",
-                hint="choose a key field of type builtin_interfaces/Time or of an integer type",
-            )
-        order = "<" if one[1] else ">"
-        self._pack = struct.Struct(order + _code(self._key_type))
-        return PreparedMessage(bytearray(one), differing[0])
+        self._pack = pack
+        return PreparedMessage(bytearray(buffers[0]), places[0])
 
     def send(self, key: int, prepared: PreparedMessage) -> tuple[int, int]:
         """Patch the key and publish the bytes. Returns CLOCK_MONOTONIC in ns just before and just after.
@@ -117,14 +118,16 @@ class TopicStimulus:
         self.last_key = key
         return before, after
 
-    def _example(self, byte: int, width: int) -> Any:
+    def _numbers(self, byte: int) -> tuple[int, ...]:
+        """Numbers whose every byte depends on ``byte``; nanoseconds stay below 1e9."""
         if self._is_time:
-            made = paths.nested_class(TIME)()
-            made.sec = int.from_bytes([byte + i for i in range(4)], "big")
-            # Below 1e9 and, like sec, with no byte in common.
-            made.nanosec = int.from_bytes([byte // 2 + i for i in range(4)], "big")
-            return made
-        return int.from_bytes([byte + i for i in range(width)], "big")
+            return tuple(int.from_bytes([start + i for i in range(4)], "big") for start in (byte, byte // 2))
+        width = struct.calcsize(_code(self._key_type))
+        return (int.from_bytes([byte + i for i in range(width)], "big"),)
+
+    def _example(self, byte: int) -> Any:
+        numbers = self._numbers(byte)
+        return paths.nested_class(TIME)(sec=numbers[0], nanosec=numbers[1]) if self._is_time else numbers[0]
 
     def _check_limits(self, made: Any) -> None:
         for path, limit in self._limits.items():
@@ -175,5 +178,4 @@ def _key_max(kind: FieldType | None) -> int | None:
         return None
     if kind.base == TIME:
         return (2**31 - 1) * _SECOND + _SECOND - 1
-    bits = INTEGERS[kind.base][1] * 8
-    return int(2**bits - 1 if kind.base.startswith("u") else 2 ** (bits - 1) - 1)
+    return paths.integer_range(kind.base)[1]
