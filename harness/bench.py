@@ -37,6 +37,8 @@ from harness.schedule import KeyMaker
 
 TICK_S = 0.05
 CLOCK_PERIOD_NS = 1_000_000_000
+UNWATCHED_NS = 5_000_000_000
+"""Below the guardian's own patience, so that its stop is not overrun by the next command."""
 MESSAGES_LOST = "messages lost"
 HOST_CLOCKS = [
     ClockInfo(HOST_MONOTONIC, ClockKind.HOST, "CLOCK_MONOTONIC of this host"),
@@ -72,6 +74,7 @@ class Bench:
         self.clock_names: list[str] = [info.name for info in HOST_CLOCKS]
         self._clock_infos = list(HOST_CLOCKS)
         self._next_clock_ns = 0
+        self._last_tick_ns = clock.monotonic_ns()
         self.quiet = QuietHost(self.rig.host)
         self.identities: dict[str, dict[str, Any]] = {}
         self._steal = StealWatch()
@@ -216,6 +219,14 @@ class Bench:
         else:
             self._trackers[reference] = tracker
 
+    def require_housekeeping(self, now_ns: int) -> None:
+        """Raise OperationError when nobody kept house for a while: nothing may move unwatched."""
+        if now_ns - self._last_tick_ns > UNWATCHED_NS:
+            raise OperationError(
+                f"housekeeping hung for {(now_ns - self._last_tick_ns) * 1e-9:.1f} s, so sending ended",
+                hint="the host is overloaded or the process was paused; look at the load and run again",
+            )
+
     def promote_thread(self) -> None:
         """Give the calling thread what the host allows of real-time behaviour."""
         self.quiet.promote_thread()
@@ -266,6 +277,7 @@ class Bench:
 
     def tick(self) -> None:
         """One round of housekeeping."""
+        self._last_tick_ns = self.clock.monotonic_ns()
         trouble = self._recording_failure or self.folder.trouble
         if trouble is not None:
             raise trouble

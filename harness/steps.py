@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 from harness.bench import Bench
@@ -11,6 +13,7 @@ from harness.config import check_limits, expand_variants
 from harness.config.schema import AskStep, CallStep, SendStep, SleepStep, Step, WaitStep
 from harness.errors import DeadlineError, OperationError
 from harness.live import PortState
+from harness.proctable import RUN_ID_VARIABLE
 from harness.schedule import NANO, KeyMaker
 
 Ask = Callable[[str], bool]
@@ -29,7 +32,7 @@ def run_steps(bench: Bench, section: str, steps: Sequence[Step], keys: KeyMaker,
         elif isinstance(step, CallStep):
             _call(bench, where, step)
         elif isinstance(step, AskStep):
-            _ask(where, step, ask)
+            _ask(bench, where, step, ask)
         else:
             bench.sleep_until(bench.clock.monotonic_ns() + int(step.sleep_s * NANO))
 
@@ -82,28 +85,41 @@ def _last(state: PortState, begun: int) -> str:
 def _call(bench: Bench, where: str, step: CallStep) -> None:
     command = [sys.executable if step.call[0] == "python" else step.call[0], *step.call[1:]]
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=bench.loaded.path.parent,
-            timeout=step.timeout_s,
-            capture_output=True,
-            text=True,
-            check=False,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, RUN_ID_VARIABLE: bench.folder.run_id},
         )
-    except FileNotFoundError as error:
+    except OSError as error:
         raise OperationError(
-            f"{where}: no program {command[0]!r}", hint="install it or correct the step"
+            f"{where}: {command[0]!r} cannot be started: {error.strerror}",
+            hint="install it or correct the step",
         ) from error
-    except subprocess.TimeoutExpired as error:
-        raise DeadlineError(f"{where}: {describe(step)} did not end within {step.timeout_s:g} s") from error
-    if done.returncode:
-        tail = (done.stderr or done.stdout).strip()[-500:]
-        raise OperationError(f"{where}: {describe(step)} ended with status {done.returncode}: {tail}")
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.append(process.communicate()[0]), daemon=True)
+    reader.start()
+    deadline = bench.clock.monotonic_ns() + int(step.timeout_s * NANO)
+    try:
+        bench.wait(lambda: not reader.is_alive() or bench.clock.monotonic_ns() > deadline)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            reader.join(5.0)
+            if bench.clock.monotonic_ns() > deadline:
+                raise DeadlineError(f"{where}: {describe(step)} did not end within {step.timeout_s:g} s")
+    if process.returncode:
+        tail = "".join(output).strip()[-500:]
+        raise OperationError(f"{where}: {describe(step)} ended with status {process.returncode}: {tail}")
 
 
-def _ask(where: str, step: AskStep, ask: Ask | None) -> None:
+def _ask(bench: Bench, where: str, step: AskStep, ask: Ask | None) -> None:
     if ask is None:
         raise OperationError(f"{where}: an operator has to answer: {step.ask}", hint="run from a terminal")
+    if bench.guardian is not None:
+        bench.guardian.stop_beating()  # an operator may take minutes; the next round of housekeeping beats again
     if not ask(step.ask):
         raise OperationError(f"{where}: the operator did not confirm: {step.ask}")

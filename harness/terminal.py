@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -55,11 +55,12 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
     for name, scenario in results.scenarios.items():
         late = scenario.lateness_ms.p99
         console.print(
-            f"  {name}: {scenario.sent} sent, {scenario.answered} answered, {scenario.lost} lost, "
+            f"  {name}  {scenario.sent} sent, {scenario.answered} answered, {scenario.lost} lost, "
             f"{scenario.skipped} skipped, {scenario.duplicates} duplicates, "
             f"{scenario.out_of_order} out of order; lateness p99 {_figure(late)} ms",
             style="dim",
             highlight=False,
+            soft_wrap=True,
         )
     report = outcome.folder / "report.pdf"
     what = "report" if report.is_file() else "evidence"
@@ -84,9 +85,10 @@ def _heading(results: Results, verdict: Verdict) -> Panel:
 
 
 def _requirements(requirements: Sequence[RequirementResult]) -> Table:
-    table = Table(box=None, padding=(0, 2), pad_edge=True)
+    table = Table(box=None, padding=(0, 1), pad_edge=True)
     for heading in ("requirement", "limit", "estimate", "at most", "over limit", "verdict"):
-        table.add_column(heading, justify="left" if heading in ("requirement", "verdict") else "right")
+        justify: JustifyMethod = "left" if heading in ("requirement", "verdict") else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
     for r in requirements:
         table.add_row(
             f"{r.id}  p{100 * r.quantile:g} {r.quantity}",

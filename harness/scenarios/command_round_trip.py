@@ -171,6 +171,7 @@ class CommandRoundTripDriver:
         variant = self._cycle % count if self._cycles else min(self._cycle, count - 1)
         self._cycle += 1
         now = self._bench.clock.monotonic_ns()
+        self._bench.require_housekeeping(now)
         # The row is there before the stimulus is on its way: a harness killed in between has sent nothing
         # unrecorded.
         self._append(key, intended_ns, now, NO_STAMP, flags, self._index, variant)
