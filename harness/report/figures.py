@@ -154,7 +154,13 @@ def over_time(series: Series, marks: Sequence[Mark]) -> str:
         style.value_axis(axes.yaxis, low, high)
         if len(values) <= POINTS:
             axes.plot(
-                time, values, ".", color=style.BLUE, markersize=1.8, markeredgewidth=0, label="answered"
+                time,
+                values,
+                ".",
+                color=style.BLUE,
+                markersize=_dot(len(values)),
+                markeredgewidth=0,
+                label="answered",
             )
         else:
             band = envelope(time, values, COLUMNS)
@@ -203,6 +209,11 @@ def over_time(series: Series, marks: Sequence[Mark]) -> str:
         return style.svg(figure)
 
 
+def _dot(n: int) -> float:
+    """Size of a dot in points: few samples may be seen from afar."""
+    return 3.0 if n <= 1000 else 1.8
+
+
 def _time_axis(axes: Axes, series: Series) -> None:
     last = float(series.time_s[-1]) or 1.0
     axes.set_xlim(-0.01 * last, 1.01 * last)
@@ -244,7 +255,9 @@ def lateness(series: Series, marks: Sequence[Mark]) -> str:
         low, high = style.span([values.min(), values.max()], tenth)
         style.value_axis(left.yaxis, low, high)
         if len(values) <= POINTS:
-            left.plot(series.time_s, values, ".", color=style.BLUE, markersize=1.8, markeredgewidth=0)
+            left.plot(
+                series.time_s, values, ".", color=style.BLUE, markersize=_dot(len(values)), markeredgewidth=0
+            )
         else:
             band = envelope(series.time_s, values, COLUMNS)
             left.fill_between(band.time_s, band.low, band.high, step="mid", color=style.SKY, linewidth=0)

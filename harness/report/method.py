@@ -180,12 +180,12 @@ def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
     shown = {"host", "versions", "realtime", "clocks", "ports", "devices", "described"}
     sections = [
         ("As stated in the rig file", t.flatten(own)),
-        ("Host", t.flatten(t.section(run, "host"))),
+        ("Host", _host(t.section(run, "host"))),
         (
             "Real-time settings: what was asked of the host, and what could not be had",
             t.flatten(t.section(run, "realtime")),
         ),
-        ("Software", t.flatten(t.section(run, "versions"))),
+        ("Software", [(name, t.scalar(value)) for name, value in t.section(run, "versions").items()]),
         ("Arrival stamps by port", t.flatten(t.section(run, "ports"))),
         ("Further", t.flatten(results.environment, shown)),
     ]
@@ -212,3 +212,12 @@ def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
     if len(blocks) == 1:
         blocks.append(paragraph("Nothing was recorded about the environment.", "muted"))
     return blocks
+
+
+def _host(host: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Facts of the host; environment variables that were not set share one row."""
+    unset = [name for name, value in host.items() if name.startswith("env.") and value == "not set"]
+    rows = t.flatten(host, unset)
+    if unset:
+        rows.append(("env, not set", ", ".join(name.removeprefix("env.") for name in unset)))
+    return rows

@@ -86,7 +86,7 @@ def _document(
 
 
 def _when(results: Results) -> datetime:
-    """The instant that the document is dated: of the run, not of the rendering; in whole seconds, as in PDF."""
+    """The instant that the document is dated: of the run, not of the rendering; in whole seconds."""
     known = t.parse_instant(results.ended) or t.parse_instant(results.started)
     return (known or datetime(1970, 1, 1, tzinfo=timezone.utc)).replace(microsecond=0)
 

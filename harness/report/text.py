@@ -43,8 +43,13 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
 
 def short(value: float | None) -> str:
-    """A number that was typed by a person, as it was typed: ``10``, ``0.5``."""
-    return MISSING if value is None else f"{value:.10g}".replace("-", "−")
+    """A number that was typed by a person, as it was typed: ``10``, ``0.5``, ``0.000057``."""
+    if value is None:
+        return MISSING
+    text = f"{value:.10g}"
+    if "e" in text and 1e-9 <= abs(value) < 1:
+        text = f"{value:.12f}".rstrip("0")
+    return text.replace("-", "−")
 
 
 def with_unit(text: str, unit: str) -> str:
@@ -116,8 +121,8 @@ def cut(text: str, most: int) -> str:
 
 
 def words(name: str) -> str:
-    """A key as words: ``cpu_model`` as cpu model."""
-    return name.replace("_", " ").strip()
+    """A key as words: ``cpu_model`` as cpu model. Names of variables, files and packages stay as they are."""
+    return name.replace("_", " ").strip() if name.isidentifier() and name.islower() else name
 
 
 def scalar(value: Any) -> str:

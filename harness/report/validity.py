@@ -14,10 +14,7 @@ from harness.results import Check, Results
 def validity(results: Results, events: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Checks of the bench, uncertainty budget, monitors, findings, events."""
     blocks: list[Block] = [heading("Validity")]
-    checks = [(name, check) for name, scenario in results.scenarios.items() for check in scenario.checks]
-    checks += [
-        (requirement.id, check) for requirement in results.requirements for check in requirement.checks
-    ]
+    checks = _checks(results)
     blocks.append(heading("Checks", 2))
     if checks:
         blocks.append(
@@ -45,6 +42,22 @@ def validity(results: Results, events: Sequence[Mapping[str, Any]]) -> list[Bloc
     else:
         blocks.append(paragraph("No check was carried out.", "muted"))
     return [*blocks, *_uncertainty(results), *_monitors(results), *_findings(results), *_events(events)]
+
+
+def _checks(results: Results) -> list[tuple[str, Check]]:
+    """Every check once, with all scenarios and requirements that it concerns."""
+    parts: list[tuple[str, list[Check]]] = [(name, entry.checks) for name, entry in results.scenarios.items()]
+    parts += [(requirement.id, requirement.checks) for requirement in results.requirements]
+    concerned: list[tuple[list[str], Check]] = []
+    for name, checks in parts:
+        for check in checks:
+            for names, known in concerned:
+                if known == check:
+                    names.append(name)
+                    break
+            else:
+                concerned.append(([name], check))
+    return [(", ".join(names), check) for names, check in concerned]
 
 
 def _consequences(checks: Iterable[tuple[str, Check]]) -> list[Block]:
@@ -131,6 +144,8 @@ def _events(events: Sequence[Mapping[str, Any]], most: int = 60) -> list[Block]:
     for event in events[:most]:
         stamp = event.get("t_ns")
         rest = {key: value for key, value in event.items() if key not in {"t_ns", "utc", "event"}}
+        if "traceback" in rest:  # what was raised; the way there is for developers, in events.jsonl
+            rest["traceback"] = str(rest["traceback"]).strip().rpartition("\n")[2]
         when = t.number((stamp - start) * 1e-9, 3) if isinstance(stamp, int) else t.MISSING
         rows.append([when, t.words(t.scalar(event.get("event"))), t.cut(t.scalar(rest), 400) if rest else ""])
     caption = (

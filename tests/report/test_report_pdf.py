@@ -49,11 +49,20 @@ def render(
     return Document([page.extract_text() for page in reader.pages], reader)
 
 
+EVENTS = [
+    {"t_ns": 1, "utc": "x", "event": "armed", "by": "Ada"},
+    {
+        "t_ns": 1_500_000_001,
+        "utc": "x",
+        "event": "exception",
+        "traceback": 'File "secret.py"\nValueError: odd\n',
+    },
+]
+
+
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    return render(
-        tmp_path_factory.mktemp("usual"), *data.whole(), [{"t_ns": 1, "event": "armed", "by": "Ada"}]
-    )
+    return render(tmp_path_factory.mktemp("usual"), *data.whole(), EVENTS)
 
 
 def test_the_first_page_decides(usual: Document) -> None:
@@ -129,9 +138,14 @@ def test_what_a_reviewer_expects_is_there(usual: Document) -> None:
         "harness run sim_diff_drive --samples 3000",
         "answered late",
         "none was dropped",
-        "armed",
+        "0.000 armed by: Ada",
+        "1.500 exception traceback: ValueError: odd",
     ):
         assert expected in usual.text.replace("\u202f", " "), expected
+
+
+def test_a_traceback_is_its_last_line(usual: Document) -> None:
+    assert "secret.py" not in usual.text
 
 
 def test_it_is_an_archivable_tagged_document_with_its_figures(usual: Document) -> None:
@@ -257,6 +271,18 @@ def test_several_scenarios_and_requirements(tmp_path: Path) -> None:
     assert "P(Bin(" not in first
     assert "Signature" in first
     assert "Decision on SENS-2, step by step" in document.text
+
+
+def test_a_check_that_concerns_several_is_listed_once(tmp_path: Path) -> None:
+    table = data.samples(60)
+    scenario = data.scenario_result(table)
+    results = data.results({"command": scenario}, [data.requirement(table, checks=scenario.checks)])
+    record = data.run_record(host={"env.ROS_DISTRO": "jazzy", "env.RMW_IMPLEMENTATION": "not set"})
+    document = render(tmp_path, results, table, record)
+    assert document.text.count("Kendall p = 0.42") == 1
+    assert "command, CMD-RTT" in document.text
+    assert "env.ROS_DISTRO jazzy" in document.text
+    assert "env, not set RMW_IMPLEMENTATION" in document.text
 
 
 HOSTILE = "#panic(1) *bold* $x^2$ [a] <label> @ref `raw` \\ // \"q\" _{u}_ ~ --- 'x' https://x.y"

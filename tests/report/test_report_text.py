@@ -60,6 +60,13 @@ def test_names_of_quantiles() -> None:
     assert [t.quantile_name(q) for q in (0.5, 0.99, 0.999, 0.9999)] == ["p50", "p99", "p99.9", "p99.99"]
 
 
+def test_keys_become_words_but_names_of_variables_and_packages_stay() -> None:
+    assert t.words("cpu_model") == "cpu model"
+    for name in ("env.ROS_DOMAIN_ID", "ROS_DISTRO", "robot.cmd_vel", "ros-jazzy-rclpy"):
+        assert t.words(name) == name
+    assert [t.short(value) for value in (10.0, 0.5, 5.7e-5, None)] == ["10", "0.5", "0.000057", "–"]
+
+
 def test_nested_values_become_rows() -> None:
     tree = {
         "cpu_model": "x",
