@@ -247,15 +247,14 @@ class _Builder:
             self.problems += other.problems
             if not isinstance(found, dict):
                 return
-            for key in found.keys() - built.keys():
-                here = (*path, key)
-                for mine, theirs in (
-                    (self.document.keys, other.document.keys),
-                    (self.document.values, other.document.values),
-                ):
-                    mine.update({p: at for p, at in theirs.items() if p[: len(here)] == here})
-            for key, value in found.items():
-                built.setdefault(key, value)
+            new = found.keys() - built.keys()
+            end = len(path)
+            for mine, theirs in (
+                (self.document.keys, other.document.keys),
+                (self.document.values, other.document.values),
+            ):
+                mine.update({p: at for p, at in theirs.items() if len(p) > end and p[end] in new})
+            built.update({key: found[key] for key in found if key in new})
 
     def scalar(self, node: yaml.ScalarNode, path: DataPath) -> Any:
         text: str = node.value

@@ -38,9 +38,14 @@ Scalar = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
 
 
 class Strict(BaseModel):
-    """A section of the rig file: unknown keys are mistakes, nothing changes after reading."""
+    """A section of the rig file: unknown keys are mistakes, nothing changes after reading.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    Types are strict: ``simulated: no`` is text in YAML 1.2 and must not pass for false, nor ``true`` for 1.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False, strict=True
+    )
 
 
 class RigInfo(Strict):
@@ -195,7 +200,9 @@ class Trials(Strict):
     quiet_ms: PositiveFloat = Field(default=20.0, description="no answer for this long counts as rest")
     rest_timeout_s: PositiveFloat = 10.0
     dwell_ms: tuple[PositiveFloat, PositiveFloat] = Field(
-        default=(10.0, 50.0), description="random wait at rest, from and to"
+        default=(10.0, 50.0),
+        strict=False,  # a list in the file
+        description="random wait at rest, from and to",
     )
     seed: int | None = None
 

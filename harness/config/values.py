@@ -12,6 +12,8 @@ from harness.errors import ConfigurationError, SafetyError
 
 MAX_VARIANTS = 4096
 """Value sets of one stimulus; the tables hold their number in 16 bits."""
+MAX_CELLS = 500_000
+"""Values in all sets together."""
 
 
 def _changing(value: Any) -> tuple[str, list[Any]] | None:
@@ -50,9 +52,10 @@ def expand_variants(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     lengths = [len(elements) for _, elements in changing.values()]
     cycled = kinds == {"alternate"}
     count = math.lcm(*lengths) if cycled else max(lengths, default=1)
-    if count > MAX_VARIANTS:
+    if count > MAX_VARIANTS or count * len(values) > MAX_CELLS:
         raise ConfigurationError(
-            f"the changing values combine to {count} sets; at most {MAX_VARIANTS} are possible",
+            f"the changing values combine to {count} sets of {len(values)} fields;"
+            f" at most {MAX_VARIANTS} sets and {MAX_CELLS} values in all are possible",
             hint="use lists of equal length",
         )
 

@@ -77,6 +77,26 @@ MISTAKES: dict[str, tuple[list[Edit], str, str]] = {
         "rig.simulated",
         "must be true or false",
     ),
+    "no is not false": (
+        [("simulated: true", "simulated: §no")],
+        "rig.simulated",
+        "must be true or false, not the text 'no'",
+    ),
+    "true is not 1": (
+        [("samples: 3000", "samples: §true")],
+        "scenarios.command.schedule.samples",
+        "must be a whole number, not true",
+    ),
+    "number in quotes": (
+        [("limit: 10}", "limit: §'10'}")],
+        "requirements[0].limit",
+        "must be a number, not the text '10'",
+    ),
+    "instants of dwell in quotes": (
+        [("dwell_ms: [10, 50]", "dwell_ms: [§'ten', 50]")],
+        "scenarios.rest.schedule.dwell_ms[0]",
+        "must be a number, not the text 'ten'",
+    ),
     "too small": (
         [("rate_hz: 200", "rate_hz: §0")],
         "scenarios.command.schedule.rate_hz",
@@ -100,7 +120,7 @@ MISTAKES: dict[str, tuple[list[Edit], str, str]] = {
     "not finite, as text": (
         [("rate_hz: 200", "rate_hz: §inf")],
         "scenarios.command.schedule.rate_hz",
-        "must be a finite number",
+        "must be a number, not the text 'inf'",
     ),
     "unknown choice": ([("unit: s}", "unit: §sec}")], "requirements[1].unit", "valid here: us, ms, s"),
     "misspelt choice": (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.config import check_limits, cycles, expand_variants
 from harness.config.schema import Alternate, Sequence
-from harness.config.values import MAX_VARIANTS
+from harness.config.values import MAX_CELLS, MAX_VARIANTS
 from harness.errors import ConfigurationError, SafetyError
 
 
@@ -55,8 +55,11 @@ def test_mixed_kinds_and_too_many_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"`alternate` and `sequence` are mixed .*\(a, b\)"):
         expand_variants({"a": {"alternate": [1, 2]}, "b": {"sequence": [1]}})
     primes = {f"p{n}": {"alternate": list(range(n))} for n in (13, 17, 19)}
-    with pytest.raises(ConfigurationError, match=f"4199 sets; at most {MAX_VARIANTS}"):
+    with pytest.raises(ConfigurationError, match=f"4199 sets of 3 fields; at most {MAX_VARIANTS}"):
         expand_variants(primes)
+    many = {f"f{n}": {"alternate": list(range(4096))} for n in range(200)}
+    with pytest.raises(ConfigurationError, match=f"4096 sets of 200 fields; .* {MAX_CELLS} values"):
+        expand_variants(many)
     with pytest.raises(ConfigurationError, match="neither"):
         expand_variants({"a": {"alternat": [1, 2]}})
 
