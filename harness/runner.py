@@ -75,7 +75,7 @@ def run_rig(
     """Run a rig and judge it.
 
     ``on_folder`` is called with the new run folder and may return a context manager, entered while the run
-    lasts (live progress). Raises ConfigurationError, SafetyError (not armed), UnavailableError (rig in use) or
+    lasts (live progress). Raises ConfigurationError, SafetyError (not armed), UnavailableError (in use) or
     RecordingError (no folder) before anything was started; afterwards everything ends in an outcome.
     """
     clock = clock or HostClock()
