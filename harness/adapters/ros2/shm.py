@@ -3,8 +3,11 @@
 Fast DDS gives each participant a segment ``fastrtps_<16 hex>`` and each port ``fastrtps_port<n>`` in
 /dev/shm, with a lock file beside it that its owner holds by flock(2) for as long as it lives (``_el``
 exclusive, ``_sl`` shared). The kernel drops the lock when the owner dies, however it dies; the files stay,
-and later participants complain of them. Whoever gets the lock without waiting knows that nobody uses the
-files: the same test as `fastdds shm clean`.
+and later participants complain of them. Whoever gets the lock without waiting knows that no owner is left:
+`fastdds shm clean` tests the same. Two things it does not look at are looked at here: a port that only
+senders have open carries no lock at all (a sender makes the port of a listener that is already gone), and a
+sender that still maps a port writes into the void when its file is exchanged under it. So what any process
+maps is kept.
 """
 
 from __future__ import annotations
@@ -16,42 +19,59 @@ import time
 from pathlib import Path
 
 SHM = Path("/dev/shm")
-_LOCK = re.compile(r"^(fastrtps_[0-9a-z]{16}|fastrtps_port\d{1,5})_(el|sl)$")
+_FILE = re.compile(r"^(?P<base>fastrtps_[0-9a-z]{16}|fastrtps_port\d{1,5})(?P<lock>_el|_sl)?$")
 _FRESH_S = 1.0
 """Younger files are left alone: a participant that is just starting has made its file and not locked it
 yet."""
 
 
 def clean_shared_memory(directory: Path = SHM, fresh_s: float = _FRESH_S) -> list[str]:
-    """Remove segments and ports whose owner is dead; returns the names of the files removed.
+    """Remove segments and ports that nobody owns or maps; returns the names of the files removed.
 
-    Safe beside running DDS programs: a file is removed only while its lock is held here, which a living owner
-    prevents. Files of other users that may not be removed are left. Never raises.
+    Safe beside running DDS programs: a file with a lock is removed only while the lock is held here, which a
+    living owner prevents; a file that a process of this PID namespace maps is kept, and so is what belongs to
+    somebody whose files may not be removed. Never raises.
     """
     try:
         names = sorted(one.name for one in directory.iterdir())
     except OSError:
         return []
-    removed: list[str] = []
-    present = set(names)
+    locks: dict[str, list[str]] = {}
     for name in names:
-        found = _LOCK.match(name)
-        if found is None:
-            continue
-        base = found[1]
-        twin = f"{base}_{'sl' if found[2] == 'el' else 'el'}"
-        if twin in present and found[2] == "sl":
-            continue  # decided by its exclusive twin, below
-        locks = [name] + ([twin] if twin in present else [])
-        removed += _remove_if_dead(directory, base, locks, fresh_s)
+        if found := _FILE.match(name):
+            locks.setdefault(found["base"], []).extend([name] if found["lock"] else [])
+    # A segment without a lock is one that is being made or taken down; a port without one is a sender's.
+    candidates = {base: found for base, found in locks.items() if found or "_port" in base}
+    if not candidates:
+        return []
+    mapped = _mapped(directory)
+    removed: list[str] = []
+    for base, held in candidates.items():
+        if base not in mapped:
+            removed += _remove_if_dead(directory, base, held, fresh_s)
     return removed
+
+
+def _mapped(directory: Path) -> set[str]:
+    """Names of the files of ``directory`` that a process maps."""
+    found: set[str] = set()
+    prefix = f"{directory}/fastrtps_"
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            text = maps.read_text("utf-8", "replace")
+        except OSError:
+            continue  # ended meanwhile, or somebody else's, whose files are not ours to remove
+        if prefix in text:
+            lines = (line.partition(f"{directory}/")[2] for line in text.splitlines() if prefix in line)
+            found.update(line for line in lines if line)
+    return found
 
 
 def _remove_if_dead(directory: Path, base: str, locks: list[str], fresh_s: float) -> list[str]:
     held: list[int] = []
     removed: list[str] = []
     try:
-        for name in locks:
+        for name in locks or [base]:
             descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             held.append(descriptor)
             if time.time() - os.fstat(descriptor).st_ctime < fresh_s:

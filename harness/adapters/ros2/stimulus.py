@@ -83,7 +83,7 @@ class TopicStimulus:
         ]
         if len(places) != 1:
             raise OperationError(
-                f"port {self.name}: the key at {self._key_path!r} was found {len(places)} times in the message",
+                f"port {self.name}: the key at {self._key_path!r} was found {len(places)} times",
                 hint="report this, with the message type and the middleware",
             )
         self._pack = pack

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import mmap
 import signal
 from pathlib import Path
 
@@ -22,8 +23,15 @@ def test_dead_files_go_living_and_foreign_ones_stay(tmp_path: Path):
     dead = ["fastrtps_0123456789abcdef", "fastrtps_0123456789abcdef_el"]
     dead += ["fastrtps_port7411", "fastrtps_port7411_el", "sem.fastrtps_port7411_mutex"]
     dead += ["fastrtps_port7413", "fastrtps_port7413_sl", "sem.fastrtps_port7413_mutex"]
+    dead += ["fastrtps_port7500", "sem.fastrtps_port7500_mutex"]  # a sender's: no lock
     living = ["fastrtps_fedcba9876543210", "fastrtps_fedcba9876543210_el"]
-    foreign = ["something", "fastrtps_port_el", "fastrtps_short_el", "sem.other_mutex", "fastrtps_port7500"]
+    foreign = [
+        "something",
+        "fastrtps_port_el",
+        "fastrtps_short_el",
+        "sem.other_mutex",
+        "fastrtps_00000000deadbeef",
+    ]
     files(tmp_path, *dead, *living, *foreign)
     with (tmp_path / living[1]).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -46,6 +54,13 @@ def test_a_shared_lock_keeps_a_port(tmp_path: Path):
     assert sorted(clean_shared_memory(tmp_path, fresh_s=0.0)) == sorted(names)
 
 
+def test_what_a_process_maps_is_kept(tmp_path: Path):
+    (tmp_path / "fastrtps_port7411").write_bytes(bytes(4096))
+    with (tmp_path / "fastrtps_port7411").open("r+b") as file, mmap.mmap(file.fileno(), 4096):
+        assert clean_shared_memory(tmp_path, fresh_s=0.0) == []
+    assert clean_shared_memory(tmp_path, fresh_s=0.0) == ["fastrtps_port7411"]
+
+
 def test_fresh_files_links_and_a_missing_folder_are_left_alone(tmp_path: Path):
     files(tmp_path, "fastrtps_port1", "fastrtps_port1_el", "target")
     (tmp_path / "fastrtps_port2_el").symlink_to(tmp_path / "target")
@@ -55,27 +70,45 @@ def test_fresh_files_links_and_a_missing_folder_are_left_alone(tmp_path: Path):
     assert clean_shared_memory(tmp_path / "none") == []
 
 
-def present() -> set[tuple[str, int]]:
-    """Fast DDS's files, with their inodes: another test may use a name anew."""
+def locks_of(folder: Path) -> set[tuple[str, int]]:
+    """Fast DDS's lock files that a process holds open, with their inodes: a name may be used anew."""
     found = set()
-    for one in SHM.iterdir():
-        if "fastrtps" in one.name:
-            with contextlib.suppress(FileNotFoundError):
-                found.add((one.name, one.stat().st_ino))
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        for one in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                target = one.readlink()
+                if target.parent == SHM and target.name.startswith("fastrtps_"):
+                    found.add((target.name, one.stat().st_ino))
     return found
+
+
+def there(lock: tuple[str, int]) -> bool:
+    try:
+        return (SHM / lock[0]).stat().st_ino == lock[1]
+    except FileNotFoundError:
+        return False
+
+
+def held_by_anyone() -> set[tuple[str, int]]:
+    return {lock for one in Path("/proc").glob("[0-9]*/fd") for lock in locks_of(one)}
 
 
 @pytest.mark.ros
 @pytest.mark.slow
 def test_after_a_killed_peer_everything_is_gone_and_the_living_go_on(bench: Bench):
-    before = present()
     living = bench.echo("--node", "living")
     killed = bench.echo("--node", "killed", "--listen", "/k/in", "--answer", "/k/out")
-    ours = present() - before
-    assert ours
+    dead = locks_of(Path(f"/proc/{killed.process.pid}/fd"))
+    alive = locks_of(Path(f"/proc/{living.process.pid}/fd"))
+    assert dead - alive and alive - dead
     killed.end(signal.SIGKILL)
-    removed: list[str] = []
-    until(lambda: bool(removed.extend(clean_shared_memory()) or removed), "files of the killed peer removed")
+
+    def cleaned() -> bool:
+        clean_shared_memory()
+        return not [lock for lock in dead - held_by_anyone() if there(lock)]
+
+    until(cleaned, "the files of the killed peer removed")
+    assert all(there(lock) for lock in alive)
     device = bench.device()
     device.open()
     trips = bench.round_trips(device, 20)
@@ -83,9 +116,4 @@ def test_after_a_killed_peer_everything_is_gone_and_the_living_go_on(bench: Benc
     device.close()
     living.end(signal.SIGINT)
     assert living.process.returncode == 0
-
-    def left() -> set[tuple[str, int]]:
-        clean_shared_memory()
-        return present() & ours
-
-    until(lambda: not left(), "everything of this test gone")
+    assert not [lock for lock in alive - held_by_anyone() if there(lock)]
