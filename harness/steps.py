@@ -120,6 +120,7 @@ def _ask(bench: Bench, where: str, step: AskStep, ask: Ask | None) -> None:
     if ask is None:
         raise OperationError(f"{where}: an operator has to answer: {step.ask}", hint="run from a terminal")
     if bench.guardian is not None:
-        bench.guardian.stop_beating()  # an operator may take minutes; the next round of housekeeping beats again
+        # An operator may take minutes; the next round of housekeeping beats again.
+        bench.guardian.stop_beating()
     if not ask(step.ask):
         raise OperationError(f"{where}: the operator did not confirm: {step.ask}")
