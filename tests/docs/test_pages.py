@@ -1,0 +1,77 @@
+"""The pages say what is there: commands exist, links lead somewhere, rig files in them are valid."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.cli import cli
+from harness.config import list_rigs, load_rig, rig_from_text
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) + re.findall(r'src="([^"]+)"', text)
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    calls = re.findall(r"`harness ([a-z]+)([^`]*)`", text) + re.findall(
+        r"^\s*(?:\.venv/bin/)?harness ([a-z]+)(.*)$", text, re.MULTILINE
+    )
+    planned = {"plan", "doctor", "compare", "history"} if page.name == "design.md" else set()
+    for name, arguments in calls:
+        if name in planned:
+            continue
+        assert name in cli.commands, f"{page.name}: harness {name}"
+        known = {option for parameter in cli.commands[name].params for option in parameter.opts}
+        given = re.findall(r"(?<![\w-])--[a-z-]+", arguments)
+        assert set(given) <= known, f"{page.name}: harness {name}{arguments}"
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    first = blocks(ROOT / "README.md", "")[0].splitlines()
+    assert [line.split("#")[0].strip() for line in first] == ["make run", "make test"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in first:
+        target = shlex.split(line.split("#")[0])[1]
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_rig_file_of_the_readme_is_valid() -> None:
+    text = next(block for block in blocks(ROOT / "README.md", "yaml") if block.startswith("rig:"))
+    rig = rig_from_text(text, "README.md")
+    real = load_rig(ROOT / "rig_configs" / "sim_diff_drive.yaml").rig
+    assert rig.requirements[0].limit == real.requirements[0].limit
+    assert rig.scenarios["command"].schedule == real.scenarios["command"].schedule
+
+
+@pytest.mark.parametrize("path", list_rigs(), ids=lambda path: path.stem)
+def test_every_rig_file_loads_and_names_itself(path: Path) -> None:
+    loaded = load_rig(path)
+    assert loaded.rig.rig.name == path.stem.replace("_", "-")
+    assert loaded.rig.rig.description
+
+
+def test_the_makefile_and_ci_name_the_same_tasks() -> None:
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert ci.index("make test") < ci.index("run ARGS=")
+    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        assert yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
