@@ -14,7 +14,7 @@ from harness import adapters
 from harness.config import crossref, overrides, reader, schema, shape
 from harness.config.devices import options_model, read_device
 from harness.config.explain import Refusal, explain
-from harness.config.problems import DataPath, RigFileError
+from harness.config.problems import DataPath, Position, RigFileError
 
 _STEPS = ("setup", "reset", "teardown")
 
@@ -62,9 +62,13 @@ def rig_from_text(text: str, source: str, changes: Sequence[str] = ()) -> schema
     return _validate(document)
 
 
-def rig_from_resolved(resolved: dict[str, Any]) -> schema.RigFile:
+def rig_from_resolved(resolved: Any) -> schema.RigFile:
     """The model again from :meth:`LoadedRig.resolved`, e.g. out of ``run.json``. Raises RigFileError."""
-    return _validate(reader.Document("resolved rig", resolved))
+    nowhere = Position("resolved rig")
+    document = reader.Document("resolved rig", resolved, values={(): nowhere})
+    if not isinstance(resolved, dict):
+        raise RigFileError([document.problem((), "must be a mapping with the keys rig, devices, ...")])
+    return _validate(document)
 
 
 def _shapes(data: Any, path: DataPath) -> list[Any]:

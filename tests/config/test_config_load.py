@@ -71,8 +71,11 @@ def test_a_rig_with_everything_comes_back_from_json() -> None:
 def test_a_damaged_resolved_rig_is_a_rig_file_error() -> None:
     resolved = rig_from_text(BASE, "x.yaml").model_dump(mode="json", by_alias=True)
     del resolved["rig"]["name"]
-    with pytest.raises(RigFileError, match=r"resolved rig.*: rig\.name: this key is missing"):
+    with pytest.raises(RigFileError, match=r"^resolved rig: rig\.name: this key is missing"):
         rig_from_resolved(resolved)
+    for nothing in (None, [], "text"):
+        with pytest.raises(RigFileError, match="^resolved rig: must be a mapping"):
+            rig_from_resolved(nothing)
 
 
 def test_a_real_rig_with_stop_and_limits_loads() -> None:
