@@ -74,7 +74,7 @@ def test_a_damaged_resolved_rig_is_a_rig_file_error() -> None:
     with pytest.raises(RigFileError, match=r"^resolved rig: rig\.name: this key is missing"):
         rig_from_resolved(resolved)
     for nothing in (None, [], "text"):
-        with pytest.raises(RigFileError, match="^resolved rig: must be a mapping"):
+        with pytest.raises(RigFileError, match=r"^resolved rig: must be a mapping"):
             rig_from_resolved(nothing)
 
 
