@@ -37,6 +37,8 @@ from harness.schedule import KeyMaker
 
 TICK_S = 0.05
 CLOCK_PERIOD_NS = 1_000_000_000
+CAUSE_NS = 1_000_000_000
+OBSERVATION_ROWS = 65536
 UNWATCHED_NS = 5_000_000_000
 """Below the guardian's own patience, so that its stop is not overrun by the next command."""
 MESSAGES_LOST = "messages lost"
@@ -145,7 +147,7 @@ class Bench:
                 "received_clock": response.received_clock,
                 "received_is": response.received_is,
             }
-            table = self._table(reference, 65536)
+            table = self._table(reference, OBSERVATION_ROWS)
             stamp_clock = self._clock_number(response.stamp_clock)
             received_clock = self._clock_number(response.received_clock)
             response.listen(self._sink(reference, table, stamp_clock, received_clock))
@@ -285,15 +287,35 @@ class Bench:
             table.grow_ahead()
         if self.guardian is not None:
             self._check_guardian(self.guardian)
+        self._check_processes()
+        self._take_findings()
+        if self.clock.monotonic_ns() >= self._next_clock_ns:
+            self.read_clocks(phase=1)
+
+    def _check_processes(self) -> None:
         for ended in self.processes.ended():
             tail = self.processes.log_tail(ended.name, 5).strip()
             raise OperationError(
                 f"process {ended.name!r} ended by itself ({ended.how}){f': {tail}' if tail else ''}",
                 hint=f"read processes/{ended.name}.log in the run folder",
             )
-        self._take_findings()
-        if self.clock.monotonic_ns() >= self._next_clock_ns:
-            self.read_clocks(phase=1)
+
+    def cause_of(self, failure: HarnessError) -> HarnessError:
+        """What is behind an operation that failed: a process that ended, a device that lost its robot.
+
+        Whoever sends notices first that nobody takes it; who died, and how, is known a moment later.
+        """
+        deadline = self.clock.monotonic_ns() + CAUSE_NS
+        pause = threading.Event()
+        while isinstance(failure, OperationError) and self.clock.monotonic_ns() < deadline:
+            try:
+                self._check_processes()
+                self._take_findings()
+            except HarnessError as cause:
+                told = any(repr(ended.name) in failure.message for ended in self.processes.ended())
+                return failure if told else cause
+            pause.wait(TICK_S)
+        return failure
 
     def _check_guardian(self, guardian: Guardian) -> None:
         guardian.beat()

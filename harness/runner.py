@@ -63,6 +63,13 @@ class _End:
 
     kind: str
     reason: str
+    failure: HarnessError | None = None
+
+    @classmethod
+    def by(cls, failure: HarnessError) -> _End:
+        """By an error that was raised on purpose."""
+        hint = f" (next: {failure.hint})" if failure.hint else ""
+        return cls(_kind_of(failure), failure.message + hint, failure)
 
 
 def run_rig(
@@ -120,8 +127,7 @@ def _measure(bench: Bench, options: RunOptions, interrupts: Interrupts) -> _End 
         interrupts.shield()
     except HarnessError as failure:
         interrupts.shield()
-        hint = f" (next: {failure.hint})" if failure.hint else ""
-        end = _End(_kind_of(failure), failure.message + hint)
+        end = _End.by(failure)
     except Exception as failure:
         interrupts.shield()
         bench.folder.event("exception", traceback=traceback.format_exc())
@@ -132,6 +138,8 @@ def _measure(bench: Bench, options: RunOptions, interrupts: Interrupts) -> _End 
 def _stop(bench: Bench, options: RunOptions, end: _End | None) -> _End | None:
     """Safe stop, tear-down steps, closing; goes on past every failure."""
     failures = bench.safe_stop()
+    if end is not None and end.failure is not None:
+        end = _End.by(bench.cause_of(end.failure))
     bench.folder.event("phase", name="tear-down")
     try:
         run_steps(

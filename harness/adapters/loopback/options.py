@@ -75,6 +75,9 @@ class Options(DeviceBase):
     twice_every: NonNegativeInt = Field(default=0, description="answered twice")
     reorder_every: NonNegativeInt = Field(default=0, description="answered after the next one")
     silent: bool = Field(default=False, description="takes commands, answers none")
+    silent_after: NonNegativeInt = Field(
+        default=0, description="answers none of the commands after this many; 0: never"
+    )
     latest: bool = Field(default=False, description="answers only the newest command, once a cycle")
     cycle_ms: PositiveFloat = Field(default=5.0, description="cycle of `latest`")
     die_after: NonNegativeInt = Field(default=0, description="dies at the command after this many; 0: never")

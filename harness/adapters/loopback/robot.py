@@ -33,6 +33,7 @@ class Behaviour:
     twice_every: int = 0
     reorder_every: int = 0
     silent: bool = False
+    silent_after: int = 0
     latest: bool = False
     cycle_ms: float = 5.0
     die_after: int = 0
@@ -219,7 +220,8 @@ class Robot:
         if how.die_after and self._commands > how.die_after:
             self._write("died")
             raise DiedError
-        if how.silent or _is_turn(self._commands, how.drop_every):
+        silent = how.silent or (how.silent_after and self._commands > how.silent_after)
+        if silent or _is_turn(self._commands, how.drop_every):
             return
         now_ns = time.monotonic_ns()
         if how.latest:
