@@ -95,7 +95,7 @@ def run_rig(
         stack.enter_context(interrupts.handled())
         lock = RigLock.acquire(loaded.rig.rig.name, f"{started:%Y-%m-%dT%H-%M-%SZ}-{token}")
         stack.callback(lock.release)
-        folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token)
+        folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token, clock)
         bench = Bench(loaded, folder, clock, (lock.fileno(),))
         try:
             _save_start(bench, options, started)
@@ -107,6 +107,8 @@ def run_rig(
             end = _End("interrupt", f"ended by {interrupt.name}")
         # From here on no signal is raised: the robot is stopped and the evidence written.
         end = _stop(bench, options, end)
+        if interrupts.count:
+            folder.event("signals", count=interrupts.count, last=interrupts.last)
         _save_end(bench, end)
         return conclude(folder, end.reason if end else None, report=options.report)
 
@@ -175,6 +177,7 @@ def _scenarios(bench: Bench, options: RunOptions) -> None:
             with bench.quiet:
                 bench.folder.event("phase", name="measuring", scenario=name)
                 scenario.measure(scenario_seed)
+                bench.folder.event("phase", name="drain", scenario=name)
                 scenario.drain()
             bench.folder.event("measured", scenario=name)
         finally:

@@ -31,8 +31,8 @@ from harness.runner import RunOptions, run_rig
 PATIENCE_S = 60.0
 ROOT = Path(__file__).parents[2]
 
-# Limits such that logic decides, not the host: the median may be late by 100 ms before the bench counts as too
-# noisy, and the load of the machine is no matter.
+# Limits such that logic decides, not the host: the median may be late by 100 ms before the bench counts as
+# too noisy, and the load of the machine is no matter.
 RIG: dict[str, Any] = {
     "rig": {"name": "loop", "description": "for tests", "simulated": True},
     "devices": {
@@ -121,7 +121,7 @@ class Evidence:
     def events(self) -> list[dict[str, Any]]:
         return lines(self.folder / "events.jsonl")
 
-    def event(self, name: str, **details: Any) -> list[dict[str, Any]]:
+    def event(self, name: str, /, **details: Any) -> list[dict[str, Any]]:
         return [e for e in self.events if e["event"] == name and details.items() <= e.items()]
 
     @property
@@ -264,7 +264,7 @@ class Cli:
     def robot(self) -> list[dict[str, Any]]:
         return lines(self.home / "robot.jsonl")
 
-    def wait_event(self, name: str, **details: Any) -> dict[str, Any]:
+    def wait_event(self, name: str, /, **details: Any) -> dict[str, Any]:
         """The first event of that kind, waited for."""
         evidence = self.evidence
 
