@@ -4,6 +4,7 @@ asked for."""
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,28 +29,35 @@ class RunOutcome:
 
 def conclude(folder: RunFolder, error: str | None = None, *, report: bool = True) -> RunOutcome:
     """Make the raw tables final, derive the results, write the report. What fails is said in the outcome."""
-    from harness.analysis.derive import derive
+    from harness.analysis.derive import derive, derive_undecided
 
+    trouble: list[str] = [error] if error else []
     results: Results | None = None
-    verdict = Verdict.ERROR
     try:
         folder.finalise_raw()
         results = derive(folder)
-        verdict = results.verdict
-        if report:
-            from harness.report import render
-
-            render(folder.path)
-    except HarnessError as failure:
-        verdict, error = Verdict.ERROR, "; ".join(filter(None, [error, str(failure)]))
     except Exception as failure:
-        note = f"{type(failure).__name__}: {failure}"
-        verdict, error = (
-            Verdict.ERROR,
-            "; ".join(filter(None, [error, f"results could not be derived: {note}"])),
-        )
-        folder.event("exception", traceback=traceback.format_exc())
-    return RunOutcome(folder.path, verdict, results, error)
+        trouble.append(_in_words(folder, "results could not be derived", failure))
+        # A build server still wants its error cases, and a reader the reason on paper.
+        with suppress(Exception):
+            results = derive_undecided(folder, "; ".join(trouble))
+    verdict = results.verdict if results else Verdict.ERROR
+    if report and results is not None:
+        from harness.report import render
+
+        try:
+            render(folder.path)
+        except Exception as failure:
+            verdict = Verdict.ERROR
+            trouble.append(_in_words(folder, "the report could not be written", failure))
+    return RunOutcome(folder.path, verdict, results, "; ".join(trouble) or None)
+
+
+def _in_words(folder: RunFolder, what: str, failure: Exception) -> str:
+    if isinstance(failure, HarnessError):
+        return f"{what}: {failure}"
+    folder.event("exception", traceback="".join(traceback.format_exception(failure)))
+    return f"{what}: {type(failure).__name__}: {failure}"
 
 
 def rerender(path: Path) -> RunOutcome:

@@ -208,8 +208,9 @@ def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
             raise ConfigurationError(f"--samples {options.samples}: at least one is needed")
         for scenario in resolved["scenarios"].values():
             scenario["schedule"]["samples"] = options.samples
-    chosen = [f"scenarios: {', '.join(options.scenarios)}"] if options.scenarios is not None else []
-    chosen += [f"samples: {options.samples}"] if options.samples is not None else []
+    chosen = []
+    if options.samples is not None:
+        chosen = [f"scenarios.{name}.schedule.samples={options.samples}" for name in resolved["scenarios"]]
     return replace(loaded, overrides=(*loaded.overrides, *chosen), rig=rig_from_resolved(resolved))
 
 
@@ -256,6 +257,7 @@ def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
             "sha256": loaded.sha256,
             "text": loaded.text,
             "overrides": list(loaded.overrides),
+            "only_scenarios": list(options.scenarios or ()),
             "resolved": loaded.resolved(),
         },
         command_line=list(options.command_line),

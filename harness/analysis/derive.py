@@ -57,6 +57,27 @@ def derive(folder: RunFolder) -> Results:
     return results
 
 
+def derive_undecided(folder: RunFolder, reason: str) -> Results:
+    """Results of a run whose tables cannot be used: every requirement is an ERROR with that reason.
+
+    Writes ``results.json`` and an empty ``samples.parquet``, so that every document can still be rendered.
+    """
+    run = {**folder.run, "status": "aborted", "abort_reason": reason}
+    results, samples = analyse(
+        run,
+        rig_from_resolved(run["rig"]["resolved"]),
+        np.empty(0, STIMULUS_DTYPE),
+        {},
+        np.empty(0, CLOCK_DTYPE),
+        list(folder.events()),
+        run_id=folder.run_id,
+        changed=[],
+    )
+    folder.write_samples(samples)
+    folder.write_json("results.json", results.model_dump(mode="json", by_alias=True))
+    return results
+
+
 def analyse(
     run: Mapping[str, Any],
     rig: RigFile,

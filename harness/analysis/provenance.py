@@ -55,6 +55,8 @@ def repeat(run: Mapping[str, Any]) -> str:
             overrides.append(f"{key}={scenario['seed']}")
     for each in overrides:
         words += ["--set", each]
+    for each in used.get("only_scenarios", []):
+        words += ["--scenario", str(each)]
     return shlex.join(words)
 
 
