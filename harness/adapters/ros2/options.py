@@ -108,8 +108,9 @@ class Options(DeviceBase):
     )
     namespace: str = Field(default="", pattern=r"^(/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|/)?$")
     ports: dict[Name, Port] = Field(min_length=1)
+    # Fast DDS announces a participant every 3 s; a first announcement that is lost costs one such period.
     patience_s: PositiveFloat = Field(
-        default=2.0, description="how long the preflight looks for the other side"
+        default=5.0, description="how long the preflight looks for the other side"
     )
     reader_depth: PositiveInt = Field(default=5000, description="depth of readers whose qos does not set one")
 
