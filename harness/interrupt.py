@@ -39,7 +39,9 @@ class Interrupts:
             yield self
             return
         before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in SIGNALS:
+        if before[signal.SIGHUP] == signal.SIG_IGN:
+            del before[signal.SIGHUP]  # under nohup: a run is meant to outlive its terminal
+        for number in before:
             signal.signal(number, self._on_signal)
         try:
             yield self

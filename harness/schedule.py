@@ -42,7 +42,8 @@ def paced_offsets(spec: Paced, count: int, seed: int) -> npt.NDArray[np.int64]:
 def largest_lateness_ns(spec: Paced) -> int:
     """Lateness beyond which a stimulus is skipped instead of sent: half a period.
 
-    Because gaps are at least half a period, at most one stimulus is sent late after a stall of any length.
+    Because gaps are at least half a period, at most one stimulus is sent late after a stall of any length;
+    :func:`paced` keeps the one after it at a distance.
     """
     return int(0.5 * NANO / spec.rate_hz)
 
@@ -56,18 +57,22 @@ def paced(
     stopped: Stopped,
 ) -> None:
     """Send on absolute deadlines: ``send(number, intended_ns)``, or ``skip`` for one that the harness was
-    too late for.
+    too late for, or that would follow one sent late by less than half the smallest gap of the schedule.
 
     The first one is due 5 ms from now.
     """
+    least_gap = int(np.diff(offsets).min()) // 2 if len(offsets) > 1 else 0
     start = clock.monotonic_ns() + 5_000_000
+    last = start - least_gap
     for number, offset in enumerate(offsets.tolist()):
         intended = start + offset
         if not sleep_until(clock, intended, stopped):
             return
-        if clock.monotonic_ns() - intended > largest_lateness_ns:
+        now = clock.monotonic_ns()
+        if now - intended > largest_lateness_ns or now - last < least_gap:
             skip(number, intended)
         else:
+            last = now
             send(number, intended)
 
 

@@ -310,7 +310,7 @@ def cli(folder: Path, *arguments: str, **more: Any) -> Iterator[Cli]:
         yield running
     finally:
         running.kill()
-        for path in running.out.glob("*/*"):
+        for path in running.out.glob("*/*") if arguments[0] == "run" else ():
             until(lambda run_id=path.name: not people(run_id), f"left: {people(path.name)}")
 
 
