@@ -10,14 +10,14 @@ standard output, JSON after it or to ``--json FILE``.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
-import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from benchmarks.figures import Figure, Outcome, interleave, load, middle
 from harness.adapters.ros2 import loop
 from harness.adapters.ros2.device import Ros2Device
 from harness.adapters.ros2.options import Options
@@ -35,6 +36,7 @@ from harness.ports import DeviceContext
 TYPE = "geometry_msgs/msg/TwistStamped"
 TOPICS = ("/bench/in", "/bench/out")
 WARM_UP = 50
+P50_RATIO = 1.0
 Block = dict[str, np.ndarray]
 
 
@@ -184,7 +186,37 @@ def harness_with_executor(domain: int, rate_hz: float, samples: int) -> Block:
         loop.make = make
 
 
-def main() -> int:
+def compare(
+    repeat: int, samples: int, rate_hz: float, domain: int, *, raw_echo: bool = False, loops: bool = False
+) -> list[dict[str, Any]]:
+    """One row by arm and place: medians, over the blocks, of p50 and p99, their ratios to the plain
+    ping-pong at its callback, and the blocks themselves."""
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    arms: dict[str, Callable[[int, float, int], Block]] = {"plain rclpy": plain, "harness": harness}
+    if loops:
+        arms["harness, rclpy executor"] = harness_with_executor
+    with echo(domain, ["--raw"] if raw_echo else []):
+        # Bound as defaults: a lambda looks its names up only when it is called.
+        blocks = interleave(
+            {name: lambda arm=arm: arm(domain, rate_hz, WARM_UP + samples) for name, arm in arms.items()},
+            repeat,
+        )
+    rows = []
+    for name, found in blocks.items():
+        for what in ("callback", "middleware", "hand-over"):
+            if what in found[0]:
+                p50 = [float(np.percentile(one[what], 50)) for one in found]
+                p99 = [float(np.percentile(one[what], 99)) for one in found]
+                lost = int(sum(one["lost"] for one in found))
+                row: dict[str, Any] = {"arm": name, "at": what, "p50_ms": middle(p50), "p99_ms": middle(p99)}
+                rows.append({**row, "p50_blocks": p50, "p99_blocks": p99, "lost": lost})
+    base = rows[0]
+    for row in rows:
+        row["p50_ratio"], row["p99_ratio"] = row["p50_ms"] / base["p50_ms"], row["p99_ms"] / base["p99_ms"]
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -195,52 +227,52 @@ def main() -> int:
     parser.add_argument("--raw-echo", action="store_true", help="the echo does not deserialise")
     parser.add_argument("--loops", action="store_true", help="also the adapter on rclpy's executor")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    repeat, samples = min(options.repeat, 50), WARM_UP + min(options.samples, 20_000)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    arms: dict[str, Callable[[int, float, int], Block]] = {"plain rclpy": plain, "harness": harness}
-    if options.loops:
-        arms["harness, rclpy executor"] = harness_with_executor
-    blocks: dict[str, list[Block]] = {name: [] for name in arms}
-    with echo(options.domain, ["--raw"] if options.raw_echo else []):
-        for turn in range(repeat):
-            # The order alternates, so that a drift of the host favours neither.
-            for name in list(arms)[:: 1 if turn % 2 == 0 else -1]:
-                blocks[name].append(arms[name](options.domain, options.rate_hz, samples))
-    rows = []
-    for name, found in blocks.items():
-        for what in ("callback", "middleware", "hand-over"):
-            if what in found[0]:
-                p50 = [float(np.percentile(one[what], 50)) for one in found]
-                p99 = [float(np.percentile(one[what], 99)) for one in found]
-                rows.append(
-                    {
-                        "arm": name,
-                        "at": what,
-                        "p50_ms": statistics.median(p50),
-                        "p99_ms": statistics.median(p99),
-                    }
-                )
-                rows[-1].update(p50_blocks=p50, p99_blocks=p99, lost=int(sum(one["lost"] for one in found)))
-    base = rows[0]
+    options = parser.parse_args(arguments)
+    repeat, samples = min(options.repeat, 50), min(options.samples, 20_000)
+    rows = compare(
+        repeat, samples, options.rate_hz, options.domain, raw_echo=options.raw_echo, loops=options.loops
+    )
     print(
-        f"{repeat} blocks of {samples - WARM_UP} at {options.rate_hz:g} Hz,"
+        f"{repeat} blocks of {samples} at {options.rate_hz:g} Hz,"
         f" {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}"
     )
     print(f"{'arm':26}{'at':12}{'p50 ms':>9}{'p99 ms':>9}{'p50 ratio':>11}{'p99 ratio':>11}{'lost':>6}")
     for row in rows:
-        row["p50_ratio"], row["p99_ratio"] = row["p50_ms"] / base["p50_ms"], row["p99_ms"] / base["p99_ms"]
         print(
             f"{row['arm']:26}{row['at']:12}{row['p50_ms']:9.3f}{row['p99_ms']:9.3f}"
             f"{row['p50_ratio']:11.2f}{row['p99_ratio']:11.2f}{row['lost']:6d}"
         )
-    document = {"rate_hz": options.rate_hz, "samples": samples - WARM_UP, "repeat": repeat, "rows": rows}
+    document = {"rate_hz": options.rate_hz, "samples": samples, "repeat": repeat, "rows": rows}
     text = json.dumps(document)
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")
     else:
         print(text)
     return 0
+
+
+def run(quick: bool) -> Outcome:
+    """The comparison as ``python -m benchmarks ros2_round_trip`` runs it."""
+    if importlib.util.find_spec("rclpy") is None:
+        return Outcome("ros2_round_trip", [], ["rclpy is not installed (make setup, or source a ROS 2)"])
+    before = load()
+    rows = compare(*((2, 200) if quick else (9, 1000)), 200.0, 91)
+    figures = []
+    for row in rows:
+        lost = f"{row['lost']} lost" if row["lost"] else ""
+        name = f"{row['arm']}, {row['at']}"
+        figures.append(Figure(f"{name}, p50", row["p50_ms"], "ms", None, before, lost))
+        figures.append(Figure(f"{name}, p99", row["p99_ms"], "ms", None, before))
+    by_name = {(row["arm"], row["at"]): row for row in rows}
+    ours, stamped = by_name["harness", "callback"], by_name["harness", "middleware"]
+    target = None if quick else P50_RATIO
+    figures += [
+        Figure("callback: harness over plain, p50", ours["p50_ratio"], "times", target, before),
+        Figure("callback: harness over plain, p99", ours["p99_ratio"], "times", None, before),
+        Figure("middleware's stamp over plain callback, p50", stamped["p50_ratio"], "times", None, before),
+        Figure("middleware's stamp over plain callback, p99", stamped["p99_ratio"], "times", None, before),
+    ]
+    return Outcome("ros2_round_trip", figures, raw={"rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""A run folder of any size without measuring for hours: rows as a loopback run leaves them, but drawn.
+
+The run itself (host, versions, rig, clocks, ports, identities) is that of a real, short run of the loopback
+rig; only the tables are drawn, and the number of samples in the rig file is made to fit. Latency is lognormal
+with bursts, in which it is several times as large; losses come in clusters; some answers come twice, late or
+out of order; the harness stalls now and then and skips what became due meanwhile.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.config import find_rig, load_rig
+from harness.folder import RunFolder
+from harness.model import CLOCK_DTYPE, NO_STAMP, OBSERVATION_DTYPE, STIMULUS_DTYPE, StimulusFlag
+from harness.runner import RunOptions, run_rig
+
+RATE_HZ = 1000.0
+WARM_UP = 2000
+PORT = "robot.applied"
+REALTIME_OFFSET_NS = 1_700_000_000_000_000_000
+ROOT = Path(__file__).resolve().parent.parent
+Table = NDArray[Any]
+Rng = np.random.Generator
+
+
+def real_run(out: Path, samples: int = 200) -> dict[str, Any]:
+    """``run.json`` of a real run of the loopback rig."""
+    rig = load_rig(find_rig(str(ROOT / "rig_configs" / "loopback.yaml")))
+    outcome = run_rig(rig, RunOptions(out=out, samples=samples, report=False))
+    return RunFolder.open(outcome.folder).run
+
+
+def clusters(rng: Rng, n: int, starts_per_row: float, longest: int) -> NDArray[np.bool_]:
+    """Rows that belong to a cluster: starts at random, each 1 to ``longest`` rows."""
+    out = np.zeros(n, dtype=bool)
+    for start in np.flatnonzero(rng.random(n) < starts_per_row):
+        out[start : start + rng.integers(1, longest + 1)] = True
+    return out
+
+
+def stimuli_table(rng: Rng, samples: int, timeline_ns: int = 5_000_000_000_000) -> Table:
+    """Warm-up and ``samples`` measured rows, jittered as the paced schedule is."""
+    n = WARM_UP + samples
+    period = 1e9 / RATE_HZ
+    rows = np.zeros(n, dtype=STIMULUS_DTYPE)
+    rows["key"] = np.arange(n)
+    rows["intended_ns"] = timeline_ns + np.cumsum(rng.uniform(0.5, 1.5, n) * period).astype(np.int64)
+    rows["sent_ns"] = rows["intended_ns"] + rng.gamma(2.0, 30_000, n).astype(np.int64)
+    rows["handed_ns"] = rows["sent_ns"] + rng.gamma(4.0, 3_000, n).astype(np.int64)
+    rows["flags"][:WARM_UP] = int(StimulusFlag.WARM_UP)
+    rows["variant"] = rows["key"] % 2
+    skipped = clusters(rng, n, 2e-5, 20)
+    rows["sent_ns"][skipped] = rows["handed_ns"][skipped] = NO_STAMP
+    rows["flags"][skipped] |= np.uint32(int(StimulusFlag.SKIPPED))
+    return rows
+
+
+def observations_table(rng: Rng, stimuli: Table) -> Table:
+    """Answers to ``stimuli``, in the order in which the harness saw them."""
+    sent = stimuli[stimuli["sent_ns"] != NO_STAMP]
+    n = len(sent)
+    latency = rng.lognormal(np.log(400_000), 0.35, n)
+    latency[clusters(rng, n, 1e-4, 200)] *= 6
+    latency[rng.random(n) < 2e-5] = 150_000_000  # after the timeout
+    lost = clusters(rng, n, 2e-4, 5)
+    answered = np.flatnonzero(~lost)
+    answers = np.concatenate([answered, answered[rng.random(len(answered)) < 1e-4]])  # some of them twice
+    rows = np.zeros(len(answers), dtype=OBSERVATION_DTYPE)
+    arrived = sent["sent_ns"][answers] + latency[answers].astype(np.int64)
+    rows["key"] = sent["key"][answers]
+    rows["received_ns"] = arrived + REALTIME_OFFSET_NS
+    rows["seen_ns"] = arrived + rng.gamma(2.0, 15_000, len(rows)).astype(np.int64)
+    rows["stamp_ns"] = rows["received_ns"] - 40_000
+    rows["value"] = np.where(rows["key"] % 2 == 0, 0.5, -0.5)
+    rows["stamp_clock"], rows["received_clock"] = 2, 1
+    return rows[np.argsort(rows["seen_ns"], kind="stable")]
+
+
+def clocks_table(rng: Rng, stimuli: Table) -> Table:
+    """A pair of readings of CLOCK_REALTIME every second, a little wider now and then."""
+    start, end = int(stimuli["intended_ns"][0]) - 10**9, int(stimuli["intended_ns"][-1]) + 10**9
+    rows = np.zeros(len(range(start, end, 10**9)), dtype=CLOCK_DTYPE)
+    rows["t1_ns"] = np.arange(start, end, 10**9)
+    width = rng.gamma(2.0, 60, len(rows)).astype(np.int64) + 40
+    rows["t2_ns"] = rows["t3_ns"] = rows["t1_ns"] + width // 2 + REALTIME_OFFSET_NS
+    rows["t4_ns"] = rows["t1_ns"] + width
+    rows["clock"], rows["phase"] = 1, 1
+    return rows
+
+
+def fitted(run: Mapping[str, Any], samples: int) -> dict[str, Any]:
+    """``run`` with the schedule of ``samples`` at 1 kHz, as if that had been in the rig file."""
+    made = copy.deepcopy(dict(run))
+    schedule = made["rig"]["resolved"]["scenarios"]["command"]["schedule"]
+    schedule.update(rate_hz=RATE_HZ, samples=samples, warmup_s=WARM_UP / RATE_HZ)
+    made["findings"] = []
+    made.pop("raw_sha256", None)
+    return made
+
+
+def folder(out: Path, run: Mapping[str, Any], samples: int, seed: int = 1) -> Path:
+    """Write the run folder through the journal, as a run does; returns it, its raw tables final."""
+    rng = np.random.default_rng(seed)
+    stimuli = stimuli_table(rng, samples)
+    tables = {
+        "stimuli": stimuli,
+        PORT: observations_table(rng, stimuli),
+        "clocks": clocks_table(rng, stimuli),
+    }
+    made = RunFolder.create(out, "loopback", datetime.now(timezone.utc), f"syn{secrets.token_hex(2)}")
+    for name, rows in tables.items():
+        fill(made.create_table(name, len(rows)).append, rows)
+    own = {"run_id": made.run_id, "started": made.run["started"], "ended": made.run["started"]}
+    made.save_run(**{**fitted(run, samples), **own, "status": "finished"})
+    made.event("phase", name="measuring", scenario="command")
+    made.finalise_raw()
+    return made.path
+
+
+def fill(append: Callable[..., None], rows: Table) -> None:
+    """Append all ``rows``, a part at a time: a list of a million tuples would take half a gigabyte."""
+    for start in range(0, len(rows), 50_000):
+        for row in rows[start : start + 50_000].tolist():
+            append(*row)
