@@ -21,6 +21,7 @@ from harness.config.schema import Host
 SWITCH_INTERVAL_S = 1e-4
 """How long a thread that wakes up waits at most before it asks for Python's interpreter lock."""
 PRIORITY = 80
+OTHERS_PRIORITY = 60
 TIMER_SLACK_NS = 1
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
@@ -126,8 +127,15 @@ class QuietHost:
             if self._spec.realtime:
                 self._try("locked memory", self._lock_memory, _GET_MEMLOCK.format(user=user))
                 self._try("idle states", self._forbid_deep_idle, _GET_IDLE)
+                remedy = _GET_PRIORITY.format(user=user)
+                self._try("real-time priority of the other threads", self._promote_process, remedy)
             else:
-                for thing in ("locked memory", "idle states", "real-time priority"):
+                for thing in (
+                    "locked memory",
+                    "idle states",
+                    "real-time priority",
+                    "real-time priority of the other threads",
+                ):
                     self._note(thing, "off: host.realtime is false in the rig file")
             if self._spec.cpu is None:
                 self._note("CPU of the sender", "off: host.cpu is not given in the rig file")
@@ -180,6 +188,14 @@ class QuietHost:
 
     # -- for a thread -------------------------------------------------------------------------------------
 
+    def _promote_process(self) -> str:
+        # The sender needs the interpreter's lock. A thread that holds it and waits for a CPU would make it
+        # wait as well, whatever the sender's own priority; so would a middleware thread with a lock of its own.
+        threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+        for thread in threads:
+            self._set_priority(OTHERS_PRIORITY, thread)
+        return f"(SCHED_FIFO {OTHERS_PRIORITY}, {len(threads)} threads)"
+
     def _shorten_timer_slack(self) -> str:
         before, thread = self._kernel.timer_slack_ns(), threading.get_ident()
         self._kernel.set_timer_slack_ns(TIMER_SLACK_NS)
@@ -211,13 +227,13 @@ class QuietHost:
             remedy = f"choose one of host.cpu {_ranges(os.sched_getaffinity(0))}"
             self._try("CPU of the sender", lambda: self._bind(cpu), remedy)
 
-    def _set_priority(self, priority: int) -> str:
+    def _set_priority(self, priority: int, thread: int = 0) -> str:
         lowest, highest = os.sched_get_priority_min(os.SCHED_FIFO), os.sched_get_priority_max(os.SCHED_FIFO)
         wanted = os.sched_param(max(lowest, min(priority, highest)))
-        policy, before = os.sched_getscheduler(0), os.sched_getparam(0)
+        policy, before = os.sched_getscheduler(thread), os.sched_getparam(thread)
         # Programs started by this thread shall not inherit it.
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, wanted)
-        thread = threading.get_native_id()
+        os.sched_setscheduler(thread, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, wanted)
+        thread = thread or threading.get_native_id()
 
         def undo() -> None:
             try:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,18 +52,26 @@ class Scheduler:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.refuse: set[str] = set()
-        self.policy: tuple[int, int] = (os.SCHED_OTHER, 0)
+        self.policies: dict[int, tuple[int, int]] = {}
         self.cpus = {0, 1}
-        monkeypatch.setattr(os, "sched_getscheduler", lambda pid: self.policy[0])
-        monkeypatch.setattr(os, "sched_getparam", lambda pid: os.sched_param(self.policy[1]))
+        monkeypatch.setattr(os, "sched_getscheduler", lambda pid: self.of(pid)[0])
+        monkeypatch.setattr(os, "sched_getparam", lambda pid: os.sched_param(self.of(pid)[1]))
         monkeypatch.setattr(os, "sched_setscheduler", self._set_policy)
         monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(self.cpus))
         monkeypatch.setattr(os, "sched_setaffinity", self._set_cpus)
 
+    def of(self, thread: int) -> tuple[int, int]:
+        """Policy and priority of that thread; 0 is the calling one."""
+        return self.policies.get(thread or threading.get_native_id(), (os.SCHED_OTHER, 0))
+
+    @property
+    def policy(self) -> tuple[int, int]:
+        return self.of(0)
+
     def _set_policy(self, pid: int, policy: int, param: os.sched_param) -> None:
         if "policy" in self.refuse or ("clear" in self.refuse and not policy & os.SCHED_RESET_ON_FORK):
             raise PermissionError(errno.EPERM, "Operation not permitted")
-        self.policy = (policy, param.sched_priority)
+        self.policies[pid or threading.get_native_id()] = (policy, param.sched_priority)
 
     def _set_cpus(self, pid: int, cpus: set[int]) -> None:
         if "affinity" in self.refuse:
@@ -111,10 +120,28 @@ def test_everything_is_on_inside_and_off_outside(scheduler, latency_file):
         "locked memory",
         "idle states",
         "real-time priority",
+        "real-time priority of the other threads",
         "CPU of the sender",
     }
     assert all(state.startswith("on (") for state in report.values()), report
     assert report["real-time priority"] == "on (SCHED_FIFO 42)"
+
+
+def test_threads_that_are_there_already_get_less_than_the_sender(scheduler, latency_file):
+    ready, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        ready.set()
+        leave.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    ready.wait()
+    with QuietHost(Host(), FakeKernel()):
+        assert scheduler.of(thread.native_id)[1] == realtime.OTHERS_PRIORITY < realtime.PRIORITY
+    assert scheduler.of(thread.native_id) == (os.SCHED_OTHER, 0)
+    leave.set()
+    thread.join()
 
 
 def test_it_can_be_entered_again_but_not_twice_at_once(scheduler, latency_file):
@@ -242,8 +269,13 @@ def test_a_thread_that_has_ended_is_left_alone(scheduler, latency_file):
         thread = threading.Thread(target=quiet.promote_thread)
         thread.start()
         thread.join()
-        promoted = scheduler.policy
-    assert scheduler.policy == promoted  # by now that number may belong to somebody else's thread
+        native = thread.native_id
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/self/task/{native}").exists():  # the kernel ends it a little after the join
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    # By now that number may belong to somebody else's thread.
+    assert scheduler.of(native)[1] == realtime.PRIORITY
 
 
 # --- the real kernel ------------------------------------------------------------------------------------
