@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from harness.adapters.ros2 import domain, graph, loop, messages, paths, qos, vendor
+from harness.adapters.ros2 import domain, graph, messages, paths, qos, vendor
 from harness.adapters.ros2.options import Options, ResponseOptions, StimulusOptions
+from harness.adapters.ros2.readers import Readers
 from harness.adapters.ros2.response import TopicResponse
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
@@ -37,9 +38,8 @@ class Ros2Device:
         self._graph: graph.Graph | None = None
         self._stimuli: dict[str, TopicStimulus] = {}
         self._responses: dict[str, TopicResponse] = {}
-        self._subscriptions: dict[str, Any] = {}
         self._profiles: dict[str, Any] = {}
-        self._loop: loop._Loop | None = None
+        self._readers: Readers | None = None
         self._stop: PreparedMessage | None = None
         self._opened = False
         self._closing = threading.Event()
@@ -73,12 +73,9 @@ class Ros2Device:
         if role is not Role.GUARDIAN:
             self._check_limits()
         self._stop = self._prepare_stop()
+        self._readers = Readers(session, self._responses, self._profiles, self.context.report)
         if role is Role.HARNESS:
-            for name in self._responses:
-                self._subscribe(session, name)
-            if self._responses:
-                self._loop = loop.make(session.context, session.node, self.context.report)
-                self._loop.start()
+            self._readers.open()
             self._watcher = threading.Thread(target=self._watch, name="harness-ros2-watch", daemon=True)
             self._watcher.start()
 
@@ -101,15 +98,13 @@ class Ros2Device:
         if watcher is not None and watcher is not threading.current_thread():
             watcher.join(5.0)
         with self._lock:
-            reader, self._loop = self._loop, None
-            if reader is not None:
-                with contextlib.suppress(Exception):
-                    reader.stop()
+            readers, self._readers = self._readers, None
+            if readers is not None:
+                readers.close()
             session, self._session = self._session, None
             self._graph = None
             for stimulus in self._stimuli.values():
                 stimulus.publisher = None
-            self._subscriptions.clear()
             self._stimuli.clear()
             self._responses.clear()
             self._stop = None
@@ -157,37 +152,6 @@ class Ros2Device:
     def _make_response(self, name: str, options: ResponseOptions) -> TopicResponse:
         self._profiles[name] = qos.profile(options.qos, reader_depth=self.options.reader_depth)
         return TopicResponse(name, options, self._robot_clock, self.context.clock, self.context.report)
-
-    def _subscribe(self, session: Session, name: str) -> None:
-        response = self._responses[name]
-        module = vendor.load("rclpy.event_handler")
-        for lost in (self._lost_callback(name), None):
-            events = module.SubscriptionEventCallbacks(message_lost=lost, use_default_callbacks=False)
-            try:
-                self._subscriptions[name] = session.node.create_subscription(
-                    response.message,
-                    response.options.topic,
-                    response.on_message,
-                    self._profiles[name],
-                    event_callbacks=events,
-                    raw=True,
-                )
-                return
-            except module.UnsupportedEventTypeError:
-                continue  # this middleware does not tell of lost messages
-
-    def _lost_callback(self, name: str) -> Any:
-        def lost(event: Any) -> None:
-            topic = self._responses[name].options.topic
-            message = (
-                f"the middleware dropped {event.total_count_change} message(s) on {topic} before the harness"
-            )
-            remedy = "lower the rate, raise the depth (qos), or make the port reliable"
-            self.context.report(
-                Finding("messages lost", Severity.ERROR, message, str(event.total_count), remedy)
-            )
-
-        return lost
 
     def _check_limits(self) -> None:
         for path in self.options.limits:
@@ -293,35 +257,9 @@ class Ros2Device:
         return found
 
     def _adapt(self, looks: list[graph.Look]) -> bool:
-        """Ask for no more than is offered: where the rig file leaves reliability open and every publisher
-        offers best effort only, subscribe anew. Whether anything changed."""
-        changed = False
-        reliability = vendor.load("rclpy.qos").ReliabilityPolicy
-        for look in looks:
-            response = self.options.ports[look.port].response
-            offers = [one.profile.reliability for one in look.others if one.type == look.type]
-            if response is None or not offers or not qos.follows(response.qos):
-                continue
-            wanted = (
-                reliability.RELIABLE
-                if all(one == reliability.RELIABLE for one in offers)
-                else reliability.BEST_EFFORT
-            )
-            if self._profiles[look.port].reliability == wanted:
-                continue
-            with self._lock:
-                session = self._session
-                if session is None or self._closing.is_set():
-                    return changed
-                self._profiles[look.port].reliability = wanted
-                old = self._subscriptions.get(look.port)
-                if old is not None:
-                    self._subscribe(session, look.port)
-                    session.node.destroy_subscription(old)
-                    if self._loop is not None:
-                        self._loop.subscriptions_changed()
-            changed = True
-        return changed
+        readers = self._readers
+        changed = [readers.adapt(look) for look in looks] if readers is not None else []
+        return any(changed)
 
     def preflight(self) -> list[Finding]:
         """Look until everybody is there or ``patience_s`` has passed. Sends nothing."""

@@ -37,6 +37,8 @@ class TopicResponse:
         self.message = messages.message_class(options.type)
         self.stamp_clock = HOST_REALTIME if options.stamp_clock == "host" else robot_clock
         self.unreadable = 0
+        self.dropped = 0
+        self.publisher_count: Callable[[], int] | None = None
         self._sinks: tuple[Sink, ...] = ()
         self._report = report
         self._key = self._field(_key_path(options), "match.path", _is_key)
@@ -65,12 +67,20 @@ class TopicResponse:
     def _callback(self, clock: HostClock) -> Callable[[bytes, Any], None]:
         monotonic, realtime = clock.monotonic_ns, clock.realtime_ns
         key_field, stamp_field, value_field = self._key, self._stamp, self._value
+        expected: int | None = None
 
         def on_message(data: bytes, info: Mapping[str, Any]) -> None:
+            nonlocal expected
             seen = monotonic()
             sinks = self._sinks
             if not sinks:
                 return
+            # A shallow or slow reader overwrites without any event: only the writer's count shows it.
+            number = info.get("publication_sequence_number")
+            if number is not None:
+                if expected is not None and number > expected:
+                    self._gap(number - expected)
+                expected = number + 1
             try:
                 key = NO_KEY if key_field is None else int(key_field.read(data))
                 stamp = NO_STAMP if stamp_field is None else int(stamp_field.read(data))
@@ -89,6 +99,12 @@ class TopicResponse:
 
         return on_message
 
+    def _gap(self, count: int) -> None:
+        if self.publisher_count is None or self.publisher_count() != 1:
+            return  # several writers count each for itself, and nothing says whose number this is
+        self.dropped += count
+        self._report(lost_finding(self.options.topic, count, self.dropped))
+
     def _cannot_read(self, error: Exception) -> None:
         self.unreadable += 1
         if self.unreadable == 1:
@@ -100,6 +116,17 @@ class TopicResponse:
                     remedy="look at it with `ros2 topic echo`; a list may be too short for the path",
                 )
             )
+
+
+def lost_finding(topic: str, count: int, total: int) -> Finding:
+    """Answers that were published and never reached the harness: the bench's fault, not the robot's."""
+    return Finding(
+        "messages lost",
+        Severity.ERROR,
+        f"the middleware dropped {count} message(s) on {topic} before the harness",
+        str(total),
+        "lower the rate, raise the depth (qos), or make the port reliable",
+    )
 
 
 class _Field:

@@ -117,6 +117,14 @@ def test_reliability_follows_what_is_offered(bench: Bench):
     assert bench.round_trips(device, 20).arrived(15)
 
 
+def test_check_follows_what_is_offered_too(bench: Bench):
+    bench.echo("--reliability", "best_effort")
+    ports = {"cmd": {"stimulus": stimulus(qos="sensor_data")}, "out": {"response": response()}}
+    device = bench.device(Role.CHECK, ports=ports)
+    device.open()
+    assert [one.severity for one in device.preflight()] == [Severity.INFO]
+
+
 def test_several_publishers_of_answers_are_a_warning(bench: Bench):
     bench.echo()
     bench.echo("--node", "twin", "--listen", "/elsewhere")

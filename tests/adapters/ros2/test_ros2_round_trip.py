@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ros2_bench import TWIST, Bench, response, stimulus, until
 from harness.adapters.ros2 import loop
 from harness.adapters.ros2.device import Ros2Device
 from harness.errors import ConfigurationError, OperationError, SafetyError
-from harness.model import HOST_REALTIME, NO_STAMP, ClockKind
+from harness.model import HOST_REALTIME, NO_STAMP, ClockKind, Severity
 from harness.ports import KeyKind, Role
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
@@ -268,3 +269,22 @@ def test_check_looks_and_sends_nothing(bench: Bench):
         command.send(1, prepared)
     other = opened(bench.device(run_id="run-2", ports={"out": {"response": response()}}))
     assert not any("check" in one.node for one in other._graph.publishers("/echo/in"))
+
+
+def test_what_the_middleware_drops_is_reported(bench: Bench):
+    """A shallow reader behind a harness that stands still: not the robot's loss."""
+    bench.echo("--reliability", "best_effort")
+    shallow = {"reliability": "best_effort", "depth": 1}
+    ports = {"cmd": {"stimulus": stimulus(qos=shallow)}, "out": {"response": response(qos=shallow)}}
+    device = opened(bench.device(ports=ports))
+    trips = bench.round_trips(device, 1)
+    released = threading.Event()
+    device.response("out").listen(lambda *_: released.wait(20) and None)
+    for number in range(400):
+        trips.stimulus.send(number, trips.prepared)
+        time.sleep(0.001)
+    released.set()
+    until(lambda: bool(bench.findings), "the report")
+    assert {one.name for one in bench.findings} == {"messages lost"}
+    assert {one.severity for one in bench.findings} == {Severity.ERROR}
+    assert "/echo/out" in bench.findings[0].message

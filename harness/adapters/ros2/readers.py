@@ -1,0 +1,101 @@
+"""The subscriptions of a device's responses, and the thread that takes from them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.adapters.ros2 import graph, loop, qos, vendor
+from harness.adapters.ros2.response import TopicResponse, lost_finding
+from harness.adapters.ros2.session import Session
+from harness.model import Finding
+
+
+class Readers:
+    """``profiles`` holds the QoS of every port by name; it is changed in place when a reader adapts."""
+
+    def __init__(
+        self,
+        session: Session,
+        responses: Mapping[str, TopicResponse],
+        profiles: dict[str, Any],
+        report: Callable[[Finding], None],
+    ) -> None:
+        self._session = session
+        self._responses = dict(responses)
+        self._profiles = profiles
+        self._report = report
+        self._subscriptions: dict[str, Any] = {}
+        self._loop: Any = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Subscribe and start taking."""
+        for name in self._responses:
+            self._subscribe(name)
+        if self._responses:
+            self._loop = loop.make(self._session.context, self._session.node, self._report)
+            self._loop.start()
+
+    def close(self) -> None:
+        """End the thread; the node's end ends the subscriptions. Repeatable."""
+        with self._lock:
+            self._closed = True
+            taking, self._loop = self._loop, None
+        if taking is not None:
+            with contextlib.suppress(Exception):
+                taking.stop()
+        self._subscriptions.clear()
+
+    def _subscribe(self, name: str) -> None:
+        response = self._responses[name]
+        module = vendor.load("rclpy.event_handler")
+        for lost in (self._lost(response), None):
+            events = module.SubscriptionEventCallbacks(message_lost=lost, use_default_callbacks=False)
+            try:
+                made = self._session.node.create_subscription(
+                    response.message,
+                    response.options.topic,
+                    response.on_message,
+                    self._profiles[name],
+                    event_callbacks=events,
+                    raw=True,
+                )
+            except module.UnsupportedEventTypeError:
+                continue  # this middleware does not tell of lost messages
+            self._subscriptions[name] = made
+            response.publisher_count = made.get_publisher_count
+            return
+
+    def _lost(self, response: TopicResponse) -> Callable[[Any], None]:
+        def lost(event: Any) -> None:
+            topic = response.options.topic
+            self._report(lost_finding(topic, event.total_count_change, event.total_count))
+
+        return lost
+
+    def adapt(self, look: graph.Look) -> bool:
+        """Ask for no more than is offered: where the rig file leaves reliability open and a publisher offers
+        best effort only, subscribe anew. Whether anything changed."""
+        response = self._responses.get(look.port)
+        offers = [one.profile.reliability for one in look.others if one.type == look.type]
+        if response is None or not offers or not qos.follows(response.options.qos):
+            return False
+        reliability = vendor.load("rclpy.qos").ReliabilityPolicy
+        reliable = all(one == reliability.RELIABLE for one in offers)
+        wanted = reliability.RELIABLE if reliable else reliability.BEST_EFFORT
+        if self._profiles[look.port].reliability == wanted:
+            return False
+        with self._lock:
+            if self._closed:
+                return False
+            self._profiles[look.port].reliability = wanted
+            old = self._subscriptions.get(look.port)
+            if old is not None:
+                self._subscribe(look.port)
+                self._session.node.destroy_subscription(old)
+                self._loop.subscriptions_changed()
+        return True
