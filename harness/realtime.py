@@ -190,7 +190,7 @@ class QuietHost:
 
     def _promote_process(self) -> str:
         # The sender needs the interpreter's lock. A thread that holds it and waits for a CPU would make it
-        # wait as well, whatever the sender's own priority; so would a middleware thread with a lock of its own.
+        # wait too, whatever the sender's own priority; so would a middleware thread with a lock of its own.
         threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
         for thread in threads:
             self._set_priority(OTHERS_PRIORITY, thread)
