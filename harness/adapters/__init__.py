@@ -35,8 +35,8 @@ BUILTIN: dict[str, Entry] = {
 def table() -> dict[str, Entry]:
     """Every known adapter and rig driver by name: the built-in ones and those of entry points.
 
-    An entry point's value is ``package.module:DeviceClass``; its options model is ``Options`` of the same module.
-    A name that is already taken is ignored.
+    An entry point's value is ``package.module:DeviceClass``; its options model is ``Options`` of the same
+    module. A name that is already taken is ignored.
     """
     found = dict(BUILTIN)
     for point in entry_points(group=GROUP):
@@ -56,5 +56,6 @@ def entry(adapter: str) -> Entry:
     """The table's entry of that name. Raises ConfigurationError for an unknown one."""
     known = table()
     if adapter not in known:
-        raise ConfigurationError(f"unknown adapter {adapter!r}", hint=f"known adapters: {', '.join(sorted(known))}")
+        names = ", ".join(sorted(known))
+        raise ConfigurationError(f"unknown adapter {adapter!r}", hint=f"known adapters: {names}")
     return known[adapter]
