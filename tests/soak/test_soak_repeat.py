@@ -1,0 +1,42 @@
+"""The same rig many times over in one process: every run whole, and nothing is left behind by any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+from soak_bench import check_nothing_left, check_whole, ownerless_shared_memory, run, until
+
+from harness.testing.leftovers import Leftovers
+
+pytestmark = pytest.mark.soak
+
+GROWTH_MIB = 150
+"""What the process may grow by after the first runs, in which libraries are loaded and caches filled."""
+
+
+def _rss_mib() -> float:
+    return float(psutil.Process().memory_info().rss) / (1 << 20)
+
+
+@pytest.mark.parametrize(("rig", "times"), [("loopback", 50), ("sim_diff_drive", 10)])
+def test_a_rig_many_times(rig: str, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_LOCK_DIR", str(tmp_path / "locks"))
+    shared_before = ownerless_shared_memory()
+    settled: tuple[Leftovers, float] | None = None
+    for turn in range(times):
+        outcome = run(rig, tmp_path / "reports")
+        check_whole(outcome)
+        check_nothing_left(rig.replace("_", "-"), outcome.folder.name)
+        if turn == 1:
+            settled = Leftovers.now(), _rss_mib()
+    assert settled is not None
+    left, rss_mib = settled
+    until(lambda: not left.new(), lambda: f"after {times} runs there are no new {left.new()}")
+    until(
+        lambda: ownerless_shared_memory() <= shared_before,
+        lambda: f"shared memory is gone: {ownerless_shared_memory() - shared_before}",
+    )
+    assert _rss_mib() - rss_mib < GROWTH_MIB
+    assert len(list((tmp_path / "reports").glob("*/*"))) == times
