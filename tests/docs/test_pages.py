@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,16 @@ def test_the_makefile_and_ci_name_the_same_tasks() -> None:
     assert ci.index("make test") < ci.index("run ARGS=")
     for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
         assert yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+
+
+def test_the_rig_file_page_is_what_the_schema_says() -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", "import rig_reference; print(rig_reference.page(), end='')"],
+        cwd=ROOT / "scripts",
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    written = (ROOT / "docs" / "rig-file.md").read_text(encoding="utf-8")
+    assert written == made, "run: python scripts/rig_reference.py"

@@ -1,0 +1,112 @@
+"""Write docs/rig-file.md from the schema, so that the page says what the program accepts.
+
+python scripts/rig_reference.py          write the page
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.config import rig_schema
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "rig-file.md"
+INTRO = """# The rig file
+
+Made from the schema by `python scripts/rig_reference.py`; `harness schema` prints the schema itself. A commented
+example is [`rig_configs/sim_diff_drive.yaml`](../rig_configs/sim_diff_drive.yaml). Unknown keys are mistakes; units
+are in names. YAML 1.2: `yes` and `no` are texts, write `true` and `false`. A key without a default has to be given.
+"""
+EMPTY: tuple[Any, ...] = (None, {}, [], "")
+SECTIONS = [
+    ("The whole file", ""),
+    ("rig", "RigInfo"),
+    ("processes.NAME", "Process"),
+    ("processes.NAME.ready", "Ready"),
+    ("devices.NAME, adapter ros2", "harness__adapters__ros2__options__Options"),
+    ("... ros2: ports.NAME.stimulus", "harness__adapters__ros2__options__StimulusOptions"),
+    ("... ros2: ports.NAME.response", "harness__adapters__ros2__options__ResponseOptions"),
+    ("... ros2: qos", "QoS"),
+    ("devices.NAME, adapter loopback", "harness__adapters__loopback__options__Options"),
+    ("... loopback: ports.NAME.stimulus", "harness__adapters__loopback__options__StimulusOptions"),
+    ("... loopback: ports.NAME.response", "harness__adapters__loopback__options__ResponseOptions"),
+    ("devices.NAME.stop", "Stop"),
+    ("match", "Match"),
+    ("values: alternate", "Alternate"),
+    ("values: sequence", "Sequence"),
+    ("scenarios.NAME, kind command_round_trip", "CommandRoundTrip"),
+    ("schedule, kind paced", "Paced"),
+    ("schedule, kind trials", "Trials"),
+    ("probing", "Probing"),
+    ("requirements[]", "Requirement"),
+    ("monitors[]", "Monitor"),
+    ("host", "Host"),
+    ("setup, reset, teardown: send", "SendStep"),
+    ("... wait_for", "WaitStep"),
+    ("... call", "CallStep"),
+    ("... ask", "AskStep"),
+    ("... sleep_s", "SleepStep"),
+]
+
+
+def kind_of(spec: dict[str, Any]) -> str:
+    """A type in words."""
+    if "$ref" in spec:
+        return str(spec["$ref"]).rpartition("/")[2].rpartition("__")[2]
+    if "const" in spec:
+        return f"`{spec['const']}`"
+    if "enum" in spec:
+        return " or ".join(f"`{choice}`" for choice in spec["enum"])
+    for joint in ("anyOf", "oneOf"):
+        if joint in spec:
+            kinds = [kind_of(each) for each in spec[joint] if each.get("type") != "null"]
+            return " or ".join(dict.fromkeys(kinds))
+    if spec.get("type") == "array":
+        items = spec.get("items") or {"type": "number"}
+        return f"list of {kind_of(items)}"
+    if spec.get("type") == "object":
+        return "mapping"
+    bounds = [
+        f"{sign} {spec[key]:g}"
+        for key, sign in (
+            ("exclusiveMinimum", ">"),
+            ("minimum", ">="),
+            ("exclusiveMaximum", "<"),
+            ("maximum", "<="),
+        )
+        if key in spec
+    ]
+    return " ".join([str(spec.get("type", "any")), ", ".join(bounds)]).strip()
+
+
+def default_of(name: str, spec: dict[str, Any], required: list[str]) -> str:
+    """The default, or that there is none."""
+    if name in required:
+        return "-"
+    default = spec.get("default")
+    if isinstance(default, dict) and default:
+        return "its defaults"
+    return (
+        f"`{str(default).lower() if isinstance(default, bool) else default}`" if default not in EMPTY else ""
+    )
+
+
+def page() -> str:
+    """The whole page."""
+    schema = rig_schema()
+    parts = [INTRO]
+    for title, name in SECTIONS:
+        part = schema["$defs"][name] if name else schema
+        parts.append(f"## {title}\n\n{part.get('description', '').strip()}\n")
+        rows = ["| key | type | default | |", "|---|---|---|---|"]
+        for key, spec in part["properties"].items():
+            cells = [f"`{key}`", kind_of(spec), default_of(key, spec, part.get("required", []))]
+            rows.append(
+                "| " + " | ".join(c.replace("|", "\\|") for c in [*cells, spec.get("description", "")]) + " |"
+            )
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
