@@ -13,9 +13,10 @@ from harness.config import rig_schema
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rig-file.md"
 INTRO = """# The rig file
 
-Made from the schema by `python scripts/rig_reference.py`; `harness schema` prints the schema itself. A commented
-example is [`rig_configs/sim_diff_drive.yaml`](../rig_configs/sim_diff_drive.yaml). Unknown keys are mistakes; units
-are in names. YAML 1.2: `yes` and `no` are texts, write `true` and `false`. A key without a default has to be given.
+Made from the schema by `python scripts/rig_reference.py`; `harness schema` prints the schema itself.
+A commented example is [`rig_configs/sim_diff_drive.yaml`](../rig_configs/sim_diff_drive.yaml).
+Unknown keys are mistakes; units are in names. YAML 1.2: `yes` and `no` are texts, write `true` and `false`.
+A key without a default has to be given.
 """
 EMPTY: tuple[Any, ...] = (None, {}, [], "")
 SECTIONS = [
