@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from harness.errors import HarnessError, OperationError
+from harness.errors import HarnessError, OperationError, RecordingError
 from harness.folder import RunFolder
 from harness.model import Verdict
 from harness.processes import end_run_processes
@@ -55,7 +55,8 @@ def conclude(folder: RunFolder, error: str | None = None, *, report: bool = True
 
 def _in_words(folder: RunFolder, what: str, failure: Exception) -> str:
     if isinstance(failure, HarnessError):
-        return f"{what}: {failure}"
+        again = isinstance(failure, RecordingError)
+        return f"{what}: {failure}" + (f"\n  then: harness report {folder.path}" if again else "")
     folder.event("exception", traceback="".join(traceback.format_exception(failure)))
     return f"{what}: {type(failure).__name__}: {failure}"
 

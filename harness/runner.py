@@ -32,7 +32,7 @@ from harness.hostcheck import host_findings
 from harness.hostinfo import collect_git, collect_host, collect_versions
 from harness.interrupt import Interrupted, Interrupts
 from harness.lock import RigLock
-from harness.model import SCHEMA_VERSION, Finding, Severity
+from harness.model import SCHEMA_VERSION, Finding, Severity, Verdict
 from harness.processes import end_run_processes
 from harness.scenarios import driver
 from harness.schedule import KeyMaker
@@ -109,7 +109,14 @@ def run_rig(
         end = _stop(bench, options, end)
         if interrupts.count:
             folder.event("signals", count=interrupts.count, last=interrupts.last)
-        _save_end(bench, end)
+        try:
+            _save_end(bench, end)
+        except RecordingError as failure:
+            reasons = filter(None, [end.reason if end else None, failure.message])
+            error = (
+                f"{'; '.join(dict.fromkeys(reasons))}\n  next: make room, then: harness recover {folder.path}"
+            )
+            return RunOutcome(folder.path, Verdict.ERROR, None, error)
         return conclude(folder, end.reason if end else None, report=options.report)
 
 

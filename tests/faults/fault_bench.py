@@ -10,10 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import yaml
@@ -216,35 +217,58 @@ def run_here(
     return ran
 
 
+class _Reader(threading.Thread):
+    """Takes what a process writes, as it comes: a file would be under the limits that the tests set."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        super().__init__(daemon=True)
+        assert pipe is not None
+        self._pipe = pipe
+        self._taken = b""
+        self.start()
+
+    def run(self) -> None:
+        with self._pipe:
+            while data := os.read(self._pipe.fileno(), 1 << 16):
+                self._taken += data
+
+    @property
+    def text(self) -> str:
+        return self._taken.decode(errors="replace")
+
+
 class Cli:
     """``harness ...`` in a session and process group of its own, as a shell starts it."""
 
     def __init__(
-        self, folder: Path, *arguments: str, env: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("-m", "harness"),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.home = folder
         self.out = folder / "out"
-        stamp = time.monotonic_ns()
-        self._stdout, self._stderr = folder / f"stdout-{stamp}", folder / f"stderr-{stamp}"
-        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
-            self.popen = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "harness", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                cwd=folder,
-                env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), **(env or {})},
-            )
+        self.popen = subprocess.Popen(
+            [*prefix, sys.executable, *program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd=folder,
+            env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), **(env or {})},
+        )
+        self._out, self._err = _Reader(self.popen.stdout), _Reader(self.popen.stderr)
 
     @property
     def stdout(self) -> str:
-        return self._stdout.read_text()
+        return self._out.text
 
     @property
     def stderr(self) -> str:
-        return self._stderr.read_text()
+        return self._err.text
 
     @property
     def run_dir(self) -> Path:
@@ -295,11 +319,14 @@ class Cli:
 
     def finish(self) -> int:
         """Wait for its end; the exit status."""
-        return self.popen.wait(PATIENCE_S)
+        status = self.popen.wait(PATIENCE_S)
+        self._out.join()
+        self._err.join()
+        return status
 
     def kill(self) -> None:
         self.popen.kill()
-        self.popen.wait()
+        self.finish()
 
 
 @contextlib.contextmanager
