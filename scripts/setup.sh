@@ -49,9 +49,11 @@ say "installing into .venv (about half a minute) ..."
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip=(.venv/bin/python -m pip --disable-pip-version-check -q)
 for attempt in 1 2 3; do
-    if "${pip[@]}" install --require-hashes -r constraints.txt; then break; fi
+    # The file is the whole closure; without --no-deps older pips stumble over extras in it.
+    if "${pip[@]}" install --no-deps --require-hashes -r constraints.txt; then break; fi
     [ "$attempt" -lt 3 ] || { say "the pinned packages could not be installed; the reason is above"; exit 1; }
     say "trying again ..."; sleep $((attempt * 5))
 done
 "${pip[@]}" install --no-deps --no-build-isolation -e .
+"${pip[@]}" check
 printf '%s\n' "$wanted" > "$stamp"
