@@ -129,7 +129,7 @@ def quantiles_ms(counts: Mapping[int, int], overflows: int) -> Block:
 
 
 def _compared(realtime: bool, quick: bool, missing: list[str]) -> tuple[list[Figure], dict[str, Any]]:
-    samples, turns = (400, 2) if quick else (4000, 7)
+    samples, turns = (400, 2) if quick else (2000, 7)
     arms: dict[str, Callable[[], Any]] = {HARNESS: partial(harness_block, samples, realtime)}
     if shutil.which(CYCLICTEST) is None:
         text = "cyclictest is not installed, so nothing is compared (apt-get install rt-tests)"
