@@ -29,7 +29,7 @@ format: setup ## put the code into shape
 	$(BIN)/ruff format .
 
 soak: setup ## long runs: an hour or so
-	$(BIN)/python -m pytest -m soak --timeout 5400 $(ARGS)
+	$(BIN)/python -m pytest -m soak --timeout 5400 -o faulthandler_timeout=3600 $(ARGS)
 
 bench: setup ## what the harness itself costs, beside its peers
 	$(BIN)/python -m benchmarks $(ARGS)
