@@ -72,8 +72,9 @@ def paced(
         if now - intended > largest_lateness_ns or now - last < least_gap:
             skip(number, intended)
         else:
-            last = now
             send(number, intended)
+            # Not ``now``: the process may have been halted in between, and the stimulus gone out later.
+            last = clock.monotonic_ns()
 
 
 class SendingThread:
