@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -15,7 +15,14 @@ INF, NAN = math.inf, math.nan
 
 def test_quantiles_are_measured_values_never_interpolated():
     values = s.ordered(np.array([40.0, 10.0, 30.0, 20.0]))
-    assert [s.order_quantile(values, q) for q in (0.01, 0.25, 0.26, 0.5, 0.75, 0.99)] == [10, 10, 20, 20, 30, 40]
+    assert [s.order_quantile(values, q) for q in (0.01, 0.25, 0.26, 0.5, 0.75, 0.99)] == [
+        10,
+        10,
+        20,
+        20,
+        30,
+        40,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,12 @@ def test_distribution_counts_the_lost_apart():
 
 @pytest.mark.parametrize(
     ("values", "n", "mean", "sd", "p50"),
-    [([], 0, None, None, None), ([INF, INF], 0, None, None, None), ([5.0], 1, 5.0, None, 5.0), ([NAN], 0, None, None, None)],
+    [
+        ([], 0, None, None, None),
+        ([INF, INF], 0, None, None, None),
+        ([5.0], 1, 5.0, None, 5.0),
+        ([NAN], 0, None, None, None),
+    ],
 )
 def test_distributions_of_almost_nothing(values, n, mean, sd, p50):
     d = s.distribution(np.array(values))
@@ -60,6 +72,7 @@ def test_bounds_are_none_only_where_n_is_too_small():
     assert s.lower_bound(thousand, 0.99, 0.05) == 985.0
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.floats(0, 20) | st.just(INF), min_size=1, max_size=700),
     st.sampled_from([0.9, 0.95, 0.99]),
@@ -85,6 +98,7 @@ def test_two_sided_intervals_cover_as_often_as_they_say():
     assert 0.95 - 3 * math.sqrt(0.95 * 0.05 / repetitions) <= covered <= 0.975
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 500), st.data())
 def test_share_intervals_are_clopper_and_pearsons(n, data):
     k = data.draw(st.integers(0, n))
