@@ -1,0 +1,190 @@
+"""The decision with a guard band for uncertainty, and with the harness's own floor kept apart.
+
+U is two-sided (clock offset, resolution): the truth may lie on either side of what was measured. PASS is
+therefore tested at limit - U, FAIL at limit + U (ILAC-G8:09/2019; JCGM 106:2012, 8.3: guarded acceptance and
+guarded rejection). The floor is one-sided: the harness only ever adds. It is never subtracted; PASS bears it.
+FAIL is tested at limit + U + J, J being the quantile 1 - p0/10 of what the harness measured with nothing but
+itself in the loop. If the item exceeds its limit with probability p, what is measured exceeds limit + J with
+probability at most p + p0/10, however the two hang together (union bound); so FAIL is tested against the rate
+1.13 p0, where 0.03 p0 are left for J being an estimate.
+
+For a lower limit everything is mirrored: the floor may make a value look larger, which could gain a PASS.
+PASS then bears limit + U + J and 0.87 p0, FAIL limit - U.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis import dependence
+from harness.analysis.dependence import Decision
+from harness.analysis.rule import complement
+from harness.analysis.statistics import order_quantile, ordered
+from harness.model import Verdict
+
+FLOOR_SHARE = 0.1
+"""J is exceeded by the harness alone in this share of p0."""
+RATE_MARGIN = 0.13
+"""By how much p0 is moved where J is used: the share above and what its estimate may err."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """J: ``value`` (in the unit of the loopback values; +inf when too many were lost) at ``quantile`` of
+    ``n`` loopback samples. ``enough``: n reaches that quantile, so that J is not simply the largest value."""
+
+    value: float
+    quantile: float
+    n: int
+    enough: bool
+
+    @property
+    def words(self) -> str:
+        """For the report."""
+        much = (
+            "" if self.enough else f"; fewer than {ceil(1 / (1 - self.quantile) - 1e-6)}, so the largest one"
+        )
+        return f"J = {self.value:g}, the {self.quantile:g} quantile of {self.n} loopback samples{much}"
+
+
+def floor_of(loopback: Floats, p0: float) -> Floor | None:
+    """J of loopback latencies (+inf where lost); None when there are none.
+
+    The order statistic ceil(n q) at q = 1 - p0/10; NaN counts as lost.
+    """
+    if len(loopback) == 0:
+        return None
+    quantile = complement(p0 * FLOOR_SHARE)
+    value = order_quantile(ordered(np.where(np.isnan(loopback), np.inf, loopback)), quantile)
+    n = len(loopback)
+    return Floor(max(0.0, value), quantile, n, n * p0 * FLOOR_SHARE >= 1 - 1e-9)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Thresholds and rates, fixed before any count is looked at; all in the limit's unit.
+
+    ``upper``: values must not exceed the limit; else they must not fall below it.
+    """
+
+    limit: float
+    p0: float
+    uncertainty: float
+    floor: float
+    upper: bool
+    pass_threshold: float
+    fail_threshold: float
+    pass_rate: float
+    fail_rate: float
+
+
+def guard(
+    limit: float, p0: float, *, uncertainty: float = 0.0, floor: float | None = None, upper: bool = True
+) -> Guard:
+    """Place the thresholds. ``floor`` None: not measured, and the rates stay p0.
+
+    Raises ValueError for a negative or unknown uncertainty or floor, or a p0 that leaves no room.
+    """
+    if not (isfinite(limit) and isfinite(uncertainty) and uncertainty >= 0):
+        raise ValueError(f"limit {limit} and uncertainty {uncertainty}: finite and U >= 0 is needed")
+    if floor is not None and not floor >= 0:
+        raise ValueError(f"floor {floor} is not an added delay")
+    if not 0 < p0 < 1:
+        raise ValueError(f"p0 = {p0} has to lie between 0 and 1")
+    j = 0.0 if floor is None else floor
+    used = floor is not None
+    if upper:
+        raised = min(p0 * (1 + RATE_MARGIN), (1 + p0) / 2) if used else p0
+        return Guard(
+            limit, p0, uncertainty, j, True, limit - uncertainty, limit + uncertainty + j, p0, raised
+        )
+    lowered = p0 * (1 - RATE_MARGIN) if used else p0
+    return Guard(limit, p0, uncertainty, j, False, limit + uncertainty + j, limit - uncertainty, lowered, p0)
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A decision with its guard, and all of it in words."""
+
+    verdict: Verdict
+    guard: Guard
+    decision: Decision
+    lines: tuple[str, ...]
+
+
+def decide(
+    values: Floats,
+    at: Guard,
+    alpha: float,
+    longest_disturbance: float = 1.0,
+    *,
+    fail_values: Floats | None = None,
+    unit: str = "ms",
+) -> Guarded:
+    """Decide with the thresholds and rates of ``at``; the rest as in
+    :func:`harness.analysis.dependence.decide`.
+
+    For a lower limit a lost value (+inf) is an exceedance all the same. An unbounded floor makes the side
+    that bears it undecidable.
+    """
+    if at.upper:
+        passing, failing, low, high = values, fail_values, at.pass_threshold, at.fail_threshold
+    else:
+        passing = _mirrored(values)
+        failing = None if fail_values is None else _mirrored(fail_values)
+        low, high = -at.pass_threshold, -at.fail_threshold
+    # -inf would not be a threshold but nothing can pass below it, nor below the smallest number.
+    low = max(low, -np.finfo(np.float64).max)
+    decision = dependence.decide(
+        passing,
+        low,
+        high,
+        at.p0,
+        alpha,
+        longest_disturbance,
+        fail_values=failing,
+        pass_rate=at.pass_rate,
+        fail_rate=at.fail_rate,
+    )
+    return Guarded(decision.verdict, at, decision, (*_thresholds(at, unit), *decision.lines))
+
+
+def _mirrored(values: Floats) -> Floats:
+    return np.where(np.isposinf(values), np.inf, -values)
+
+
+def _thresholds(at: Guard, unit: str) -> list[str]:
+    limit, u, j = at.limit, at.uncertainty, at.floor
+    lines = [
+        f"limit {limit:g} {unit}, values {'above' if at.upper else 'below'} it exceed it; "
+        f"U = {u:.4g} {unit} (two-sided, k = 2); J = {j:.4g} {unit} (added by the harness, never subtracted)"
+    ]
+    if at.upper:
+        lines.append(f"PASS threshold = limit - U = {limit:g} - {u:.4g} = {at.pass_threshold:.6g} {unit}")
+        lines.append(
+            f"FAIL threshold = limit + U + J = {limit:g} + {u:.4g} + {j:.4g} = {at.fail_threshold:.6g} {unit}"
+        )
+        if at.fail_rate != at.p0:
+            lines.append(
+                f"FAIL is tested against the rate {at.fail_rate:.4g} = 1.13 x {at.p0:g}: the harness alone "
+                f"exceeds J in at most {FLOOR_SHARE * at.p0:.2g} (union bound, with a margin for J's "
+                "estimate)"
+            )
+    else:
+        lines.append(
+            f"PASS threshold = limit + U + J = {limit:g} + {u:.4g} + {j:.4g} = {at.pass_threshold:.6g} {unit}"
+        )
+        lines.append(f"FAIL threshold = limit - U = {limit:g} - {u:.4g} = {at.fail_threshold:.6g} {unit}")
+        if at.pass_rate != at.p0:
+            lines.append(
+                f"PASS is tested against the rate {at.pass_rate:.4g} = 0.87 x {at.p0:g}: the harness alone "
+                "may "
+                "lift a value over the limit"
+            )
+    return lines
