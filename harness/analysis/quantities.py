@@ -1,0 +1,372 @@
+"""Quantities beside the quantile of latency: each with an estimate, an interval and a decision.
+
+Every one takes an upper or a lower limit, has the interval that its decision rests on, and says in words what
+was done. None passes without evidence: no samples, lost ones where the quantity needs all, or a quantity that
+cannot be shown by sampling (``max``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, isfinite, nan
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv, stdtrit
+
+from harness.analysis.dependence import few, many, obstacles_to_pass, shrink
+from harness.analysis.guard import Guard, Guarded
+from harness.analysis.guard import decide as decide_guarded
+from harness.analysis.pairs import gate, inflation, width_distances
+from harness.analysis.rule import smallest_n
+from harness.analysis.statistics import lower_bound, order_quantile, ordered, upper_bound
+from harness.model import Verdict
+
+GATE_LEVEL = 0.01
+LEAST_BATCHES = 20
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One quantity: ``estimate`` with one-sided bounds ``lower`` and ``upper`` (each with error alpha; None
+    where there is none), the verdict, n, and the arithmetic in words. All in the quantity's own unit."""
+
+    quantity: str
+    verdict: Verdict
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    n: int
+    lines: tuple[str, ...]
+    guarded: Guarded | None = None
+
+
+def quantile(
+    values: Floats,
+    q: float,
+    at: Guard,
+    alpha: float,
+    longest_disturbance: float = 1.0,
+    *,
+    fail_values: Floats | None = None,
+    unit: str = "ms",
+    name: str = "quantile",
+) -> Measured:
+    """A quantile, decided as in :mod:`harness.analysis.guard`. The bounds shown are order statistics at the
+    effective n."""
+    found = decide_guarded(values, at, alpha, longest_disturbance, fail_values=fail_values, unit=unit)
+    ascending = ordered(values)
+    lower, upper = lower_bound(ascending, q, alpha), upper_bound(ascending, q, alpha)
+    if found.decision.passing.dependent:
+        lower, upper = _effective_bounds(ascending, at.p0, alpha, found)
+    return Measured(
+        name,
+        found.verdict,
+        _known(order_quantile(ascending, q)),
+        _known(lower),
+        _known(upper),
+        len(values),
+        found.lines,
+        found,
+    )
+
+
+def _effective_bounds(
+    ascending: Floats, p0: float, alpha: float, found: Guarded
+) -> tuple[float | None, float | None]:
+    """Order statistics at the largest K that passes, and the smallest that fails, with n* for n."""
+    n, effective = len(ascending), found.decision.passing.n_effective
+    scale = effective / n if n else 0.0
+    passing = _last(lambda k: few(effective, k * scale, p0) <= alpha, n)
+    failing = _last(lambda k: many(effective, k * scale, p0) > alpha, n)
+    upper = None if passing < 0 or passing >= n else float(ascending[n - passing - 1])
+    lower = None if failing + 1 > n else float(ascending[n - failing - 1])
+    return lower, upper
+
+
+def _last(holds: Callable[[int], bool], n: int) -> int:
+    """The largest k of 0..n for which ``holds`` (true first, then false); -1 if none."""
+    low, high = -1, n + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def maximum(values: Floats, limit: float, *, uncertainty: float = 0.0, floor: float = 0.0) -> Measured:
+    """The largest value: descriptive. One value above limit + U + J is a FAIL; no number of values within the
+    limit shows that none exceeds it, so there is no PASS. ``floor``: the largest that the harness measured of
+    itself. Lost ones are above every limit."""
+    known = np.where(np.isnan(values), -inf, values)
+    n = len(values)
+    largest = float(known.max()) if n else nan
+    threshold = limit + uncertainty + floor
+    fails = n > 0 and largest > threshold
+    lines = [
+        f"largest of {n}: {largest:g}; FAIL above limit + U + J = {limit:g} + {uncertainty:g} + {floor:g} = "
+        f"{threshold:g}",
+        "a maximum is descriptive: it grows with the number of samples, and samples within the limit do not "
+        "show that none exceeds it; require a quantile for a PASS",
+    ]
+    if n and not fails:
+        lines.append(
+            f"{n} samples within it show, at 95 %, that less than {1 - 0.05 ** (1 / n):.3g} exceed it"
+        )
+    return Measured(
+        "max", Verdict.FAIL if fails else Verdict.INCONCLUSIVE, _known(largest), None, None, n, tuple(lines)
+    )
+
+
+def mean(
+    values: Floats,
+    limit: float,
+    alpha: float,
+    *,
+    upper: bool = True,
+    uncertainty: float = 0.0,
+    floor: float = 0.0,
+    longest_disturbance: float = 1.0,
+    name: str = "mean",
+) -> Measured:
+    """The mean, with a t interval at the effective n.
+
+    The variance of the mean is inflated by v, the largest of b Var(batch means) / Var(values) over batches of
+    dyadic length b that leave at least 20 of them; df from their number. A lost value has no mean: no PASS.
+    ``floor``: mean of what the harness measured of itself, borne by PASS of an upper limit and FAIL of a
+    lower one as it is.
+    """
+    n, finite_ = len(values), np.isfinite(values)
+    missing = n - int(finite_.sum())
+    known = values[finite_]
+    if len(known) < LEAST_BATCHES:
+        return Measured(
+            name,
+            Verdict.INCONCLUSIVE,
+            _known(float(known.mean()) if len(known) else nan),
+            None,
+            None,
+            n,
+            (f"{len(known)} values; an interval of the mean needs {LEAST_BATCHES}",),
+        )
+    centre, variance = float(known.mean()), float(known.var(ddof=1))
+    v, df = batch_inflation(known)
+    half = float(stdtrit(df, 1 - alpha)) * (variance * v / len(known)) ** 0.5
+    low, high = centre - half, centre + half
+    add = f"limit {limit:g}, U = {uncertainty:g}, J = {floor:g}"
+    if upper:
+        passes, fails = high <= limit - uncertainty, low > limit + uncertainty + floor
+        rule = (
+            "PASS when the upper bound is at most limit - U, FAIL when the lower one is above limit + U + J"
+        )
+    else:
+        passes, fails = low >= limit + uncertainty + floor, high < limit - uncertainty
+        rule = (
+            "PASS when the lower bound is at least limit + U + J, FAIL when the upper one is below limit - U"
+        )
+    obstacles = []
+    if missing:
+        obstacles.append(f"{missing} of {n} values are lost or no number: their mean is not known")
+        fails = fails and not upper_is_lost(values, upper)
+    if n < LEAST_BATCHES * longest_disturbance:
+        obstacles.append(
+            f"n = {n} is less than {LEAST_BATCHES} times the longest declared disturbance of "
+            f"{longest_disturbance:g} samples"
+        )
+    if variance == 0:
+        obstacles.append("all values are the same, which no measured one is")
+    verdict = Verdict.PASS if passes and not obstacles else Verdict.FAIL if fails else Verdict.INCONCLUSIVE
+    lines = (
+        f"mean of {len(known)} values {centre:.6g}, standard deviation {variance**0.5:.4g}; batches inflate "
+        "the "
+        f"variance of the mean by v = {v:.4g}, df = {df:.4g}",
+        f"bounds = mean -+ t({df:.4g}) x sd x sqrt(v/n) = {low:.6g} to {high:.6g}, each with error {alpha:g}",
+        f"{add}; {rule}",
+        *(f"no PASS: {each}" for each in obstacles),
+    )
+    return Measured(name, verdict, centre, low, high, n, lines)
+
+
+def upper_is_lost(values: Floats, upper: bool) -> bool:
+    """Whether lost values could undo a FAIL: not of an upper limit, which they only exceed further."""
+    return bool((~np.isfinite(values) & ~(np.isposinf(values) & upper)).any())
+
+
+def batch_inflation(values: Floats) -> tuple[float, float]:
+    """v and its degrees of freedom, see :func:`mean`; (1, n - 1) where batches show no dependence."""
+    n, variance = len(values), float(values.var(ddof=1))
+    best, df = 1.0, float(n - 1)
+    if variance == 0:
+        return best, df
+    for b in width_distances(n):
+        count = n // b
+        if count < LEAST_BATCHES or b == 1:
+            continue
+        means = values[: count * b].reshape(count, b).mean(axis=1)
+        v = b * float(means.var(ddof=1)) / variance
+        # Batches scatter: what 20 of them show by chance is no dependence.
+        if v > 1 + 3 * (2 / (count - 1)) ** 0.5 and v > best:
+            best, df = v, float(count - 1)
+    return best, df
+
+
+def share(
+    over: Booleans,
+    limit: float,
+    alpha: float,
+    *,
+    upper: bool = True,
+    longest_disturbance: float = 1.0,
+    name: str = "ratio",
+) -> Measured:
+    """A share of events, e.g. lost answers, against an upper or lower limit within 0..1.
+
+    Exact (Clopper & Pearson 1934): PASS of an upper limit when P(Bin(n, limit) <= K) <= alpha, which is the
+    same as the upper bound being within it. Events that come in clusters count less (pair counts of the
+    events themselves). A lower limit is the upper limit 1 - limit on the share of what did not happen.
+    """
+    if not 0 <= limit <= 1:
+        raise ValueError(f"limit {limit} of a share is not between 0 and 1")
+    n = len(over)
+    happened = np.flatnonzero(over)
+    k = len(happened)
+    # Clusters are looked for in the rarer of the two kinds.
+    rare = happened if 2 * k <= n else np.flatnonzero(~over)
+    found = gate(rare, n)
+    v = inflation(rare, n)[0] if found.p <= GATE_LEVEL else 1.0
+    effective = float(n)
+    if v > 1:
+        effective = shrink(n, k, v, max(2.0, len(rare) / v - 1), alpha)[0]
+    reduced = k * effective / n if n else 0.0
+    low, high = _clopper_pearson(effective, reduced, alpha)
+    passes, fails = (high <= limit, low > limit) if upper else (low >= limit, high < limit)
+    allowed = limit if upper else 1 - limit
+    obstacles = []
+    if n == 0:
+        obstacles.append("nothing was measured")
+    elif 0 < allowed < 1:
+        obstacles += obstacles_to_pass(n, smallest_n(0, allowed, alpha), longest_disturbance, inf)
+    verdict = Verdict.PASS if passes and not obstacles else Verdict.FAIL if fails else Verdict.INCONCLUSIVE
+    lines = [
+        f"{k} of {n}; clustered in time? p = {found.p:.3g}; v = {v:.4g}, n* = {effective:.5g}, "
+        f"K* = {reduced:.4g}",
+        f"exact bounds (Clopper-Pearson), each with error {alpha:g}: {low:.4%} to {high:.4%}; "
+        f"{'at most' if upper else 'at least'} {limit:.4%} is required",
+        *(f"no PASS: {each}" for each in obstacles),
+    ]
+    return Measured(
+        name, verdict, k / n if n else None, low if n else None, high if n else None, n, tuple(lines)
+    )
+
+
+def loss_rate(lost: Booleans, limit: float, alpha: float, *, longest_disturbance: float = 1.0) -> Measured:
+    """Share of unanswered stimuli against an upper limit."""
+    return share(lost, limit, alpha, longest_disturbance=longest_disturbance, name="loss_rate")
+
+
+def _clopper_pearson(n: float, k: float, alpha: float) -> tuple[float, float]:
+    """One-sided bounds, each with error alpha; n and k need not be whole."""
+    if n <= 0:
+        return 0.0, 1.0
+    low = 0.0 if k <= 0 else float(betaincinv(k, n - k + 1, alpha))
+    high = 1.0 if k >= n else float(betaincinv(k + 1, n - k, 1 - alpha))
+    return low, high
+
+
+def delay_variation(values: Floats, kind: str = "pdv") -> Floats:
+    """Jitter, sample by sample, in the unit of ``values`` (order of time, +inf where lost).
+
+    ``pdv``: delay less the smallest one, D(i) - D_min (packet delay variation, RFC 5481, section 4.2).
+    ``ipdv``: size of the change since the answered one before, \\|D(i) - D(i-1)\\| (inter-packet delay
+    variation, RFC 3393 and RFC 5481, section 4.1); shorter by one. Clock offset cancels in both. Lost ones
+    stay +inf.
+    """
+    if kind == "pdv":
+        known = values[np.isfinite(values)]
+        return values - (float(known.min()) if len(known) else 0.0)
+    if kind != "ipdv":
+        raise ValueError(f"jitter of kind {kind!r}; there are pdv and ipdv")
+    if len(values) < 2:
+        return np.zeros(0)
+    last = np.maximum.accumulate(np.where(np.isfinite(values), np.arange(len(values)), -1))[:-1]
+    before = np.where(last >= 0, values[last], values[1:])
+    with np.errstate(invalid="ignore"):
+        change = np.abs(values[1:] - before)
+    return np.where(np.isfinite(values[1:]), change, values[1:])
+
+
+def jitter(
+    values: Floats,
+    q: float,
+    at: Guard,
+    alpha: float,
+    longest_disturbance: float = 1.0,
+    *,
+    kind: str = "pdv",
+    unit: str = "ms",
+) -> Measured:
+    """A quantile of :func:`delay_variation`, decided like one of latency."""
+    varied = delay_variation(values, kind)
+    found = quantile(varied, q, at, alpha, longest_disturbance, unit=unit, name="jitter")
+    source = {
+        "pdv": "delay less the smallest delay of the run (RFC 5481, section 4.2)",
+        "ipdv": "change of delay from one answered sample to the next (RFC 3393)",
+    }[kind]
+    return Measured(
+        "jitter",
+        found.verdict,
+        found.estimate,
+        found.lower,
+        found.upper,
+        found.n,
+        (f"jitter = {source}", *found.lines),
+        found.guarded,
+    )
+
+
+def rate_hz(
+    arrivals_ns: NDArray[np.int64],
+    limit: float,
+    alpha: float,
+    *,
+    upper: bool = False,
+    longest_disturbance: float = 1.0,
+) -> Measured:
+    """Mean rate of ``arrivals_ns`` (ascending) in Hz, usually against a lower limit.
+
+    Decided on the mean interval, whose reciprocal it is; a stall counts with its whole length.
+    """
+    if not (isfinite(limit) and limit > 0):
+        raise ValueError(f"limit of {limit} Hz")
+    seconds = np.diff(arrivals_ns).astype(np.float64) / 1e9
+    found = mean(
+        seconds, 1 / limit, alpha, upper=not upper, longest_disturbance=longest_disturbance, name="interval"
+    )
+
+    def inverse(value: float | None) -> float | None:
+        return None if value is None or value <= 0 else 1 / value
+
+    return Measured(
+        "rate_hz",
+        found.verdict,
+        inverse(found.estimate),
+        inverse(found.upper),
+        inverse(found.lower),
+        len(arrivals_ns),
+        (
+            f"rate = 1 / mean interval; {'at most' if upper else 'at least'} {limit:g} Hz is the same as a "
+            "mean "
+            f"interval of {'at least' if upper else 'at most'} {1 / limit:.6g} s",
+            *found.lines,
+        ),
+    )
+
+
+def _known(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
