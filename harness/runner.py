@@ -133,6 +133,7 @@ def _measure(bench: Bench, options: RunOptions, interrupts: Interrupts) -> _End 
         bench.folder.event("phase", name="set-up")
         run_steps(bench, "setup", bench.rig.setup, bench.step_keys, options.ask)
         _scenarios(bench, options)
+        bench.tick()  # what was reported last belongs to what was measured
         interrupts.shield()
     except HarnessError as failure:
         interrupts.shield()

@@ -64,6 +64,7 @@ class CommandRoundTripDriver:
         Raises DeadlineError when nobody answers, or too seldom, within the time of the rig file.
         """
         probing, clock, bench = self._spec.probing, self._bench.clock, self._bench
+        bench.tick()  # opening and looking may have taken longer than sending goes on unwatched
         deadline = clock.monotonic_ns() + int(probing.timeout_s * NANO)
         in_a_row = sent = answered = 0
         while in_a_row < probing.consecutive:
@@ -104,6 +105,7 @@ class CommandRoundTripDriver:
             else:
                 self._trials(schedule, seed, stopped)
 
+        self._bench.tick()
         sender = SendingThread(loop)
         sender.start()
         try:

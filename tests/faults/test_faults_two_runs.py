@@ -1,4 +1,4 @@
-"""Two runs of one rig at the same time: the second is refused and says by whom, the first is not disturbed."""
+"""Two runs of one rig at the same time: the second is refused and told by whom; the first goes on."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_two_runs_refuse_each_other(bench: Bench):
 
 def test_another_type_is_named_on_both_sides(bench: Bench):
     bench.echo("--type", "geometry_msgs/msg/Twist")
-    device = bench.device(patience_s=3.0)
+    device = bench.device(patience_s=4.0)
     device.open()
     findings = [one for one in device.preflight() if one.name == "type differs"]
     assert len(findings) == 2
@@ -98,7 +98,7 @@ def test_qos_that_cannot_match_names_the_policy(bench: Bench):
     bench.echo("--durability", "transient_local", "--only", "listen", "--node", "ears")
     strict = {"qos": {"reliability": "reliable"}}
     ports = {"cmd": {"stimulus": stimulus()}, "out": {"response": response(**strict)}}
-    device = bench.device(ports=ports, patience_s=3.0)
+    device = bench.device(ports=ports, patience_s=4.0)
     device.open()
     findings = [one for one in device.preflight() if one.name == "qos differs"]
     texts = sorted(one.message.lower() for one in findings)
