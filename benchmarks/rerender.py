@@ -15,23 +15,23 @@ from benchmarks.figures import Figure, Outcome, load, middle
 
 SAMPLES = 1_000_000
 SECONDS = 20.0
-GIB = 1.0
+GB = 1.0
 
 
 def render_once(run_dir: Path) -> tuple[float, float, int]:
-    """Seconds, peak resident GiB, and exit status of one ``harness report``, in a process of its own."""
+    """Seconds, peak resident GB, and exit status of one ``harness report``, in a process of its own."""
     command = [sys.executable, "-m", "harness", "report", str(run_dir), "--json"]
     start = time.monotonic()
     process = subprocess.Popen(command, cwd=synthetic.ROOT, stdout=subprocess.DEVNULL)
     # wait4 alone gives the peak of this one child; RUSAGE_CHILDREN keeps the largest of all there ever were.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return time.monotonic() - start, peak_gib(usage), process.returncode
+    return time.monotonic() - start, peak_gb(usage), process.returncode
 
 
-def peak_gib(usage: resource.struct_rusage) -> float:
+def peak_gb(usage: resource.struct_rusage) -> float:
     """Peak resident set of a process that has ended. Linux counts in KiB, see getrusage(2)."""
-    return usage.ru_maxrss / (1 << 20)
+    return usage.ru_maxrss * 1024 / 1e9
 
 
 def run(quick: bool) -> Outcome:
@@ -45,16 +45,16 @@ def run(quick: bool) -> Outcome:
         broken = [status for _, _, status in found if status not in (0, 1, 3)]
         if broken or not (run_dir / "report.pdf").is_file():
             raise SystemExit(f"harness report ended with status {broken or 'fine but left no report'}")
-    target = (None, None) if quick else (SECONDS, GIB)
+    target = (None, None) if quick else (SECONDS, GB)
     figures = [
         Figure(f"report of {samples:,} samples, wall", middle([f[0] for f in found]), "s", target[0], before),
         Figure(
             f"report of {samples:,} samples, peak RSS",
             middle([f[1] for f in found]),
-            "GiB",
+            "GB",
             target[1],
             before,
         ),
         Figure(f"raw tables of {samples:,} samples", size_mib, "MiB", None, before),
     ]
-    return Outcome("rerender", figures, raw={"seconds": [f[0] for f in found], "gib": [f[1] for f in found]})
+    return Outcome("rerender", figures, raw={"seconds": [f[0] for f in found], "gb": [f[1] for f in found]})
