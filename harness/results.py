@@ -52,6 +52,22 @@ class Check(_Frozen):
     remedy: str = ""
 
 
+class Dependence(_Frozen):
+    """How far samples depend on each other, and what the counts for PASS are therefore worth.
+
+    ``gate_p``: p-value of "the largest samples are not clustered in time"; ``dependent``: it is at most 0.01.
+    ``inflation`` v, ``effective_n`` n* and ``effective_exceedances`` K* (n and K where samples count as
+    independent). ``longest_disturbance``: declared, in samples.
+    """
+
+    gate_p: float
+    dependent: bool
+    inflation: float
+    effective_n: float
+    effective_exceedances: float
+    longest_disturbance: float
+
+
 class RequirementResult(_Frozen):
     """One requirement and what was decided. ``limit``, ``estimate`` and bounds are in ``unit``.
 
@@ -87,6 +103,7 @@ class RequirementResult(_Frozen):
     pass_up_to: int | None
     fail_from: int | None
     headroom: float | None
+    dependence: Dependence | None = None
     checks: list[Check] = []
     decision: list[str] = Field(default=[], description="the rule and its arithmetic, line by line, in words")
 

@@ -104,7 +104,13 @@ def analyse(
         checks = [*circumstances[name].broken, *circumstances[name].checks, *facts]
         scenarios[name] = summarise(analysis.described(name), each, checks)
     requirements = [
-        judge(each, sampled[each.scenario].samples, circumstances[each.scenario]) for each in rig.requirements
+        judge(
+            each,
+            sampled[each.scenario].samples,
+            circumstances[each.scenario],
+            longest_disturbance_ms=rig.scenarios[each.scenario].longest_disturbance_ms,
+        )
+        for each in rig.requirements
     ]
     used = run.get("rig", {})
     results = Results(

@@ -9,7 +9,8 @@ limit, and K of them over it (lost ones included)::
 
 PASS is the same as the one-sided order-statistic upper bound of the quantile being within the limit (Hahn &
 Meeker, *Statistical Intervals*, section 5.3). The tails are regularised incomplete beta functions (DLMF
-8.17.5). Trials are taken as independent; what replaces n and K where they are not, see :class:`Effective`.
+8.17.5). Trials are taken as independent; :mod:`harness.analysis.dependence`
+finds out whether they are, and what replaces n and K where they are not.
 """
 
 from __future__ import annotations
@@ -20,26 +21,6 @@ from fractions import Fraction
 from scipy.special import betainc
 
 from harness.model import Verdict
-
-
-@dataclass(frozen=True)
-class Effective:
-    """The counts the rule is applied to, and how they came about.
-
-    The seam for dependence between samples: a later treatment returns smaller, possibly fractional counts.
-    """
-
-    n: int
-    exceedances_pass: int
-    exceedances_fail: int
-    note: str
-
-
-def as_independent(n: int, exceedances_pass: int, exceedances_fail: int) -> Effective:
-    """The counts as they are: every sample taken as independent of the others."""
-    return Effective(
-        n, exceedances_pass, exceedances_fail, "samples are taken as independent; dependence was not tested"
-    )
 
 
 @dataclass(frozen=True)

@@ -12,34 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import checks as bench
+from harness.analysis import dependence
 from harness.analysis.checks import Circumstances
+from harness.analysis.counts import Counts, bound
 from harness.analysis.explain import decision_lines, undecided
-from harness.analysis.rule import Decision, as_independent, complement, decide, fail_from
+from harness.analysis.guard import decide, guard
+from harness.analysis.rule import complement, fail_from
 from harness.analysis.samples import counted, has, latency_ms, tried
-from harness.analysis.statistics import finite, lower_bound, order_quantile, ordered, upper_bound
+from harness.analysis.statistics import finite, order_quantile, ordered
 from harness.config.schema import Requirement
 from harness.model import NO_STAMP, SampleFlag, Verdict
-from harness.results import Check, RequirementResult
+from harness.results import Check, Dependence, RequirementResult
 
 MS_PER_UNIT = {"us": Fraction(1, 1000), "ms": Fraction(1), "s": Fraction(1000)}
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What latencies are compared with, in ms. U and J of 0 mean "not yet measured"."""
-
-    passing_ms: float
-    failing_ms: float
-
-
-def thresholds(limit_ms: float, uncertainty_ms: float = 0.0, floor_ms: float = 0.0) -> Thresholds:
-    """PASS is tested at limit - U, FAIL at limit + U + J.
-
-    U: expanded two-sided uncertainty; J: what the harness itself can add, never subtracted. The seam for
-    guard band and floor: a measured J also raises the rate that FAIL is tested against, which belongs here as
-    well.
-    """
-    return Thresholds(limit_ms - uncertainty_ms, limit_ms + uncertainty_ms + floor_ms)
 
 
 @dataclass(frozen=True)
@@ -86,16 +71,20 @@ def judge(
     *,
     uncertainty_ms: float | None = None,
     floor_ms: float | None = None,
+    longest_disturbance_ms: float | None = None,
 ) -> RequirementResult:
-    """Decide one requirement on the samples (SAMPLE_DTYPE) of its scenario."""
+    """Decide one requirement on the samples (SAMPLE_DTYPE) of its scenario.
+
+    ``uncertainty_ms`` U and ``floor_ms`` J are None until they are measured.
+    """
     scale = MS_PER_UNIT[requirement.unit]
     limit_ms = float(Fraction(repr(requirement.limit)) * scale)
-    at = thresholds(limit_ms, uncertainty_ms or 0.0, floor_ms or 0.0)
     p0, alpha = complement(requirement.quantile), complement(requirement.confidence)
     seen = evidence(samples, aborted=circumstances.aborted)
-    over_pass, over_fail = seen.from_intent > at.passing_ms, seen.from_sent > at.failing_ms
-    effective = as_independent(len(over_pass), int(over_pass.sum()), int(over_fail.sum()))
-    decision = decide(effective.n, effective.exceedances_pass, effective.exceedances_fail, p0, alpha)
+    at = guard(limit_ms, p0, uncertainty=uncertainty_ms or 0.0, floor=floor_ms)
+    disturbance = in_samples(longest_disturbance_ms, samples)
+    guarded = decide(seen.from_intent, at, alpha, disturbance, fail_values=seen.from_sent)
+    decision = Counts.of(guarded.decision)
 
     checks = [
         *circumstances.broken,
@@ -108,8 +97,8 @@ def judge(
             f"{seen.set_aside} unanswered stimuli in a row before the abort count neither way: "
             "what ended the run may be what silenced the item"
         )
-    intent, sent = ordered(seen.from_intent), ordered(seen.from_sent)
-    upper = upper_bound(intent, requirement.quantile, alpha)
+    upper = bound(ordered(seen.from_intent), decision.upper_position)
+    lower = bound(ordered(seen.from_sent), decision.lower_position)
     per_ms = float(1 / scale)
 
     def in_unit(value: float | None) -> float | None:
@@ -128,37 +117,55 @@ def judge(
         limit=requirement.limit,
         unit=requirement.unit,
         confidence=requirement.confidence,
-        estimate=in_unit(order_quantile(intent, requirement.quantile)),
-        lower_bound=in_unit(lower_bound(sent, requirement.quantile, alpha)),
+        estimate=in_unit(order_quantile(ordered(seen.from_intent), requirement.quantile)),
+        lower_bound=in_unit(lower),
         upper_bound=known_upper,
         uncertainty=None if uncertainty_ms is None else uncertainty_ms * per_ms,
         floor=None if floor_ms is None else floor_ms * per_ms,
-        pass_threshold=at.passing_ms * per_ms,
-        fail_threshold=at.failing_ms * per_ms,
+        pass_threshold=at.pass_threshold * per_ms,
+        fail_threshold=at.fail_threshold * per_ms,
         n=decision.n,
         exceedances=decision.exceedances_pass,
         exceedances_sent=decision.exceedances_fail,
         pass_up_to=decision.pass_up_to,
         fail_from=decision.fail_from,
         headroom=requirement.limit / known_upper if known_upper else None,
+        dependence=_dependence(guarded.decision),
         checks=checks,
         decision=decision_lines(
             requirement,
+            guarded,
             decision,
             lost=seen.lost,
-            over_pass=over_pass,
-            pass_at=at.passing_ms * per_ms,
-            fail_at=at.failing_ms * per_ms,
-            uncertainty=None if uncertainty_ms is None else uncertainty_ms * per_ms,
-            floor=None if floor_ms is None else floor_ms * per_ms,
-            note=effective.note,
-            upper=upper if upper is None else upper * per_ms,
+            upper=upper,
+            measured=(uncertainty_ms is not None, floor_ms is not None),
         ),
     )
 
 
+def in_samples(duration_ms: float | None, samples: NDArray[Any]) -> float:
+    """How many samples a disturbance of that duration hits, by the median distance of the stimuli; 1 if none
+    is declared."""
+    due = np.sort(samples["intended_ns"][counted(samples)])
+    if duration_ms is None or len(due) < 2:
+        return 1.0
+    return max(1.0, duration_ms * 1e6 / float(np.median(np.diff(due))))
+
+
+def _dependence(decision: dependence.Decision) -> Dependence:
+    side = decision.passing
+    return Dependence(
+        gate_p=side.gate.p,
+        dependent=side.dependent,
+        inflation=side.inflation,
+        effective_n=side.n_effective,
+        effective_exceedances=side.k_effective,
+        longest_disturbance=decision.longest_disturbance,
+    )
+
+
 def _conclude(
-    decision: Decision, checks: list[Check], circumstances: Circumstances
+    decision: Counts, checks: list[Check], circumstances: Circumstances
 ) -> tuple[Verdict, list[str]]:
     """Verdict and its reasons: whole evidence first, then a run that ended, then a good bench, then the
     rule."""
@@ -177,21 +184,23 @@ def _conclude(
     if decision.verdict is Verdict.PASS:
         return Verdict.PASS, [
             f"{decision.exceedances_pass} of {decision.n} over the limit; up to {decision.pass_up_to} pass"
+            f"{decision.worth}"
         ]
     if decision.verdict is Verdict.FAIL:
         return Verdict.FAIL, [
             f"{decision.exceedances_fail} of {decision.n} over the limit; {decision.fail_from} or more fail"
+            f"{decision.worth}"
         ]
     return Verdict.INCONCLUSIVE, undecided(decision)
 
 
-def _aborted(decision: Decision, poor: list[str], circumstances: Circumstances) -> tuple[Verdict, list[str]]:
+def _aborted(decision: Counts, poor: list[str], circumstances: Circumstances) -> tuple[Verdict, list[str]]:
     """A run that was cut short: FAIL only if already certain whatever the missing samples had brought, so
     that the instant of the abort cannot have been chosen by the data."""
     planned = max(circumstances.planned, decision.n)
     needed = fail_from(planned, decision.p0, decision.alpha)
     cut = f"the run was cut short: {circumstances.abort_reason or 'no reason recorded'}"
-    proven = needed is not None and decision.exceedances_fail >= needed
+    proven = needed is not None and decision.exceedances_fail >= needed and decision.fails
     if proven and not poor:
         return Verdict.FAIL, [
             f"{decision.exceedances_fail} over the limit were enough to fail all {planned} planned ones "

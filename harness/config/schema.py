@@ -227,6 +227,10 @@ class CommandRoundTrip(Strict):
     max_unanswered: PositiveInt = Field(
         default=100, description="unanswered in a row: the run ends in the safe stop"
     )
+    longest_disturbance_ms: PositiveFloat | None = Field(
+        default=None,
+        description="longest disturbance that may occur; PASS then needs a run long enough to meet it",
+    )
 
 
 Scenario = CommandRoundTrip

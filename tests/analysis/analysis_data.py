@@ -20,6 +20,11 @@ EPOCH = 1_700_000_000_000_000_000
 NAMES = [HOST_MONOTONIC, HOST_REALTIME]
 
 
+def around(center, n, *, spread=0.1, seed=11):
+    """n latencies within ``spread`` of ``center``, as no clock repeats itself to the nanosecond."""
+    return center + spread * np.random.default_rng(seed).uniform(-1, 1, n)
+
+
 def stimuli(sent_ns, *, keys=None, intended_ns=None, handed_ns=None, flags=0, scenario=0):
     sent = np.asarray(sent_ns, dtype=np.int64)
     out = np.zeros(len(sent), dtype=STIMULUS_DTYPE)

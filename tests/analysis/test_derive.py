@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_data import EPOCH, MS, monotonic_only, observations, readings, stimuli
+from analysis_data import EPOCH, MS, around, monotonic_only, observations, readings, stimuli
 
 from harness.analysis.derive import analyse, derive
 from harness.analysis.matching import arrivals, match
@@ -17,6 +17,7 @@ from harness.model import NO_STAMP, SampleFlag, StimulusFlag, Verdict
 from harness.results import Results
 
 N, WARM_UP, PROBES = 1000, 20, 5
+RAMP = np.random.default_rng(3).permutation(np.linspace(1, 9, N))
 
 
 def resolved(*, kind="sequence", monitors=(), second=False):
@@ -80,7 +81,7 @@ def tables(*, latency_ms=3.0, start=0, scenario=0, first_key=0, step=0):
     flags = np.zeros(n, dtype=np.uint32)
     flags[:PROBES], flags[PROBES : PROBES + WARM_UP] = StimulusFlag.PROBE, StimulusFlag.WARM_UP
     rows = stimuli(sent, keys=first_key + np.arange(n), flags=flags, scenario=scenario)
-    latency = np.broadcast_to(np.asarray(latency_ms, dtype=float), (N,))
+    latency = around(latency_ms, N) if np.isscalar(latency_ms) else np.asarray(latency_ms, dtype=float)
     latency = np.concatenate([np.full(n - N, 50.0), latency])
     answered = np.flatnonzero(~np.isnan(latency))
     arrived = sent[answered] + np.round(latency[answered] * MS).astype(np.int64)
@@ -105,7 +106,7 @@ def look(rows, seen, clocks, *, run=None, rig=None, events=(), changed=()):
 
 
 def test_a_good_run_passes_with_all_its_figures():
-    results, samples = look(*tables(latency_ms=np.linspace(1, 9, N)))
+    results, samples = look(*tables(latency_ms=RAMP))
     (requirement,) = results.requirements
     scenario = results.scenarios["command"]
     assert results.verdict is requirement.verdict is Verdict.PASS
@@ -279,7 +280,7 @@ def make_folder(root, parts):
 
 @pytest.mark.slow
 def test_a_real_folder_gives_the_same_results_again_and_again(tmp_path):
-    folder = make_folder(tmp_path, tables(latency_ms=np.linspace(1, 9, N)))
+    folder = make_folder(tmp_path, tables(latency_ms=RAMP))
     first = derive(folder)
     text = (folder.path / "results.json").read_text()
     again = derive(RunFolder.open(folder.path))

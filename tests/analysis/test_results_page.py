@@ -7,6 +7,7 @@ import pytest
 
 from harness.results import (
     Check,
+    Dependence,
     Distribution,
     Interval,
     MonitorResult,
@@ -19,6 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 SECTIONS = {
     "The whole file": Results,
     "A requirement": RequirementResult,
+    "Dependence": Dependence,
     "A scenario": ScenarioResult,
     "A distribution": Distribution,
     "A check": Check,
