@@ -41,11 +41,11 @@ class Series:
 
 
 def extract(samples: npt.NDArray[Any], scenario: int) -> Series:
-    """The counted samples (neither warm-up nor probe, and sent) of the scenario with that number."""
+    """The counted samples of the scenario with that number: no warm-up, no probe, sent, outcome known."""
     counted = (
         (samples["scenario"] == scenario)
         & ((samples["stimulus_flags"] & int(_NOT_COUNTED)) == 0)
-        & ((samples["flags"] & int(SampleFlag.NOT_SENT)) == 0)
+        & ((samples["flags"] & int(SampleFlag.NOT_SENT | SampleFlag.OPEN)) == 0)
         & (samples["sent_ns"] != NO_STAMP)
     )
     rows = samples[counted]

@@ -62,7 +62,8 @@ def test_a_robot_that_had_already_failed_when_it_died_has_failed(tmp_path):
         # The first probe is the first command; every second one is lost from then on.
         "scenarios.command.probing.consecutive": 1,
         "devices.robot.drop_every": 2,
-        # Well before the last command, however many of them a busy host skips.
+        # So slow that a busy host skips few, and well before the last command.
+        "scenarios.command.schedule.rate_hz": 100,
         "devices.robot.die_after": 120,
     }
     ran = run_here(tmp_path, changes)
