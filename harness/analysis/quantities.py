@@ -283,9 +283,8 @@ def delay_variation(values: Floats, kind: str = "pdv") -> Floats:
     """Jitter, sample by sample, in the unit of ``values`` (order of time, +inf where lost).
 
     ``pdv``: delay less the smallest one, D(i) - D_min (packet delay variation, RFC 5481, section 4.2).
-    ``ipdv``: size of the change since the answered one before, \\|D(i) - D(i-1)\\| (inter-packet delay
-    variation, RFC 3393 and RFC 5481, section 4.1); shorter by one. Clock offset cancels in both. Lost ones
-    stay +inf.
+    ``ipdv``: absolute change since the answered one before, |D(i) - D(i-1)| (inter-packet delay variation,
+    RFC 3393 and RFC 5481, section 4.1); shorter by one. Clock offset cancels in both. Lost ones stay +inf.
     """
     if kind == "pdv":
         known = values[np.isfinite(values)]
