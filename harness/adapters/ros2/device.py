@@ -24,8 +24,8 @@ _SETTLE_NS = 400_000_000
 _WATCH_S = 1.0
 _ACKNOWLEDGE_NS = 200_000_000
 _ANNOUNCED_NS = 4_000_000_000
-"""Fast DDS participants announce themselves every 3 s. Most answer our first announcement in 0.2 s; in a third
-of all cases tried they were heard only at their next one. Seeing nobody any earlier says little."""
+"""Fast DDS participants announce themselves every 3 s. Most answer our first announcement in 0.2 s; in a
+third of all cases tried they were heard only at their next one. Seeing nobody any earlier says little."""
 
 
 class Ros2Device:
