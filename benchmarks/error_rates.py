@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 
 from benchmarks.figures import Figure, Outcome, load
 from benchmarks.series import GENERATORS, LIMIT_MS
+from harness.analysis.checks import Circumstances
 from harness.analysis.dependence import decide
-from harness.model import Verdict
+from harness.analysis.verdicts import judge
+from harness.config.schema import Requirement
+from harness.model import SAMPLE_DTYPE, Verdict
 
 Floats = NDArray[np.float64]
 Path_ = Callable[[Floats], Verdict]
@@ -91,7 +94,25 @@ def by_decision(values: Floats) -> Verdict:
     return decide(values, LIMIT_MS, LIMIT_MS, P0, ALPHA).verdict
 
 
-def measure(cell: Cell, seed: int, path: Path_ = by_decision, repetitions: int | None = None) -> Found:
+REQUIREMENT = Requirement(id="P99", scenario="command", quantile=0.99, limit=LIMIT_MS, confidence=0.95)
+
+
+def by_judge(values: Floats) -> Verdict:
+    """The whole verdict of a requirement, from the table of samples: 1000 stimuli a second, sent on time."""
+    n = len(values)
+    samples = np.zeros(n, dtype=SAMPLE_DTYPE)
+    due = np.arange(1, n + 1, dtype=np.int64) * 1_000_000
+    samples["key"] = np.arange(n)
+    samples["intended_ns"] = samples["sent_ns"] = samples["handed_ns"] = due
+    samples["arrived_ns"] = samples["seen_ns"] = due + np.rint(values * 1e6).astype(np.int64)
+    samples["answers"] = 1
+    return judge(REQUIREMENT, samples, Circumstances(n)).verdict
+
+
+PATHS = {"judge": by_judge, "decide": by_decision}
+
+
+def measure(cell: Cell, seed: int, path: Path_ = by_judge, repetitions: int | None = None) -> Found:
     """Repeat one cell; the verdicts of its repetitions, counted."""
     generate = GENERATORS[cell.series]
     rng = np.random.default_rng((seed, cell.n, round(cell.rate * 1e6), list(GENERATORS).index(cell.series)))
@@ -162,9 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="cells whose series contains this")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--path", choices=PATHS, default="judge", help="the whole verdict, or the decision on latencies alone"
+    )
     options = parser.parse_args(arguments)
     print(HEADER, flush=True)
-    measure_ = partial(measure, seed=options.seed, repetitions=options.repetitions)
+    measure_ = partial(measure, seed=options.seed, path=PATHS[options.path], repetitions=options.repetitions)
     found = []
     for cell in CELLS:
         if options.only in cell.series:

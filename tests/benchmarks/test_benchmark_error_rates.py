@@ -86,3 +86,11 @@ def test_the_truth_of_a_simulated_clock_satisfies_its_exchanges(setting):
 def test_a_row_of_the_clock_table():
     text = clock_bounds.row(clock_bounds.SETTINGS[0], 3, 1)
     assert text.startswith("| symmetric | 100.0% |") and text.endswith("| 0.0% |")
+
+
+@pytest.mark.parametrize("name", ["independent", "AR(1) 0.9", "stalls of 20"])
+def test_the_whole_verdict_and_the_decision_alone_agree(name):
+    rng = np.random.default_rng(5)
+    for rate in (0.002, 0.01, 0.05):
+        values = GENERATORS[name](rng, 5000, rate)
+        assert error_rates.by_judge(values) is error_rates.by_decision(values)
