@@ -4,8 +4,10 @@ aborted."""
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.conclude import RunOutcome
+    from harness.folder import RunFolder
+    from harness.progress import Display
 
 
 class RigArgument(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -32,7 +36,8 @@ class RigArgument(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         from harness.config import list_rigs
 
         names = [path.stem for path in list_rigs() if path.stem.startswith(incomplete)]
-        return [*(CompletionItem(name) for name in names), CompletionItem(incomplete, type="file")]
+        # Not both: where files are offered, bash forgets the names.
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
 RIG = RigArgument()
@@ -92,22 +97,29 @@ def run(
 ) -> int:
     """Run RIG (a name in rig_configs/ or a path), judge it and write its report."""
     from harness.config import find_rig, load_rig
-    from harness.progress import shown
+    from harness.progress import Display
     from harness.report import append_step_summary
     from harness.runner import RunOptions, run_rig
 
     loaded = load_rig(find_rig(rig), overrides)
+    displays: list[Display] = []
+
+    def display(folder: RunFolder) -> Display | None:
+        if quiet or as_json:
+            return None
+        displays.append(Display(folder.path))
+        return displays[-1]
+
     options = RunOptions(
         out=out,
         samples=samples,
         scenarios=scenarios or None,
         operator=operator,
         armed=arm,
-        ask=(lambda _question: True) if confirm_area_clear else _asker(operator),
+        confirm=(lambda _question: True) if confirm_area_clear else _asker({operator}, ()),
+        ask=_asker({operator, "yes", "y", "done"}, displays),
     )
-    outcome = run_rig(
-        loaded, options, on_folder=lambda folder: None if quiet or as_json else shown(folder.path)
-    )
+    outcome = run_rig(loaded, options, on_folder=display)
     summary = outcome.folder / "summary.md"
     if summary.is_file():
         append_step_summary(summary.read_text(encoding="utf-8"))
@@ -130,16 +142,21 @@ def _finish(outcome: RunOutcome, *, quiet: bool = False, as_json: bool = False) 
     return 4 if outcome.results is None or outcome.results.aborted else outcome.verdict.exit_status
 
 
-def _asker(operator: str) -> Callable[[str], bool] | None:
-    """Puts a question to the operator, who types a name or `yes`; None where nobody can answer."""
+def _asker(agreed: set[str], displays: Sequence[Display]) -> Callable[[str], bool] | None:
+    """Puts a question to the operator, true for one of those answers; None where nobody can answer."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
+    wanted = {word.strip().lower() for word in agreed} - {""}
 
     def ask(question: str) -> bool:
-        answer = click.prompt(question, err=True, default="", show_default=False)
-        return bool(answer) and answer.strip().lower() in {operator.strip().lower(), "yes", "y", "done"} - {
-            ""
-        }
+        with ExitStack() as stack:
+            for display in displays:
+                stack.enter_context(display.paused())
+            click.echo(f"{question}: ", err=True, nl=False)
+            # Not input(): its lock, held by a thread that waits for an answer, would break the exit after
+            # Ctrl-C.
+            answer = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
+        return answer.strip().lower() in wanted
 
     return ask
 
@@ -176,7 +193,7 @@ def list_command() -> int:
 
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for heading in ("rig", "kind", "description", "file"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading in ("rig", "kind"), overflow="fold")
     status = 0
     for path in list_rigs():
         try:
@@ -187,7 +204,10 @@ def list_command() -> int:
         except HarnessError as error:
             table.add_row(path.stem, "broken", str(error.message).splitlines()[0], shown_path(path))
             status = error.exit_status
-    _console().print(table)
+    console = _console()
+    if not console.is_terminal:
+        console.width = max(console.width, 200)  # for another program: a row is a line
+    console.print(table)
     return status
 
 
@@ -244,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         error.show()
         status = 2
     except (click.Abort, Interrupted, KeyboardInterrupt):
-        click.echo("interrupted before anything was started", err=True)
+        click.echo("interrupted", err=True)
         status = 4
     except HarnessError as error:
         click.echo(f"harness: {error}", err=True)

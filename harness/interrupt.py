@@ -58,6 +58,12 @@ class Interrupts:
         finally:
             self._shields -= 1
 
+    def raise_pending(self) -> None:
+        """Raise now what came while shielded."""
+        if self.last is not None and not self._shields:
+            self._shields += 1
+            raise Interrupted(self.last)
+
     def shield(self) -> None:
         """Nothing is raised any more."""
         self._shields += 1

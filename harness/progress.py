@@ -33,22 +33,30 @@ WINDOW_ROWS = 20_000
 """Running figures are of this many newest stimuli: enough for a p99, little enough to cost nothing."""
 TERMINAL_PERIOD_S = 0.5
 PLAIN_PERIOD_S = 5.0
+PAUSE_TIMEOUT_S = 3.0
 _NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE
 
 
-@contextlib.contextmanager
-def shown(folder: Path) -> Iterator[None]:
-    """Show the progress of that run on standard error while the ``with`` block lasts."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "harness.progress", str(folder)],
-        stdin=subprocess.PIPE,
-        # A session of its own: Ctrl-C is for the harness, which then shows what it does about it.
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        assert child.stdin is not None
+class Display:
+    """Shows the progress of a run on standard error while the ``with`` block lasts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Display:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "harness.progress", str(self._folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A session of its own: Ctrl-C is for the harness, which then shows what it does about it.
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        child, self._child = self._child, None
+        assert child is not None and child.stdin is not None and child.stdout is not None
         with contextlib.suppress(OSError):
             child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -56,6 +64,25 @@ def shown(folder: Path) -> Iterator[None]:
         if child.poll() is None:
             child.kill()
             child.wait()
+        child.stdout.close()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is drawn inside the ``with`` block, so that a question stays where it was written."""
+        self._tell(b"p")
+        try:
+            yield
+        finally:
+            self._tell(b"r")
+
+    def _tell(self, order: bytes) -> None:
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None:
+            return
+        with contextlib.suppress(OSError):
+            os.write(child.stdin.fileno(), order)
+            if select.select([child.stdout], [], [], PAUSE_TIMEOUT_S)[0]:
+                os.read(child.stdout.fileno(), 1)
 
 
 @dataclass
@@ -186,9 +213,31 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _closed(timeout_s: float) -> bool:
-    ready, _, _ = select.select([sys.stdin], [], [], timeout_s)
-    return bool(ready) and not os.read(sys.stdin.fileno(), 4096)
+class _RunEndedError(Exception):
+    """The run has ended."""
+
+
+def _next_order(timeout_s: float | None) -> bytes:
+    """What the harness says in that time: ``p`` (pause), ``r`` (go on), nothing. Raises _RunEndedError."""
+    if not select.select([sys.stdin], [], [], timeout_s)[0]:
+        return b""
+    order = os.read(sys.stdin.fileno(), 1)
+    if not order:
+        raise _RunEndedError
+    return order
+
+
+def _acknowledge() -> None:
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), b".")
+
+
+def _rest() -> None:
+    """Until the harness says that it may be drawn again."""
+    _acknowledge()
+    while _next_order(None) != b"r":
+        pass
+    _acknowledge()
 
 
 def _figures(watch: Watch) -> Figures | None:
@@ -201,9 +250,16 @@ def _figures(watch: Watch) -> Figures | None:
 
 
 def _draw(watch: Watch, console: Console) -> None:
-    with Live(console=console, transient=True, auto_refresh=False) as live:
+    with (
+        Live(console=console, transient=True, auto_refresh=False) as live,
+        contextlib.suppress(_RunEndedError),
+    ):
         period = TERMINAL_PERIOD_S
-        while not _closed(period):
+        while True:
+            if _next_order(period) == b"p":
+                live.stop()
+                _rest()
+                live.start()
             begun = time.monotonic()
             figures = _figures(watch)
             while watch.notes:
@@ -216,9 +272,13 @@ def _draw(watch: Watch, console: Console) -> None:
 
 
 def _log(watch: Watch, console: Console) -> None:
-    last, next_line, phase = "", 0.0, ""
-    while True:
-        ended = _closed(TERMINAL_PERIOD_S)
+    last, next_line, phase, ended = "", 0.0, "", False
+    while not ended:
+        try:
+            if _next_order(TERMINAL_PERIOD_S) == b"p":
+                _rest()
+        except _RunEndedError:
+            ended = True
         figures = _figures(watch)
         while watch.notes:
             console.print(watch.notes.pop(0), highlight=False, markup=False, soft_wrap=True)
@@ -227,8 +287,6 @@ def _log(watch: Watch, console: Console) -> None:
             if text != last:
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
             last, phase, next_line = text, watch.phase, time.monotonic() + PLAIN_PERIOD_S
-        if ended:
-            return
 
 
 if __name__ == "__main__":

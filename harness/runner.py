@@ -43,8 +43,11 @@ RESERVE_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the caller of a run decides. ``ask`` puts a question to the operator, None where nobody can
-    answer."""
+    """What the caller of a run decides.
+
+    ``ask`` puts a question of a step to the operator, ``confirm`` the one whether a real rig may move; None
+    where nobody can answer.
+    """
 
     out: Path = Path("reports")
     samples: int | None = None
@@ -52,6 +55,7 @@ class RunOptions:
     operator: str = ""
     progress: bool = False
     armed: bool = False
+    confirm: Ask | None = None
     ask: Ask | None = None
     report: bool = True
     command_line: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
@@ -87,7 +91,7 @@ def run_rig(
     """
     clock = clock or HostClock()
     loaded = _select(loaded, options)
-    require_arming(loaded.rig, armed=options.armed, operator=options.operator, ask=options.ask)
+    require_arming(loaded.rig, armed=options.armed, operator=options.operator, ask=options.confirm)
     started = datetime.now(timezone.utc)
     token = secrets.token_hex(2)
     interrupts = Interrupts()
@@ -95,9 +99,11 @@ def run_rig(
         stack.enter_context(interrupts.handled())
         lock = RigLock.acquire(loaded.rig.rig.name, f"{started:%Y-%m-%dT%H-%M-%SZ}-{token}")
         stack.callback(lock.release)
-        folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token, clock)
+        with interrupts.shielded():
+            folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token, clock)
         bench = Bench(loaded, folder, clock, (lock.fileno(),))
         try:
+            interrupts.raise_pending()
             _save_start(bench, options, started)
             watcher = on_folder(folder)
             if watcher is not None:

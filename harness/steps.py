@@ -117,10 +117,15 @@ def _call(bench: Bench, where: str, step: CallStep) -> None:
 
 
 def _ask(bench: Bench, where: str, step: AskStep, ask: Ask | None) -> None:
+    """On a thread of its own: house is kept, and Ctrl-C works, while the operator takes minutes."""
     if ask is None:
         raise OperationError(f"{where}: an operator has to answer: {step.ask}", hint="run from a terminal")
-    if bench.guardian is not None:
-        # An operator may take minutes; the next round of housekeeping beats again.
-        bench.guardian.stop_beating()
-    if not ask(step.ask):
+    answers: list[bool] = []
+    asking = threading.Thread(target=lambda: answers.append(ask(step.ask)), daemon=True, name="harness-ask")
+    asking.start()
+    deadline = bench.clock.monotonic_ns() + int(step.timeout_s * NANO)
+    bench.wait(lambda: not asking.is_alive() or bench.clock.monotonic_ns() > deadline)
+    if asking.is_alive():
+        raise DeadlineError(f"{where}: nobody answered within {step.timeout_s:g} s: {step.ask}")
+    if answers != [True]:
         raise OperationError(f"{where}: the operator did not confirm: {step.ask}")

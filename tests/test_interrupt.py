@@ -45,6 +45,19 @@ def test_nothing_is_raised_behind_a_shield():
     assert interrupts.count == 3
 
 
+def test_what_came_behind_a_shield_can_be_raised_afterwards_once():
+    interrupts = Interrupts()
+    with interrupts.handled():
+        interrupts.raise_pending()
+        with interrupts.shielded():
+            signal.raise_signal(signal.SIGTERM)
+            interrupts.raise_pending()
+        with pytest.raises(Interrupted, match="SIGTERM"):
+            interrupts.raise_pending()
+        interrupts.raise_pending()
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_the_handlers_that_were_there_are_put_back():
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with pytest.raises(Interrupted), Interrupts().handled():

@@ -55,6 +55,7 @@ class CommandRoundTripDriver:
         table = bench.stimuli
         self._append = table.append
         self._amend = table.amender("sent_ns", "handed_ns")
+        self._amend_flags = table.amender("sent_ns", "handed_ns", "flags")
         self._cycle = 0
 
     def probe(self) -> int:
@@ -178,7 +179,11 @@ class CommandRoundTripDriver:
         # unrecorded.
         self._append(key, intended_ns, now, NO_STAMP, flags, self._index, variant)
         self.tracker.sent(key, now)
-        before, after = self._stimulus.send(key, self._prepared[variant])
+        try:
+            before, after = self._stimulus.send(key, self._prepared[variant])
+        except Exception:
+            self._amend_flags(NO_STAMP, NO_STAMP, flags | StimulusFlag.UNSENT)
+            raise
         self._amend(before, after)
 
     def _skip(self, intended_ns: int, flags: int) -> None:

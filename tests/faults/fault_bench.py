@@ -220,16 +220,17 @@ def run_here(
 class _Reader(threading.Thread):
     """Takes what a process writes, as it comes: a file would be under the limits that the tests set."""
 
-    def __init__(self, pipe: IO[bytes] | None) -> None:
+    def __init__(self, pipe: IO[bytes] | None, deaf: bool = False) -> None:
         super().__init__(daemon=True)
         assert pipe is not None
         self._pipe = pipe
+        self._deaf = deaf
         self._taken = b""
         self.start()
 
     def run(self) -> None:
         with self._pipe:
-            while data := os.read(self._pipe.fileno(), 1 << 16):
+            while not self._deaf and (data := os.read(self._pipe.fileno(), 1 << 16)):
                 self._taken += data
 
     @property
@@ -247,6 +248,7 @@ class Cli:
         env: dict[str, str] | None = None,
         prefix: tuple[str, ...] = (),
         program: tuple[str, ...] = ("-m", "harness"),
+        stdout_closed: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.home = folder
@@ -260,7 +262,7 @@ class Cli:
             cwd=folder,
             env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT), **(env or {})},
         )
-        self._out, self._err = _Reader(self.popen.stdout), _Reader(self.popen.stderr)
+        self._out, self._err = _Reader(self.popen.stdout, stdout_closed), _Reader(self.popen.stderr)
 
     @property
     def stdout(self) -> str:

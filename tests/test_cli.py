@@ -1,0 +1,481 @@
+"""The command line: exit statuses, what goes to which stream, options, and what a terminal shows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent / "faults"))
+
+from fault_bench import RIG, ROOT, Cli, Evidence, call, people, rig_file, until
+
+from harness import cli
+from harness.model import Verdict
+
+
+@pytest.fixture(autouse=True, scope="module")
+def locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
+        patch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        yield
+
+
+def status_of(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(list(arguments))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+# --- one run that several tests look at ---------------------------------------------------------------------
+
+
+class Run:
+    """``harness run`` in this process, with what it printed."""
+
+    def __init__(self, folder: Path, capsys: Any, changes: dict[str, Any], *arguments: str) -> None:
+        file = rig_file(folder, changes)
+        with capsys.disabled():
+            pass
+        capsys.readouterr()
+        self.status = status_of("run", str(file), "--out", str(folder / "out"), *arguments)
+        told = capsys.readouterr()
+        self.out, self.err = told.out, told.err
+        (found,) = (folder / "out").glob("*/*/run.json")
+        self.evidence = Evidence(found.parent)
+
+
+SHORT = {"scenarios.command.schedule.samples": 60}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "verdicts"),
+    [
+        (SHORT, {Verdict.PASS, Verdict.INCONCLUSIVE}),
+        ({**SHORT, "devices.robot.delay_ms": 1500.0}, {Verdict.FAIL}),
+        ({"scenarios.command.schedule.samples": 1}, {Verdict.INCONCLUSIVE}),
+        ({**SHORT, "devices.robot.die_after": 20}, {Verdict.ERROR}),
+    ],
+    ids=["pass", "fail", "inconclusive", "error"],
+)
+def test_the_exit_status_is_that_of_the_verdict(tmp_path, capsys, changes, verdicts):
+    changes = {**changes, "scenarios.command.schedule.warmup_s": 0, "scenarios.command.timeout_ms": 4000.0}
+    run = Run(tmp_path, capsys, changes, "--quiet")
+    verdict = run.evidence.results.verdict
+    assert verdict in verdicts
+    assert run.status == {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3, "ERROR": 4}[verdict.value]
+    # One line, for people; the reason of an error beside it.
+    (line,) = run.out.splitlines()
+    assert re.fullmatch(rf"{verdict.value} loop .*/out/loop/\S+", line)
+    assert bool(run.err) == (verdict is Verdict.ERROR), run.err
+    run.evidence.assert_whole()
+
+
+@pytest.mark.slow
+def test_json_prints_the_results_and_nothing_else(tmp_path, capsys):
+    run = Run(tmp_path, capsys, SHORT, "--json")
+    results = json.loads(run.out)
+    assert results == json.loads((run.evidence.folder / "results.json").read_text())
+    assert results["verdict"] in ("PASS", "INCONCLUSIVE")
+    assert run.err == ""
+    assert status_of("report", str(run.evidence.folder), "--json") == run.status
+    assert json.loads(capsys.readouterr().out)["requirements"] == results["requirements"]
+
+
+@pytest.mark.slow
+def test_json_of_an_aborted_run_is_json_and_the_reason_goes_elsewhere(tmp_path, capsys):
+    run = Run(tmp_path, capsys, {**SHORT, "devices.robot.die_after": 20}, "--json")
+    assert run.status == 4
+    assert json.loads(run.out)["aborted"] is True
+    assert "robot" in run.err
+
+
+@pytest.mark.slow
+def test_json_where_nothing_could_be_started_prints_no_half_of_it(tmp_path, capsys):
+    file = rig_file(tmp_path, {"rig.simulated": False})
+    assert status_of("run", str(file), "--json", "--out", str(tmp_path / "out")) == 4
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--arm" in told.err
+
+
+@pytest.mark.slow
+def test_set_samples_scenario_and_operator_are_obeyed_and_recorded(tmp_path, capsys):
+    changes = {
+        "scenarios.other": RIG["scenarios"]["command"],
+        "requirements": [*RIG["requirements"], {"id": "O", "scenario": "other", "limit": 1000}],
+    }
+    run = Run(
+        tmp_path,
+        capsys,
+        changes,
+        *("--samples", "70", "--scenario", "command", "--operator", "Ada Example", "--quiet"),
+        *("--set", "scenarios.command.timeout_ms=1500", "--set", "requirements[R].limit=900"),
+    )
+    results, record = run.evidence.results, run.evidence.run
+    assert list(results.scenarios) == ["command"]
+    assert [each.id for each in results.requirements] == ["R"]
+    assert results.scenarios["command"].scheduled == 70
+    assert results.scenarios["command"].timeout_ms == 1500
+    assert results.requirements[0].limit == 900
+    assert record["operator"] == "Ada Example"
+    assert "scenarios.command.timeout_ms=1500" in record["rig"]["overrides"]
+    assert "scenarios.command.schedule.samples=70" in record["rig"]["overrides"]
+    assert (run.evidence.stimuli["flags"] == 0).sum() <= 70
+
+
+@pytest.mark.slow
+def test_the_summary_is_appended_for_the_build_server(tmp_path, capsys, monkeypatch):
+    summary = tmp_path / "step.md"
+    summary.write_text("what was there\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    run = Run(tmp_path, capsys, SHORT, "--quiet")
+    text = summary.read_text()
+    assert text.startswith("what was there\n")
+    own = (run.evidence.folder / "summary.md").read_text()
+    assert own.strip() in text
+    assert run.evidence.results.verdict.value in own
+    cases = ElementTree.parse(run.evidence.folder / "junit.xml").getroot().iter("testcase")
+    (case,) = cases
+    assert "R" in case.attrib["name"]
+    kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
+    assert kinds == (set() if run.evidence.results.verdict is Verdict.PASS else {"error"})
+
+
+@pytest.mark.slow
+def test_a_run_whose_output_goes_into_a_file_writes_lines(tmp_path):
+    run = call(tmp_path, "run", str(rig_file(tmp_path)), "--out", str(tmp_path / "out"))
+    status = run.finish()
+    assert status == run.evidence.results.verdict.exit_status
+    assert "\x1b" not in run.stdout + run.stderr
+    progress = run.stderr.splitlines()
+    assert any(line.startswith("measuring command: ") and "p99" in line for line in progress), progress
+    assert all("\r" not in line for line in progress)
+    # The outcome is on standard output: verdict, figures, reasons, report.
+    for part in ("loop", "SIMULATED item", "R  p50 latency", "report.pdf", "lateness p99"):
+        assert part in run.stdout, run.stdout
+
+
+# --- in a terminal ----------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """``harness ...`` in a pseudo-terminal of its own, and the screen it leaves."""
+
+    def __init__(self, folder: Path, *arguments: str, columns: int = 100) -> None:
+        self.out = folder / "out"
+        self.raw = ""
+        environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+        for name in ("COLUMNS", "LINES", "NO_COLOR"):
+            environment.pop(name, None)
+        pid, self._fd = pty.fork()
+        if pid == 0:  # pragma: no cover
+            os.chdir(folder)
+            command = f'stty cols {columns} rows 30 2>/dev/null; exec {sys.executable} -m harness "$@"'
+            os.execvpe("sh", ["sh", "-c", command, "sh", *arguments], environment)
+        self.pid = pid
+
+    def until(self, holds: Callable[[], Any], what: str, patience_s: float = 60.0) -> None:
+        deadline = time.monotonic() + patience_s
+        while not holds():
+            assert time.monotonic() < deadline, f"not within {patience_s:g} s: {what}; screen:\n{self.raw}"
+            self.read(0.05)
+
+    def read(self, patience_s: float) -> bool:
+        """False at the end."""
+        if not select.select([self._fd], [], [], patience_s)[0]:
+            return True
+        try:
+            data = os.read(self._fd, 1 << 16)
+        except OSError:  # EIO: the other end is closed
+            return False
+        self.raw += data.decode(errors="replace")
+        return bool(data)
+
+    def type(self, text: str) -> None:
+        os.write(self._fd, text.encode())
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever still runs loses its terminal, and ends."""
+        if self.pid:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            os.waitpid(self.pid, 0)
+
+    def hang_up(self) -> int:
+        """Close the terminal; the exit status."""
+        os.close(self._fd)
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def finish(self) -> int:
+        deadline = time.monotonic() + 60
+        while self.read(0.1):
+            assert time.monotonic() < deadline, self.raw
+        return self.hang_up()
+
+    @property
+    def evidence(self) -> Evidence:
+        (found,) = self.out.glob("*/*/run.json")
+        return Evidence(found.parent)
+
+    def screen(self) -> list[str]:
+        """What a terminal shows of it: enough of its language for what is used."""
+        rows, y, x = [""], 0, 0
+        for token in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[^\x1b]", self.raw):
+            if token == "\n":
+                y += 1
+                if y == len(rows):
+                    rows.append("")
+            elif token == "\r":
+                x = 0
+            elif token[0] != "\x1b":
+                rows[y] = rows[y][:x].ljust(x) + token + rows[y][x + 1 :]
+                x += 1
+            elif token.endswith("A"):
+                y = max(0, y - int(token[2:-1] or 1))
+            elif token in ("\x1b[2K", "\x1b[K"):
+                rows[y] = "" if token == "\x1b[2K" else rows[y][:x]
+            else:
+                assert token.endswith("m") or token in ("\x1b[?25l", "\x1b[?25h"), repr(token)
+        return [row.rstrip() for row in rows]
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Terminal]]:
+    """``terminal(changes)``: a run in a terminal."""
+    with contextlib.ExitStack() as stack:
+
+        def start(changes: dict[str, Any]) -> Terminal:
+            file = rig_file(tmp_path, changes)
+            return stack.enter_context(Terminal(tmp_path, "run", str(file), "--out", str(tmp_path / "out")))
+
+        yield start
+
+
+FOREVER = {"scenarios.command.schedule.samples": 1_000_000}
+
+
+def assert_clean(terminal: Terminal) -> None:
+    """No bar is left, the cursor is back, colours are reset, and the outcome stands whole."""
+    screen = terminal.screen()
+    text = "\n".join(screen)
+    assert "█" not in text and "░" not in text, text
+    hidden, shown = terminal.raw.rfind("\x1b[?25l"), terminal.raw.rfind("\x1b[?25h")
+    assert shown > hidden or hidden == -1
+    assert re.findall(r"\x1b\[[0-9;]*m", terminal.raw)[-1] == "\x1b[0m"
+    (top,) = [number for number, row in enumerate(screen) if row.startswith("╭")]
+    width = len(screen[top])
+    assert screen[top + 1].startswith("│") and len(screen[top + 1]) == width, text
+    assert screen[top + 2].startswith("╰") and len(screen[top + 2]) == width
+    assert screen[-1] == ""
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_progress_and_is_left_clean(terminal):
+    shown = terminal({"scenarios.command.schedule.samples": 1000})
+    status = shown.finish()
+    assert status == shown.evidence.results.verdict.exit_status
+    assert re.search(r"[█░]", shown.raw)
+    assert re.search(r"lost \d+ +skipped \d+", shown.raw)
+    assert_clean(shown)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_the_run_and_leaves_it_clean(terminal):
+    shown = terminal(FOREVER)
+    shown.until(lambda: re.search(r"p99 \d", shown.raw), "figures of the measuring")
+    shown.type("\x03")
+    assert shown.finish() == 4
+    assert_clean(shown)
+    assert "ended by SIGINT" in "\n".join(shown.screen())
+    shown.evidence.assert_whole()
+    shown.evidence.assert_aborted("interrupt")
+    shown.evidence.assert_nothing_runs()
+
+
+@pytest.mark.slow
+def test_a_terminal_that_is_closed_ends_the_run(terminal):
+    shown = terminal(FOREVER)
+    shown.until(lambda: re.search(r"p99 \d", shown.raw), "figures of the measuring")
+    evidence = shown.evidence
+    status = shown.hang_up()
+    evidence.assert_whole()
+    assert evidence.assert_aborted("interrupt") == "ended by SIGHUP"
+    evidence.assert_nothing_runs()
+    # Nobody was left to tell the outcome to; that alone must not look like a success.
+    assert status != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("answer", "status"), [("yes", 0), ("no", 4)])
+def test_a_question_stands_alone_and_its_answer_decides(terminal, answer, status):
+    changes = {**SHORT, "setup": [{"sleep_s": 0.7}, {"ask": "Is the payload mounted"}]}
+    shown = terminal(changes)
+    shown.until(lambda: "Is the payload mounted: " in shown.raw, "the question")
+    asked = len(shown.raw)
+    time.sleep(1.2)  # two periods in which progress would have been drawn over it
+    shown.read(0.0)
+    assert shown.raw[asked:] == ""
+    assert [row for row in shown.screen() if row] == ["Is the payload mounted:"]
+    shown.type(answer + "\n")
+    ended = shown.finish()
+    assert_clean(shown)
+    if status:
+        assert ended == 4
+        assert "setup[1]: the operator did not confirm" in shown.evidence.assert_aborted("device")
+    else:
+        assert ended == shown.evidence.results.verdict.exit_status
+        assert not shown.evidence.results.aborted
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_a_question_ends_the_run(terminal):
+    changes = {**SHORT, "setup": [{"ask": "Is the payload mounted"}]}
+    shown = terminal(changes)
+    shown.until(lambda: "Is the payload mounted: " in shown.raw, "the question")
+    shown.type("\x03")
+    assert shown.finish() == 4
+    assert "Fatal" not in shown.raw and "Traceback" not in shown.raw
+    shown.evidence.assert_aborted("interrupt")
+    shown.evidence.assert_whole()
+
+
+# --- the other commands -------------------------------------------------------------------------------------
+
+
+def test_check_shows_what_would_be_done_and_does_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    changes = {
+        "processes.base": {"command": ["python", "-c", "open('ran', 'w')"]},
+        "setup": [{"send": "robot.command", "values": {"value": 0.2}}],
+    }
+    assert status_of("check", str(rig_file(tmp_path, changes))) == 0
+    out = capsys.readouterr().out
+    for part in ("starts    base: python -c", "opens     robot: loopback", "stops     robot: 2 x command",
+                 "send robot.command", "200 stimuli on robot.command at 500 Hz", "requires  R: p50",
+                 "nothing was started"):  # fmt: skip
+        assert part in out, out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rig.yaml"]
+
+
+def test_check_names_a_program_that_is_missing(tmp_path, capsys):
+    changes = {"processes.base": {"command": ["no-such-program"]}}
+    assert status_of("check", str(rig_file(tmp_path, changes))) == 4
+    out = capsys.readouterr().out
+    assert "no program 'no-such-program'" in out and "not ready" in out
+
+
+def test_list_is_a_line_per_rig_for_another_program_too(tmp_path, capsys, monkeypatch):
+    configs = tmp_path / "rig_configs"
+    rig_file(configs, {"rig.description": "word " * 20}).rename(configs / "a_very_long_name_of_a_rig.yaml")
+    (configs / "broken.yaml").write_text("rig: [\n")
+    rig_file(configs, {"rig.simulated": False}).rename(configs / "real.yaml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert status_of("list") == 2
+    rows = {row.split()[0]: row for row in capsys.readouterr().out.splitlines()[1:]}
+    assert "simulated" in rows["a_very_long_name_of_a_rig"]
+    assert "rig_configs/a_very_long_name_of_a_rig.yaml" in rows["a_very_long_name_of_a_rig"]
+    assert "broken" in rows["broken"].split()[1]
+    assert "REAL" in rows["real"]
+
+
+def test_the_schema_is_a_json_schema_that_rig_files_satisfy(capsys):
+    assert status_of("schema") == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for file in (ROOT / "rig_configs").glob("*.yaml"):
+        jsonschema.validate(yaml.safe_load(file.read_text()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"rig": {"name": "x"}}, schema)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_command(capsys, shell):
+    assert status_of("completion", shell) == 0
+    out = capsys.readouterr().out
+    assert "_HARNESS_COMPLETE" in out and "harness" in out
+    if shutil.which(shell):
+        checked = subprocess.run([shell, "-n"], input=out, text=True, capture_output=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.slow
+def test_the_bash_completion_completes_commands_and_rigs(tmp_path):
+    scripts = Path(sys.executable).parent
+    assert (scripts / "harness").exists()
+    (tmp_path / "rig_configs").mkdir()
+    for name in ("lift", "lidar", "crane"):
+        rig_file(tmp_path).rename(tmp_path / "rig_configs" / f"{name}.yaml")
+    program = """
+eval "$(harness completion bash)" || exit 9
+complete -p harness >/dev/null || exit 8
+compopt() { :; }  # is for a shell that completes
+try() {
+    COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=()
+    _harness_completion harness
+    echo "${COMPREPLY[@]}"
+}
+try harness re
+try harness run li
+"""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    commands, rigs = done.stdout.splitlines()
+    assert {"report", "recover"} <= set(commands.split())
+    assert {"lift", "lidar"} <= set(rigs.split()) and "crane" not in rigs
+
+
+@pytest.mark.slow
+def test_python_m_harness_is_the_command(tmp_path):
+    asked = call(tmp_path, "--version")
+    assert asked.finish() == 0
+    assert asked.stdout.startswith("harness, version ")
+    helped = call(tmp_path, "--help")
+    assert helped.finish() == 0
+    for command in ("run", "check", "list", "report", "recover", "schema", "completion"):
+        assert re.search(rf"^  {command} ", helped.stdout, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_is_no_error_of_the_run(tmp_path):
+    """``harness run ... | head -1``: the outcome cannot be told, the evidence is whole all the same."""
+    file = rig_file(tmp_path, SHORT)
+    run = Cli(tmp_path, "run", str(file), "--out", str(tmp_path / "out"), "--json", stdout_closed=True)
+    run.finish()
+    until(lambda: not people(run.run_dir.name), "gone")
+    assert "Traceback" not in run.stderr, run.stderr
+    run.evidence.assert_whole()
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN  # of this process; the tool sets nothing global
