@@ -252,6 +252,24 @@ def completion(shell: str) -> int:
     return 0
 
 
+@cli.command()
+@click.option("--measure", is_flag=True, help="Time wake-ups and loopback round trips: about a minute.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1, 600),
+    default=60.0,
+    show_default=True,
+    help="How long --measure may take.",
+)
+@click.option("--rig", type=RIG, metavar="RIG", help="Judge the host by what RIG asks of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
+def doctor(measure: bool, seconds: float, rig: str | None, as_json: bool) -> int:
+    """Look for what makes this host late, and say how to mend it. Nothing is changed."""
+    from harness.doctor.command import run_doctor
+
+    return run_doctor(_console(), measure=measure, seconds=seconds, rig=rig, as_json=as_json)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of ``harness`` and ``python -m harness``; exits with the documented status."""
     from harness.interrupt import Interrupted

@@ -34,7 +34,7 @@ def show(console: Console, checks: Sequence[Check]) -> None:
         console.print(Text("to mend", style="bold"))
         for remedy in dict.fromkeys(check.remedy for check in mended):
             names = ", ".join(f"{c.name} ({c.severity.value})" for c in mended if c.remedy == remedy)
-            console.print(f"  [dim]# {escape(names)}[/dim]", highlight=False)
+            console.print(f"  [dim]# {escape(names)}[/dim]", highlight=False, soft_wrap=True)
             for line in remedy.splitlines():
                 console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
         console.print()

@@ -94,18 +94,20 @@ def leftovers(roots: Roots, need: Need) -> Check:
     table = read(roots.proc / "locks")
     if table is None:
         return Check(name, Health.INFO, f"{len(files)} Fast DDS locks, owners not available", why)
-    held = set(re.findall(r"\s[0-9a-f]+:[0-9a-f]+:(\d+)\s", table))
-    dead = [path.name for path in files if (inode := _inode(path)) is not None and str(inode) not in held]
+    held = set(re.findall(r"\s([0-9a-f]+:[0-9a-f]+:\d+)\s", table))
+    dead = [path.name for path in files if (place := _place(path)) is not None and place not in held]
     if not dead:
         return Check(name, Health.OK, f"none; {len(files)} Fast DDS locks in use", why)
     return Check(name, Health.WARNING, f"{len(dead)} dead of {len(files)} Fast DDS locks", why, CLEAN)
 
 
-def _inode(path: Path) -> int | None:
+def _place(path: Path) -> str | None:
+    """The file as /proc/locks names it: device and inode."""
     try:
-        return path.stat().st_ino
+        found = path.stat()
     except OSError:
-        return None
+        return None  # its owner took it away meanwhile
+    return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
 
 
 CHECKS = (disk, shared_memory, leftovers)
