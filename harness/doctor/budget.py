@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from harness.doctor import measure, round_trip
 from harness.doctor.measure import Timing
 from harness.doctor.need import Need
 from harness.doctor.result import Check, Health
+from harness.doctor.round_trip import RATE_HZ
 
 LATENESS_SHARE, FLOOR_SHARE = 0.1, 0.2
+FASTEST_HZ = 1000.0
 ASSUMED_MS = 10.0
 """The limit to judge by when no rig says another."""
 SLOW_READING_MS = 1e-3
@@ -23,20 +26,27 @@ _BUSY = "harness doctor  # mend its warnings first: governor, priority, load, id
 
 
 def timings(
-    seconds: float, *, ros: bool, realtime: bool = True, say: Callable[[str], object] = lambda text: None
+    seconds: float,
+    *,
+    ros: bool,
+    realtime: bool = True,
+    rate_hz: float | None = None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> list[Timing]:
     """Take every timing, sharing ``seconds`` evenly; start-up and discovery come on top, at most a minute.
 
-    ``say`` is told what comes next. In order: clock reading, wake-ups at ordinary and at real-time priority,
-    round trip over loopback, and over ROS 2 where ``ros``.
+    ``rate_hz``: of the round trips, that of the run; 200 where it is not known. ``say`` is told what comes
+    next. In order: clock reading, wake-ups at ordinary and at real-time priority, round trip over loopback,
+    and over ROS 2 where ``ros``.
     """
+    how: dict[str, Any] = {"realtime": realtime, "rate_hz": min(rate_hz or RATE_HZ, FASTEST_HZ)}
     parts: list[tuple[str, Callable[[float], Timing]]] = [
         ("wake-ups at ordinary priority", lambda share: measure.wake_ups(share, realtime=False)),
         ("wake-ups at real-time priority", lambda share: measure.wake_ups(share, realtime=True)),
-        ("round trips over loopback", lambda share: round_trip.loopback(share, realtime=realtime)),
+        ("round trips over loopback", lambda share: round_trip.loopback(share, **how)),
     ]
     if ros:
-        parts.append(("round trips over ROS 2", lambda share: round_trip.ros2(share, realtime=realtime)))
+        parts.append(("round trips over ROS 2", lambda share: round_trip.ros2(share, **how)))
     found = [measure.clock_reading()]
     for what, take in parts:
         say(f"timing {what}, {seconds / len(parts):.0f} s")

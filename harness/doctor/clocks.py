@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.doctor.mend import install, system
 from harness.doctor.need import Need
 from harness.doctor.result import Check, Health, unknown
 from harness.doctor.roots import Roots, entries, read
@@ -26,7 +27,7 @@ _SETTERS = ("chrony", "systemd-timesyncd", "ntpd", "phc2sys")
 """Those that steer the system clock; ptp4l steers that of a network card."""
 _QUERIES = {
     "chrony": ["chronyc", "-n", "tracking"],
-    "systemd-timesyncd": ["timedatectl", "show-timesync", "--property=ServerName", "--property=NTPMessage"],
+    "systemd-timesyncd": ["timedatectl", "timesync-status", "--no-pager"],
     "ntpd": ["ntpq", "-pn"],
     "ptp4l": ["pmc", "-u", "-b", "0", "GET TIME_STATUS_NP"],
 }
@@ -118,31 +119,35 @@ def time_sync(roots: Roots, need: Need, timeout_s: float = QUERY_S) -> Check:
     setters = [daemon for daemon in running if daemon in _SETTERS]
     if len(setters) > 1:
         loser = "systemd-timesyncd" if "systemd-timesyncd" in setters else setters[-1]
-        unit = {"chrony": "chronyd", "ntpd": "ntp"}.get(loser, loser)
-        return Check(
-            name,
-            Health.WARNING,
-            f"{value}; they fight over the clock",
-            why,
-            f"sudo systemctl disable --now {unit}",
-        )
+        remedy = f"sudo systemctl disable --now {_unit(roots, loser)}"
+        return Check(name, Health.WARNING, f"{value}; they fight over the clock", why, remedy)
     if kernel is None and not running:
         return unknown(name, why)
     if kernel is not None and not kernel.synchronised:
         # A simulated rig has all its clocks on this host.
         bad = Health.INFO if need.real is False else Health.WARNING
         remedy = (
-            "sudo apt-get install chrony && sudo systemctl enable --now chrony"
+            f"{install(roots, 'chrony')} && sudo systemctl enable --now {_unit(roots, 'chrony')}"
             if not setters
-            else {"chrony": "sudo chronyc makestep"}.get(setters[0], f"sudo systemctl restart {setters[0]}")
+            else f"sudo systemctl restart {_unit(roots, setters[0])}"
         )
         return Check(name, bad, value, why, remedy)
     if kernel is not None and kernel.max_error_us > MAX_ERROR_US and need.real is not False:
         remedy = (
-            "" if "chrony" in running else "sudo apt-get install chrony && sudo systemctl enable --now chrony"
+            ""
+            if "chrony" in running
+            else f"{install(roots, 'chrony')} && sudo systemctl enable --now {_unit(roots, 'chrony')}"
         )
         return Check(name, Health.INFO, value, why, remedy)
     return Check(name, Health.OK, value, why)
+
+
+def _unit(roots: Roots, daemon: str) -> str:
+    """Name of the daemon's systemd unit."""
+    debian = not {"fedora", "rhel", "arch", "suse"} & set(system(roots))
+    return {"chrony": "chrony" if debian else "chronyd", "ntpd": "ntp" if debian else "ntpd"}.get(
+        daemon, daemon
+    )
 
 
 def _state(roots: Roots, daemon: str, timeout_s: float) -> str:
@@ -151,27 +156,21 @@ def _state(roots: Roots, daemon: str, timeout_s: float) -> str:
     text = roots.tool(command, timeout_s) if command else None
     if not text:
         return ""
-    if daemon == "chrony":
+    if daemon in ("chrony", "systemd-timesyncd"):
         fields = {
             key.strip(): rest.strip() for key, _, rest in (line.partition(":") for line in text.splitlines())
         }
-        return ", ".join(
-            f"{label} {fields[key]}"
-            for label, key in (("offset", "Last offset"), ("leap", "Leap status"))
-            if key in fields
-        )
-    if daemon == "systemd-timesyncd":
-        offset = re.search(r"Offset=([^,}\s]+)", text)
-        server = re.search(r"ServerName=(\S+)", text)
-        return " ".join(
-            ([f"server {server.group(1)}"] if server else [])
-            + ([f"offset {offset.group(1)}"] if offset else [])
-        )
+        wanted = ("Last offset", "Leap status") if daemon == "chrony" else ("Server", "Offset")
+        return ", ".join(f"{key.lower()} {fields[key]}" for key in wanted if fields.get(key))
     if daemon == "ntpd":
         peer = next((line.split() for line in text.splitlines() if line.startswith("*")), None)
         return f"peer {peer[0][1:]}, offset {peer[8]} ms" if peer and len(peer) > 8 else "no peer chosen"
     offset = re.search(r"master_offset\s+(-?\d+)", text)
-    return f"master offset {offset.group(1)} ns" if offset else ""
+    present = re.search(r"gmPresent\s+(\w+)", text)
+    parts = [f"master offset {offset.group(1)} ns"] if offset else []
+    if present and present.group(1) != "true":
+        parts.append("no grandmaster")
+    return ", ".join(parts)
 
 
 CHECKS = (clock_source, clock_stability, time_sync)

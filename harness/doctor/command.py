@@ -74,6 +74,6 @@ def _measure(console: Console, roots: Roots, need: Need, seconds: float, *, quie
 
     ros = need.ros is not False and ros_is_here(roots)
     if quiet or not console.is_terminal:
-        return timings(seconds, ros=ros, realtime=need.realtime)
+        return timings(seconds, ros=ros, realtime=need.realtime, rate_hz=need.rate_hz)
     with console.status("timing") as line:
-        return timings(seconds, ros=ros, realtime=need.realtime, say=line.update)
+        return timings(seconds, ros=ros, realtime=need.realtime, rate_hz=need.rate_hz, say=line.update)

@@ -6,19 +6,13 @@ import os
 import re
 from pathlib import Path
 
+from harness.doctor.mend import kernel_parameter, realtime_kernel
 from harness.doctor.need import Need
 from harness.doctor.result import Check, Health, unknown
 from harness.doctor.roots import Roots, cpu_set, entries, read, read_int
 
 DEEP_IDLE_US = 100
 """An idle state that takes longer to leave than this shows in the p99 of a paced sender."""
-
-_GRUB = "sudo sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{} /' /etc/default/grub && sudo update-grub && sudo reboot"
-
-
-def grub(parameter: str) -> str:
-    """The command that adds a kernel parameter for good, on hosts that boot through GRUB."""
-    return _GRUB.format(parameter)
 
 
 def preemption(roots: Roots, need: Need) -> Check:
@@ -40,12 +34,13 @@ def preemption(roots: Roots, need: Need) -> Check:
     value = f"{release}, {model}".lstrip(", ")
     if model == "PREEMPT_RT":
         return Check(name, Health.OK, value, why)
+    # A dynamic kernel can be switched while it runs, since Linux 5.12.
+    switch = f"echo full | sudo tee {roots.sys}/kernel/debug/sched/preempt"
+    dynamic = "DYNAMIC" in model
     if "none" in model or "voluntary" in model:
-        # Since Linux 5.12 a dynamic kernel can be switched while it runs.
-        switch = "echo full | sudo tee /sys/kernel/debug/sched/preempt"
-        remedy = switch if "DYNAMIC" in model else grub("preempt=full")
+        remedy = switch if dynamic else kernel_parameter(roots, "preempt=full")
         return Check(name, Health.WARNING, value, why, remedy)
-    remedy = "sudo pro enable realtime-kernel  # Ubuntu\nsudo apt-get install linux-image-rt-amd64  # Debian"
+    remedy = switch if dynamic and "full" not in model else realtime_kernel(roots)
     return Check(name, Health.INFO, value, why, remedy)
 
 
@@ -57,7 +52,7 @@ def _model(roots: Roots, version: str) -> str:
     built = next((word for word in ("PREEMPT_DYNAMIC", "PREEMPT") if word in version), "")
     mode = chosen.group(1) if chosen else asked.group(1) if asked and built == "PREEMPT_DYNAMIC" else ""
     if built:
-        return f"{built} ({mode})" if mode else built
+        return f"{built} ({mode or 'mode not readable'})" if "DYNAMIC" in built else built
     return "no preemption (none or voluntary)" if "SMP" in version else ""
 
 
@@ -118,32 +113,34 @@ def isolated_cpus(roots: Roots, need: Need) -> Check:
     name = "isolated CPUs"
     why = "On a CPU kept free of other work the sender waits for nobody."
     text = read(roots.cpu / "isolated")
-    chosen = need.sender_cpu
+    chosen, isolated = need.sender_cpu, cpu_set(text or "")
+    online = read(roots.cpu / "online") or ",".join(map(str, sorted(roots.cpus)))
     if chosen is not None and chosen not in roots.cpus:
-        allowed = ", ".join(map(str, sorted(roots.cpus)))
-        value = f"host.cpu is {chosen}, this process may use {allowed}"
-        remedy = f"harness run RIG --set host.cpu={max(roots.cpus, default=0)}"
-        return Check(name, Health.ERROR, value, "A sender cannot be bound to a CPU it may not use.", remedy)
+        # The kernel keeps every program off isolated CPUs, unless it is told which ones to use.
+        there = chosen in cpu_set(online)
+        why = "The sender cannot be bound to a CPU that this process may not use."
+        remedy = (
+            f"taskset -c {online} harness run RIG"
+            if there
+            else f"host: {{cpu: {max(roots.cpus, default=0)}}}  # in the rig file"
+        )
+        value = f"host.cpu is {chosen}, which " + ("this process may not use" if there else "is not there")
+        return Check(name, Health.WARNING if there else Health.ERROR, value, why, remedy)
     if text is None:
         return unknown(name, why)
-    isolated = cpu_set(text)
     full = read(roots.cpu / "nohz_full")
     value = (text or "none") + (f", nohz_full {full}" if full and full != "(null)" else "")
-    last = max(roots.cpus, default=0)
     if chosen is not None and chosen in isolated:
         return Check(name, Health.OK, f"{value}; the sender has CPU {chosen}", why)
     if isolated:
-        best = min(isolated)
-        return Check(
-            name, Health.INFO, f"{value}; the sender does not use them", why,
-            f"harness run RIG --set host.cpu={best}",
-        )  # fmt: skip
+        remedy = f"taskset -c {online} harness run RIG --set host.cpu={min(isolated)}"
+        return Check(name, Health.INFO, f"{value}; the sender does not use them", why, remedy)
+    last = chosen if chosen is not None else max(roots.cpus, default=0)
+    remedy = kernel_parameter(roots, f"isolcpus={last} nohz_full={last} rcu_nocbs={last}")
     if chosen is not None:
-        return Check(
-            name, Health.WARNING, f"none; the sender has CPU {chosen}", why, grub(f"isolcpus={chosen}")
-        )
-    remedy = grub(f"isolcpus={last} nohz_full={last} rcu_nocbs={last}") if len(roots.cpus) >= 4 else ""
-    return Check(name, Health.INFO, value, why, remedy)
+        return Check(name, Health.WARNING, f"none; the sender has CPU {chosen}", why, remedy)
+    # With fewer CPUs there is nothing to give away.
+    return Check(name, Health.INFO, value, why, remedy if len(roots.cpus) >= 4 else "")
 
 
 CHECKS = (preemption, governor, idle_states, smt, isolated_cpus)

@@ -107,7 +107,12 @@ def cpu_quota(roots: Roots, need: Need) -> Check:
     if share == float("inf"):
         return Check(name, Health.OK, "none", why)
     value = f"{share:g} CPUs" + (f", stopped {stopped} times so far" if stopped else "")
-    remedy = "docker update --cpus 0 $(hostname)  # on the container's host"
+    unit = _group(roots, "").rpartition("/")[2]
+    remedy = (
+        f"sudo systemctl set-property --runtime {unit} CPUQuota="
+        if unit.endswith((".service", ".slice", ".scope"))
+        else "docker update --cpus 0 CONTAINER  # on the container's host"
+    )
     return Check(
         name, Health.WARNING if stopped or share < len(roots.cpus) else Health.INFO, value, why, remedy
     )

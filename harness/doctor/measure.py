@@ -85,8 +85,8 @@ def wake_ups(
     """Lateness of wake-ups from sleeps to absolute deadlines, 1 to 3 ms ahead, for ``seconds``.
 
     On a thread of its own, with all that the harness does to be on time
-    (:class:`harness.realtime.QuietHost`); ``realtime`` adds priority, locked memory and shallow idle states. Where the priority cannot be had there
-    is no timing, and ``note`` says why.
+    (:class:`harness.realtime.QuietHost`); ``realtime`` adds priority, locked memory and shallow idle states.
+    Where the priority cannot be had there is no timing, and ``note`` says why.
     """
     name = f"wake-ups, {'real-time' if realtime else 'ordinary'} priority"
     clock = clock or HostClock()

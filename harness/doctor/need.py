@@ -13,8 +13,10 @@ _IN_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 
 @dataclass(frozen=True)
 class Need:
-    """``ros``: the rig speaks ROS 2 (None: not known); ``tightest_ms``: its smallest latency limit;
-    ``domain_id`` and ``discovery``: what its ros2 device sets itself; ``network``: peers on other hosts."""
+    """``ros``: the rig speaks ROS 2; ``real``: something real moves (None: not known, of both);
+    ``sender_cpu``, ``realtime``, ``max_load_per_cpu``: its ``host`` section; ``tightest_ms``: its smallest
+    latency limit, of ``requirement``; ``domain_id``, ``discovery``: what its ros2 device sets itself;
+    ``rate_hz``: its fastest schedule."""
 
     ros: bool | None = None
     realtime: bool = True
@@ -33,7 +35,11 @@ def of_rig(loaded: LoadedRig) -> Need:
     rig = loaded.rig
     ros = [options for options in rig.devices.values() if options.adapter in ("ros2", "gazebo")]
     first = ros[0] if ros else None
-    limits = [(r.limit * _IN_MS[r.unit], r.id) for r in rig.requirements if r.unit in _IN_MS]
+    limits = [
+        (r.limit * _IN_MS[r.unit], r.id)
+        for r in rig.requirements
+        if r.unit in _IN_MS and r.quantity.startswith("latency")
+    ]
     tightest, requirement = min(limits, default=(None, ""))
     rates = [spec.schedule.rate_hz for spec in rig.scenarios.values() if hasattr(spec.schedule, "rate_hz")]
     domain = getattr(first, "domain_id", None)

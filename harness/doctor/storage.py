@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from harness.doctor.need import Need
@@ -15,6 +16,7 @@ DISK_ERROR, DISK_WARNING = 200 << 20, 2 << 30
 SHM_ERROR, SHM_WARNING = 4 << 20, 32 << 20
 """Bytes. A Fast DDS participant takes about 0.5 MB for its segment and as much for its ports."""
 _SEGMENT_LOCK = re.compile(r"^(fastrtps_[0-9a-z]{16}|fastrtps_port\d{1,5})_[es]l$")
+FRESH_S = 1.0
 CLEAN = "python -c 'from harness.adapters.ros2.shm import clean_shared_memory as c; print(c())'"
 
 
@@ -83,9 +85,7 @@ def leftovers(roots: Roots, need: Need) -> Check:
     another container are not seen there; what is proposed removes nothing that is in use.
     """
     name = "leftovers"
-    why = (
-        "Later participants stumble over files of dead ones in /dev/shm: slow starts, or a fall-back to UDP."
-    )
+    why = "Participants that start later stumble over the files of dead ones in /dev/shm."
     files = [path for path in entries(roots.shm) if _SEGMENT_LOCK.match(path.name)]
     if not roots.shm.is_dir():
         return unknown(name, why)
@@ -102,11 +102,13 @@ def leftovers(roots: Roots, need: Need) -> Check:
 
 
 def _place(path: Path) -> str | None:
-    """The file as /proc/locks names it: device and inode."""
+    """The file as /proc/locks names it: device and inode. None for one that is gone or just being made."""
     try:
         found = path.stat()
     except OSError:
         return None  # its owner took it away meanwhile
+    if time.time() - found.st_mtime < FRESH_S:
+        return None
     return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
 
 
