@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from harness import adapters
-from harness.config import LoadedRig
+from harness.config import LoadedRig, expand_variants
 from harness.errors import HarnessError
 from harness.hostcheck import host_findings
 from harness.model import Finding, Severity
@@ -27,14 +28,38 @@ def look(loaded: LoadedRig) -> list[Finding]:
         try:
             device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
             device.open()
-            found = device.preflight()
+            found = [*_values(loaded, name, device), *device.preflight()]
         except HarnessError as error:
             found = [Finding(f"device {name}", Severity.ERROR, error.message, remedy=error.hint or "")]
         finally:
             if device is not None:
                 device.close()
-        findings += [_eased(finding) if loaded.rig.processes else finding for finding in found]
+        weigh = _eased if loaded.rig.processes else _insisted
+        findings += [weigh(finding) for finding in found]
     return findings
+
+
+def _values(loaded: LoadedRig, name: str, device: Device) -> list[Finding]:
+    """What is wrong with the values that the scenarios would send; a misspelt field shows here."""
+    findings = []
+    for reference in dict.fromkeys(spec.stimulus for spec in loaded.rig.scenarios.values()):
+        owner, _, port = reference.partition(".")
+        if owner != name:
+            continue
+        try:
+            for values in expand_variants(loaded.rig.devices[name].ports[port].stimulus.values):
+                device.stimulus(port).prepare(values)
+        except HarnessError as error:
+            findings.append(
+                Finding(f"values of {reference}", Severity.ERROR, error.message, remedy=error.hint or "")
+            )
+    return findings
+
+
+def _insisted(finding: Finding) -> Finding:
+    """Nobody there, and the run starts nobody either: a run would fail."""
+    absent = finding.severity is Severity.WARNING and finding.name.startswith("nobody")
+    return replace(finding, severity=Severity.ERROR) if absent else finding
 
 
 def _eased(finding: Finding) -> Finding:
