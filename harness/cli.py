@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,16 @@ SET = click.option(
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    class Piped(Console):
+        """A reader that has left, as `head` does, is no verdict: not rich's exit status 1, which is FAIL."""
+
+        def on_broken_pipe(self) -> None:
+            """End with the status of the signal."""
+            with suppress(SystemExit):
+                super().on_broken_pipe()
+            raise SystemExit(128 + signal.SIGPIPE)
+
+    return Piped(stderr=stderr)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -284,6 +294,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (click.Abort, Interrupted, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         status = 4
+    except SystemExit as ended:
+        # Only a reader that has left, as `head` does, brings click here; its status 1 would read as FAIL.
+        status = 128 + signal.SIGPIPE if ended.code == 1 else ended.code
     except HarnessError as error:
         click.echo(f"harness: {error}", err=True)
         status = error.exit_status

@@ -267,7 +267,7 @@ def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
         abort_reason=None,
         abort_kind=None,
         rig={
-            "file": loaded.path.name,
+            "file": _as_given(loaded.path),
             "sha256": loaded.sha256,
             "text": loaded.text,
             "overrides": list(loaded.overrides),
@@ -300,6 +300,14 @@ def _save_end(bench: Bench, end: _End | None) -> None:
         devices=bench.identities,
         realtime=bench.quiet.report(),
     )
+
+
+def _as_given(path: Path) -> str:
+    """Relative to the working directory where it lies inside, else the name alone."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return path.name
 
 
 def _kind_of(failure: HarnessError) -> str:

@@ -479,3 +479,12 @@ def test_a_reader_that_goes_away_is_no_error_of_the_run(tmp_path):
     assert "Traceback" not in run.stderr, run.stderr
     run.evidence.assert_whole()
     assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN  # of this process; the tool sets nothing global
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check loopback", "schema", "list"])
+def test_a_reader_that_leaves_is_no_verdict(command):
+    script = f"{sys.executable} -m harness {command} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("0", "141"), done  # 0: all was said before the reader left
+    assert "Traceback" not in done.stderr

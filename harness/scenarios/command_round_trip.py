@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.config import check_limits, cycles, expand_variants
 from harness.config.schema import CommandRoundTrip, Paced, Trials
-from harness.errors import DeadlineError, OperationError
+from harness.errors import ConfigurationError, DeadlineError, OperationError
 from harness.live import Tracker
 from harness.model import NO_STAMP, StimulusFlag
 from harness.ports import Stimulus
@@ -50,6 +50,15 @@ class CommandRoundTripDriver:
         self._cycles = cycles(values)
         self._prepared = [self._stimulus.prepare(variant) for variant in self.variants]
         match = bench.match_of(spec.response)
+        carried = self._stimulus.key_kind.value
+        if match.kind not in ("order", carried):
+            raise ConfigurationError(
+                f"scenarios.{name}: answers on {spec.response} are matched by {match.kind}, "
+                f"but the key of {spec.stimulus} is of the kind {carried}",
+                hint=f"match by {carried}"
+                if carried != "none"
+                else "give the stimulus a key, or match by order",
+            )
         self.tracker = Tracker(keyed=match.kind != "order", latest=match.answers == "latest")
         self._timeout_ns = int(spec.timeout_ms * 1e6)
         table = bench.stimuli
