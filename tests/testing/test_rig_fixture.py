@@ -43,7 +43,8 @@ host: {realtime: false, max_load_per_cpu: 1000}
 
 
 @pytest.fixture
-def session(pytester: pytest.Pytester) -> pytest.Pytester:
+def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("HARNESS_LOCK_DIR", str(pytester.path / "locks"))
     pytester.mkdir("rig_configs")
     (pytester.path / "rig_configs" / "plugged.yaml").write_text(RIG)
     return pytester
