@@ -282,6 +282,26 @@ def test_an_error_in_the_sending_thread_stops_the_robot(tmp_path, monkeypatch):
     assert ran.scenario.unsent == 1
 
 
+def test_nothing_is_sent_while_nobody_keeps_house(tmp_path, monkeypatch):
+    """Housekeeping hangs in a device for a while; the sending thread does not."""
+    hung_ns: list[int] = []
+
+    def hanging(self: LoopbackDevice, clock: str) -> None:
+        hung_ns.append(time.monotonic_ns())
+        if len(hung_ns) == 3:
+            time.sleep(2.5)
+
+    monkeypatch.setattr("harness.bench.UNWATCHED_NS", 500_000_000)
+    monkeypatch.setattr(LoopbackDevice, "exchange", hanging)
+    ran = run_here(tmp_path, {"scenarios.command.schedule.samples": 100_000})
+    assert "housekeeping hung" in ran.assert_aborted("device")
+    sent = ran.stimuli["sent_ns"][ran.stimuli["sent_ns"] != NO_STAMP]
+    # Some were sent until it was noticed, none for the two seconds after.
+    assert sent.max() - hung_ns[2] < 2_000_000_000
+    assert ran.event("safe_stop")[0]["t_ns"] - sent.max() > 500_000_000
+    ran.assert_stopped()
+
+
 def test_a_stop_that_fails_is_told_and_does_not_keep_the_rest(tmp_path, monkeypatch):
     def broken(self: LoopbackDevice) -> None:
         raise OperationError("the stop does not go out")

@@ -21,7 +21,7 @@ import time
 
 import pytest
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, UnavailableError
 from harness.model import HOST_MONOTONIC, HOST_REALTIME, NO_KEY, NO_STAMP, ClockInfo, Finding
 from harness.ports import Device, DeviceContext, KeyKind, Role
 from harness.testing.device_bench import DeviceBench, Recorder
@@ -272,10 +272,11 @@ class DeviceConformance(DeviceBench):
             self.until_answered(device)
 
     def test_guardian_starts_no_robot(self, context: DeviceContext) -> None:
-        """The guardian is started before the robot: opening neither fails nor starts one."""
+        """Where there is no robot, the guardian's instance starts none; it may say that nobody is there."""
         before = Leftovers.now()
         guardian = self.make(DeviceContext(run_id=context.run_id, role=Role.GUARDIAN))
-        guardian.open()
+        with contextlib.suppress(UnavailableError):
+            guardian.open()
         assert [each for each in before.new() if each.startswith("process")] == []
         guardian.close()
 

@@ -15,7 +15,7 @@ from harness.adapters.ros2.response import TopicResponse
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
 from harness.adapters.ros2.stimulus import PreparedMessage, TopicStimulus
-from harness.errors import ConfigurationError, HarnessError, OperationError
+from harness.errors import ConfigurationError, HarnessError, OperationError, UnavailableError
 from harness.model import ClockInfo, ClockKind, Finding, Severity
 from harness.ports import DeviceContext, Fault, KeyKind, Response, Role, Stimulus
 
@@ -78,7 +78,9 @@ class Ros2Device:
             self._check_limits()
         self._stop = self._prepare_stop()
         self._readers = Readers(session, self._responses, self._profiles, self.context.report)
-        if role is Role.HARNESS:
+        if role is Role.GUARDIAN:
+            self._await_listener()
+        elif role is Role.HARNESS:
             self._readers.open()
             self._watcher = threading.Thread(target=self._watch, name="harness-ros2-watch", daemon=True)
             self._watcher.start()
@@ -174,6 +176,26 @@ class Ros2Device:
                 )
 
     # -- stop ------------------------------------------------------------------------------------------------
+
+    def _await_listener(self) -> None:
+        """Return once somebody can hear the stop: discovery may take seconds, in which it would reach nobody.
+
+        Raises UnavailableError after ``patience_s``.
+        """
+        stop = self.options.stop
+        if stop is None:
+            return
+        publisher: Any = self._stimuli[stop.port].publisher
+        clock = self.context.clock
+        deadline = clock.monotonic_ns() + round(self.options.patience_s * 1e9)
+        while not publisher.get_subscription_count():
+            if clock.monotonic_ns() >= deadline:
+                topic = self._stimuli[stop.port].options.topic
+                raise UnavailableError(
+                    f"nobody who could hear the stop of device {self.name} subscribes to {topic}",
+                    hint="is the robot running, in this domain and discovery range, with a QoS that matches?",
+                )
+            clock.sleep_until(clock.monotonic_ns() + _POLL_NS)
 
     def _stops_by(self, port: str) -> bool:
         return self.options.stop is not None and self.options.stop.port == port

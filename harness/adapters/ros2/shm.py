@@ -6,8 +6,9 @@ exclusive, ``_sl`` shared). The kernel drops the lock when the owner dies, howev
 and later participants complain of them. Whoever gets the lock without waiting knows that no owner is left:
 `fastdds shm clean` tests the same. Two things it does not look at are looked at here: a port that only
 senders have open carries no lock at all (a sender makes the port of a listener that is already gone), and a
-sender that still maps a port writes into the void when its file is exchanged under it. So what any process
-maps is kept.
+sender that still maps a port writes into the void when its file is exchanged under it. So a port that any
+process maps is kept. A segment is its owner's alone and never made again under its name: receivers that still
+map it lose nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def clean_shared_memory(directory: Path = SHM, fresh_s: float = _FRESH_S) -> lis
     """Remove segments and ports that nobody owns or maps; returns the names of the files removed.
 
     Safe beside running DDS programs: a file with a lock is removed only while the lock is held here, which a
-    living owner prevents; a file that a process of this PID namespace maps is kept, and so is what belongs to
+    living owner prevents; a port that a process of this PID namespace maps is kept, and so is what belongs to
     somebody whose files may not be removed. Never raises.
     """
     try:
@@ -47,7 +48,7 @@ def clean_shared_memory(directory: Path = SHM, fresh_s: float = _FRESH_S) -> lis
     mapped = _mapped(directory)
     removed: list[str] = []
     for base, held in candidates.items():
-        if base not in mapped:
+        if base not in mapped or "_port" not in base:
             removed += _remove_if_dead(directory, base, held, fresh_s)
     return removed
 
