@@ -4,7 +4,7 @@
 changes the host; :mod:`.measure` alone takes time, and only when it is asked for.
 """
 
-from harness.doctor.examine import examine, host_report
+from harness.doctor.examination import examine, host_report
 from harness.doctor.result import Check, Health, status
 from harness.doctor.roots import Roots
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from harness.doctor.examine import examine
+from harness.doctor.examination import examine
 from harness.doctor.need import Need, of_rig
 from harness.doctor.result import Check, status, worst
 from harness.doctor.roots import Roots

@@ -73,6 +73,7 @@ def _read(reader: Reader, roots: Roots, need: Need) -> Iterable[Check]:
                 Health.WARNING,
                 f"could not be checked: {type(error).__name__}: {error}",
                 "What is not known may still cost latency.",
+                "harness doctor --json  # and send its output to the project",
             )
         ]
     return found if isinstance(found, list) else [found]
