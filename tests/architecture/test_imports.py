@@ -252,7 +252,7 @@ def test_what_is_allowed_is_not_reported(tmp_path: Path) -> None:
         "harness/adapters/ros2/vendor.py": "def f():\n    import rclpy\n",
         "harness/sim/robot.py": "import mujoco\nimport rclpy\nfrom harness.sim import x\n",
         "harness/model.py": "import enum\nimport numpy as np\n",
-        "docs/y.md": "runs in /tmp and ~/work/x; reports/RIG/home/x; https://example.org/home/x\n",
+        "docs/y.md": "runs in /tmp and ~/src/x; reports/RIG/home/x; https://example.org/home/x\n",
     }.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
