@@ -46,6 +46,11 @@ def table() -> dict[str, Entry]:
     return found
 
 
+def offered() -> list[str]:
+    """Names of the adapters that a rig file may want, sorted: all but the aids of tests."""
+    return sorted(name for name, one in table().items() if not one.device.startswith("harness.testing."))
+
+
 def load(path: str) -> Any:
     """Import ``package.module:name``."""
     module, _, name = path.partition(":")
@@ -56,6 +61,6 @@ def entry(adapter: str) -> Entry:
     """The table's entry of that name. Raises ConfigurationError for an unknown one."""
     known = table()
     if adapter not in known:
-        names = ", ".join(sorted(known))
+        names = ", ".join(offered())
         raise ConfigurationError(f"unknown adapter {adapter!r}", hint=f"known adapters: {names}")
     return known[adapter]

@@ -27,6 +27,8 @@ class Parts:
     scenarios: dict[str, schema.Scenario | None] = field(default_factory=dict)
     monitors: list[schema.Monitor | None] = field(default_factory=list)
     requirements: list[schema.Requirement | None] = field(default_factory=list)
+    key_kinds: dict[str, str] = field(default_factory=dict)
+    """What the adapters say of the keys of their stimuli, by ``device.port``."""
 
 
 def check(parts: Parts) -> Iterator[Refusal]:
@@ -205,6 +207,7 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
             f"must be trials: {scenario.response} matches by order, so only one stimulus may be outstanding",
         )
     key = dev.key_kind_of(stimulus) if dev.direction(stimulus) == "stimulus" else None
+    key = key or parts.key_kinds.get(scenario.stimulus)
     if match.kind != "order" and key is not None and key != match.kind:
         carries = "carries no key" if key == "none" else f"carries a {key} as its key"
         yield Refusal(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness import adapters
 from harness.config.explain import Refusal, explain
-from harness.config.problems import suggest
+from harness.config.problems import nearest, suggest
 from harness.config.schema import DeviceBase, Match
 from harness.errors import HarnessError
 
@@ -29,13 +29,18 @@ def read_device(name: str, data: Any) -> tuple[DeviceBase | None, list[Refusal]]
     if not isinstance(data, dict):
         return None, [Refusal(path, "must be a mapping with at least `adapter` and `ports`")]
     if "adapter" not in data:
-        known = ", ".join(sorted(adapters.table()))
+        written = nearest("adapter", [key for key in data if key not in DeviceBase.model_fields])
+        if written is not None:
+            return None, [Refusal((*path, written), "unknown key; did you mean 'adapter'?", of_key=True)]
+        known = ", ".join(adapters.offered())
         return None, [Refusal((*path, "adapter"), f"this key is missing; one of: {known}", of_key=True)]
     adapter = data["adapter"]
     if not isinstance(adapter, str) or adapter not in adapters.table():
-        known_names = sorted(adapters.table())
         return None, [
-            Refusal((*path, "adapter"), f"unknown adapter {adapter!r}; {suggest(str(adapter), known_names)}")
+            Refusal(
+                (*path, "adapter"),
+                f"unknown adapter {adapter!r}; {suggest(str(adapter), adapters.offered())}",
+            )
         ]
     try:
         model = options_model(adapter)

@@ -202,6 +202,8 @@ def _say(data: Any, located: _Located) -> Iterator[Refusal]:
         return Refusal(at, message, of_key, whole=kind in ("value_error", "assertion_error"))
 
     if kind == "missing":
+        if _misspelt_as(data, path, kinds) is not None:
+            return  # said once, of the key that was written instead
         about = shape.described(kinds, last)
         yield refusal("this key is missing" + (f" ({about})" if about else ""))
     elif kind == "extra_forbidden":
@@ -261,6 +263,15 @@ def _say(data: Any, located: _Located) -> Iterator[Refusal]:
             yield refusal(said[:1].lower() + said[1:])
         else:
             yield refusal(f"must be {words}, not {_shown(given)}")
+
+
+def _misspelt_as(data: Any, path: DataPath, kinds: list[Any]) -> str | None:
+    """The unknown key beside a missing one that is refused as a misspelling of it."""
+    parent = _walk(data, path[:-1])
+    known = shape.keys_of(kinds)
+    written = [key for key in parent if isinstance(key, str)] if isinstance(parent, dict) else []
+    free = [key for key in known if key not in written]
+    return next((key for key in written if key not in known and nearest(key, free) == path[-1]), None)
 
 
 def _nearest_key(given: Any, known: list[str]) -> str | None:

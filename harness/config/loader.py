@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness import adapters
-from harness.config import crossref, overrides, reader, schema, shape
+from harness.config import crossref, hooks, overrides, reader, schema, shape
 from harness.config.devices import options_model, read_device
 from harness.config.explain import Refusal, explain
 from harness.config.problems import DataPath, Position, RigFileError
@@ -59,7 +59,7 @@ def rig_from_text(text: str, source: str, changes: Sequence[str] = ()) -> schema
     if not isinstance(document.data, dict):
         raise RigFileError([document.problem((), "a rig file is a mapping with the keys rig, devices, ...")])
     overrides.apply(document, changes, _shapes)
-    return _validate(document)
+    return _validate(document, ask_adapters=True)
 
 
 def rig_from_resolved(resolved: Any) -> schema.RigFile:
@@ -90,7 +90,7 @@ def _get(data: Any, *path: str | int) -> Any:
     return data
 
 
-def _validate(document: reader.Document) -> schema.RigFile:
+def _validate(document: reader.Document, ask_adapters: bool = False) -> schema.RigFile:
     data = document.data
     refusals: list[Refusal] = []
     devices: dict[str, schema.DeviceBase | None] = {}
@@ -104,7 +104,14 @@ def _validate(document: reader.Document) -> schema.RigFile:
         rig = schema.RigFile.model_validate(whole)
     except ValidationError as error:
         refusals += explain(schema.RigFile, data, error.errors(include_url=False))
-    refusals += crossref.check(_parts(data, devices))
+    parts = _parts(data, devices)
+    # Not of a rig that was read before: its evidence is judged where the adapter's SDK may be another one.
+    if ask_adapters:
+        parts.key_kinds = hooks.key_kinds(parts)
+        refusals += hooks.problems(parts)
+    said = {refusal.path for refusal in refusals}
+    # A misspelt field is misspelt; that no limit covers it either is no second mistake.
+    refusals += (refusal for refusal in crossref.check(parts) if refusal.path not in said)
     if refusals or rig is None:
         raise RigFileError([document.problem(r.path, r.message, r.of_key) for r in refusals])
     return rig

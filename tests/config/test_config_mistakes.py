@@ -32,6 +32,16 @@ MISTAKES: dict[str, tuple[list[Edit], str, str]] = {
         "rig.simulated",
         "this key is missing (true:",
     ),
+    "missing key, misspelt": (
+        [("simulated: true", "§simulatd: true")],
+        "rig.simulatd",
+        "unknown key; did you mean 'simulated'?",
+    ),
+    "adapter, misspelt key": (
+        [("adapter: bench", "§adaptor: bench")],
+        "devices.robot.adaptor",
+        "unknown key; did you mean 'adapter'?",
+    ),
     "missing key in a list": (
         [("{id: CMD-RTT, scenario: command,", "§{scenario: command,")],
         "requirements[0].id",
@@ -504,14 +514,13 @@ def test_all_are_told_at_once_in_the_order_of_the_file() -> None:
     with pytest.raises(RigFileError) as caught:
         rig_from_text(text, "x.yaml")
     assert [p.path for p in caught.value.problems] == [
-        "rig.simulated",
         "rig.simulatd",
         "devices.robot.adapter",
         "scenarios.command.schedule.rate_hz",
         "requirements[0].scenario",
         "requirements[1].id",
     ]
-    assert len(str(caught.value).splitlines()) == 6
+    assert len(str(caught.value).splitlines()) == 5
 
 
 def test_a_flood_is_cut_and_counted() -> None:
@@ -532,3 +541,14 @@ def test_an_adapter_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyP
         RigFileError, match="the adapter 'bench' cannot be loaded: No module named 'nowhere_at_all'"
     ):
         rig_from_text(BASE, "x.yaml")
+
+
+def test_the_adapter_of_the_tests_is_offered_to_nobody() -> None:
+    from harness import adapters
+
+    assert "recording" not in adapters.offered()
+    assert adapters.entry("recording").device.startswith("harness.testing.")
+    with pytest.raises(RigFileError) as caught:
+        rig_from_text(edited(("adapter: bench", "adapter: zzz")), "x.yaml")
+    assert "loopback" in str(caught.value)
+    assert "recording" not in str(caught.value)

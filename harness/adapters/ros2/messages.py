@@ -25,13 +25,13 @@ def message_class(name: str) -> type:
 
     Raises ConfigurationError for a name that is none or is not installed, UnavailableError without rclpy.
     """
-    vendor.load()
     found = _NAME.match(name)
     if found is None:
         raise ConfigurationError(
             f"{name!r} is not a message type",
             hint="write package/msg/Name, e.g. geometry_msgs/msg/TwistStamped",
         )
+    vendor.load()
     package, short = found[1], found[2]
     try:
         module = importlib.import_module(f"{package}.msg")
@@ -51,10 +51,11 @@ def message_class(name: str) -> type:
     loaded = getattr(module, short, None)
     if not isinstance(loaded, type) or not hasattr(loaded, "get_fields_and_field_types"):
         known = [one for one in dir(module) if hasattr(getattr(module, one), "get_fields_and_field_types")]
-        near = difflib.get_close_matches(short, known, n=3) or known[:8]
+        near = difflib.get_close_matches(short, known, n=1)
+        some = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
         raise ConfigurationError(
             f"package {package!r} has no message {short!r}",
-            hint=f"nearest: {', '.join(near) or 'none at all'}",
+            hint=f"did you mean '{package}/msg/{near[0]}'?" if near else f"it has: {some or 'none at all'}",
         )
     return loaded
 
@@ -93,21 +94,39 @@ def assign(message: Any, path: str, value: Any) -> None:
                 owner = paths.nested_class(declared.base)
         else:
             current = paths.read(current, (step,))
+    fitting = converted(type(message), path, kind, value)
     last = steps[-1]
-    if isinstance(last, Select):
+    try:
+        if isinstance(last, str):
+            setattr(current, last, fitting)
+        else:
+            current[last] = fitting
+    except _REFUSED as error:
+        raise _cannot_take(type(message), path, kind, value, error) from error
+
+
+def converted(message: type, path: str, kind: FieldType, value: Any) -> Any:
+    """``value`` as the field at ``path``, of type ``kind``, takes it. Raises ConfigurationError when it
+    cannot."""
+    if isinstance(paths.parse(path)[-1], Select):
         raise ConfigurationError(f"{path!r} names an element; name a field of it, e.g. {path}.FIELD")
     try:
-        converted = _convert(kind, value)
-        if isinstance(last, str):
-            setattr(current, last, converted)
-        else:
-            current[last] = converted
-    except (AssertionError, TypeError, ValueError, OverflowError, IndexError) as error:
-        reason = str(error).strip().splitlines()
-        raise ConfigurationError(
-            f"{path!r} of {paths.full_name(type(message))} is of type {kind} and cannot take {value!r}",
-            hint=reason[-1] if reason else f"give a value of type {kind}",
-        ) from error
+        return _convert(kind, value)
+    except _REFUSED as error:
+        raise _cannot_take(message, path, kind, value, error) from error
+
+
+_REFUSED = (AssertionError, TypeError, ValueError, OverflowError, IndexError)
+
+
+def _cannot_take(
+    message: type, path: str, kind: FieldType, value: Any, error: Exception
+) -> ConfigurationError:
+    reason = str(error).strip().splitlines()
+    return ConfigurationError(
+        f"{path!r} of {paths.full_name(message)} is of type {kind} and cannot take {value!r}",
+        hint=reason[-1] if reason else f"give a value of type {kind}",
+    )
 
 
 def _grown(holder: Any, name: str, declared: FieldType, step: int | Select) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from harness.config.explain import Refusal
 from harness.config.schema import DeviceBase, Match, Name, Strict, Value
 
 ProfileName = Literal[
@@ -124,3 +126,25 @@ class Options(DeviceBase):
                     f"stop.port {self.stop.port!r} is not a stimulus port of this device; those: {known}"
                 )
         return self
+
+
+def problems(options: Options) -> list[Refusal]:
+    """Misspelt types, paths and values, where the message packages are installed; see
+    :mod:`harness.config.hooks`."""
+    from harness.adapters.ros2 import early
+
+    return early.problems(options)
+
+
+def value_problems(options: Options, port: str, values: Mapping[str, Any]) -> list[Refusal]:
+    """The same for the values of a step."""
+    from harness.adapters.ros2 import early
+
+    return early.value_problems(options, port, values)
+
+
+def key_kind(options: Options, port: str) -> str | None:
+    """What the key of that stimulus is, where its message package is installed."""
+    from harness.adapters.ros2 import early
+
+    return early.key_kind(options, port)

@@ -41,27 +41,19 @@ class TopicResponse:
         self.publisher_count: Callable[[], int] | None = None
         self._sinks: tuple[Sink, ...] = ()
         self._report = report
-        self._key = self._field(_key_path(options), "match.path", _is_key)
-        self._stamp = self._field(options.stamp, "stamp", _is_stamp)
-        self._value = self._field(options.value, "value", _is_number)
+        found = {what: self._field(what, path) for what, path in fields_of(options)}
+        self._key, self._stamp, self._value = (found.get(what) for what in ("match.path", "stamp", "value"))
         self.on_message = self._callback(clock)
 
     def listen(self, sink: Sink) -> None:
         """Give ``sink`` every observation from now on; several sinks may listen."""
         self._sinks = (*self._sinks, sink)
 
-    def _field(
-        self, path: str | None, what: str, accepts: Callable[[paths.FieldType], bool]
-    ) -> _Field | None:
-        if path is None:
-            return None
-        kind = paths.resolve(self.message, path)
-        if not accepts(kind):
-            wanted = {"value": "a number", "stamp": "a builtin_interfaces/Time or a 64-bit integer"}
-            raise ConfigurationError(
-                f"port {self.name}: {what} {path!r} of {self.options.type} is of type {kind}",
-                hint=f"name a field that is {wanted.get(what, 'a builtin_interfaces/Time or an integer')}",
-            )
+    def _field(self, what: str, path: str) -> _Field:
+        try:
+            accepted(self.message, self.options, what, path)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"port {self.name}: {error.message}", hint=error.hint) from error
         return _Field(self.message, path)
 
     def _callback(self, clock: HostClock) -> Callable[[bytes, Any], None]:
@@ -155,8 +147,33 @@ class _Field:
         return self._reader(data, self._locator.offset(data) if at is None else at)
 
 
-def _key_path(options: ResponseOptions) -> str | None:
-    return options.match.path if options.match is not None and options.match.kind != "order" else None
+def fields_of(options: ResponseOptions) -> list[tuple[str, str]]:
+    """The fields that are read of every answer: which option names it, and its path."""
+    match = options.match
+    named = {
+        "match.path": match.path if match is not None and match.kind != "order" else None,
+        "stamp": options.stamp,
+        "value": options.value,
+    }
+    return [(what, path) for what, path in named.items() if path is not None]
+
+
+def accepted(message: type, options: ResponseOptions, what: str, path: str) -> None:
+    """Raises ConfigurationError when the field at ``path`` is missing or not of a type that ``what`` can
+    be."""
+    kind = paths.resolve(message, path)
+    time_or_wide = "a builtin_interfaces/Time or a 64-bit integer"
+    accepts, wanted = {
+        "match.path": (_is_key, "a builtin_interfaces/Time or an integer"),
+        "stamp": (_is_stamp, time_or_wide),
+        "value": (_is_number, "a number"),
+    }[what]
+    if what == "match.path" and options.match is not None and options.match.kind == "stamp":
+        accepts, wanted = _is_stamp, f"{time_or_wide}, as a stamp in nanoseconds needs"
+    if not accepts(kind):
+        raise ConfigurationError(
+            f"{what} {path!r} of {options.type} is of type {kind}", hint=f"name a field that is {wanted}"
+        )
 
 
 def _is_key(kind: paths.FieldType) -> bool:

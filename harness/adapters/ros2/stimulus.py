@@ -46,7 +46,7 @@ class TopicStimulus:
         self.last_key: int | None = None
         self._limits = limits
         self._now: Callable[[], int] = clock.monotonic_ns
-        self.key_kind, self._key_path, self._key_type = _key(self.message, options)
+        self.key_kind, self._key_path, self._key_type = key_of(self.message, options)
         self._pack = struct.Struct("=" + _code(self._key_type)) if self._key_type else None
         self._is_time = self._key_type is not None and self._key_type.base == TIME
         self.key_max = _key_max(self._key_type)
@@ -143,7 +143,9 @@ class TopicStimulus:
                 )
 
 
-def _key(message: type, options: StimulusOptions) -> tuple[KeyKind, str | None, FieldType | None]:
+def key_of(message: type, options: StimulusOptions) -> tuple[KeyKind, str | None, FieldType | None]:
+    """What the key is, where it lies and of which type. Raises ConfigurationError for a field that carries
+    none."""
     if options.key is None:
         return KeyKind.NONE, None, None
     wanted: str | None = None

@@ -23,7 +23,7 @@ def test_a_type_by_name(name: str):
     [
         ("geometry_msg/msg/Twist", "did you mean geometry_msgs"),
         ("no_such_thing_at_all/msg/Twist", "apt install ros-.*no-such-thing-at-all"),
-        ("geometry_msgs/msg/TwistStamp", "nearest: TwistStamped"),
+        ("geometry_msgs/msg/TwistStamp", "did you mean 'geometry_msgs/msg/TwistStamped'"),
         ("Twist", "package/msg/Name"),
         ("geometry_msgs.msg.Twist", "package/msg/Name"),
     ],

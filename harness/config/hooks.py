@@ -1,0 +1,67 @@
+"""What an adapter knows beyond the shape of its options, asked while a rig file is read.
+
+The module of an adapter's options may define any of::
+
+    problems(options) -> list[Refusal]                       what is wrong; paths from the device
+    value_problems(options, port, values) -> list[Refusal]   the same for a set-up step; paths from the values
+    key_kind(options, port) -> "stamp" | "sequence" | "none" | None
+
+They look, and open nothing: a rig file is read where no robot and no SDK is. What cannot be known here is no
+problem (an empty list, None).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from harness import adapters
+from harness.config import devices as dev
+from harness.config.crossref import Parts
+from harness.config.explain import Refusal
+from harness.config.problems import DataPath
+from harness.config.schema import DeviceBase, SendStep
+
+
+def problems(parts: Parts) -> Iterator[Refusal]:
+    """What the adapters say of their devices and of the values that steps send to them."""
+    for name, device in parts.devices.items():
+        hook = _hook(device, "problems")
+        if hook is not None:
+            yield from _below(("devices", name), hook(device))
+    for section, steps in parts.steps.items():
+        for index, step in enumerate(steps):
+            if isinstance(step, SendStep):
+                name, _, port = step.send.partition(".")
+                device = parts.devices.get(name)
+                hook = _hook(device, "value_problems")
+                if hook is not None and dev.direction(dev.ports_of(device).get(port)) == "stimulus":
+                    yield from _below((section, index, "values"), hook(device, port, step.values))
+
+
+def key_kinds(parts: Parts) -> dict[str, str]:
+    """The kinds of the keys that only an adapter can tell, by ``device.port``."""
+    found: dict[str, str] = {}
+    for name, device in parts.devices.items():
+        hook = _hook(device, "key_kind")
+        if hook is None:
+            continue
+        for port, options in dev.ports_of(device).items():
+            if dev.direction(options) == "stimulus" and (kind := hook(device, port)) is not None:
+                found[f"{name}.{port}"] = kind
+    return found
+
+
+def _hook(device: DeviceBase | None, name: str) -> Callable[..., Any] | None:
+    if device is None:
+        return None
+    module, _, _ = adapters.table()[device.adapter].options.partition(":")
+    found: Callable[..., Any] | None = getattr(importlib.import_module(module), name, None)
+    return found
+
+
+def _below(path: DataPath, refusals: list[Refusal]) -> Iterator[Refusal]:
+    for refusal in refusals:
+        yield replace(refusal, path=(*path, *refusal.path))
