@@ -15,6 +15,9 @@ NO_KEY = -1
 """Key of an observation that carries none."""
 NO_STAMP = np.iinfo(np.int64).min
 """Value of an instant that was not given."""
+FLOOR_SCENARIOS = 60_000
+"""``scenario`` numbers from here on are of the harness's own floor, as ``floors`` of run.json says: they are
+no scenario of the rig."""
 SCHEMA_VERSION = 1
 """Version of the run folder's tables and of ``results.json``."""
 
@@ -73,7 +76,8 @@ STIMULUS_DTYPE = np.dtype(
         ("variant", "<u2"),
     ]
 )
-"""One row per stimulus that was due. ``scenario`` counts the scenarios of the run from 0, in order;
+"""One row per stimulus that was due. ``scenario`` counts the scenarios of the run from 0, in order
+(from FLOOR_SCENARIOS on: measurements of the floor);
 ``variant`` counts the prepared value sets of that scenario's stimulus; ``sent_ns`` just before the hand-over,
 ``handed_ns`` just after."""
 

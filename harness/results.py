@@ -68,6 +68,71 @@ class Dependence(_Frozen):
     longest_disturbance: float
 
 
+class UncertaintyItem(_Frozen):
+    """One line of the uncertainty budget of ``requirement``, in ms; the last line is U itself.
+
+    ``half_width_ms`` a, ``standard_ms`` the standard uncertainty, ``share_ms`` what it adds at k = 2; null
+    where unbounded. ``hard``: a cannot be exceeded.
+    """
+
+    requirement: str
+    name: str
+    half_width_ms: float | None
+    distribution: str
+    standard_ms: float | None
+    share_ms: float | None
+    hard: bool
+    source: str
+
+
+class FloorResult(_Frozen):
+    """What the harness measured with nothing but itself in the loop, at the rate of ``scenario``.
+
+    ``before`` and ``after`` the run, latency from sent in ms; ``lost`` of ``n`` were not answered. ``what``
+    says what was in the loop, ``message_bytes`` how large a command was.
+    """
+
+    scenario: str
+    what: str
+    rate_hz: float
+    message_bytes: int | None = None
+    n: int
+    lost: int
+    before: Distribution
+    after: Distribution
+    together: Distribution
+
+
+class ClockResult(_Frozen):
+    """Another clock against the host's, from exchanges. ``bound_ms``: largest half-width of its offset over
+    the run; ``asymmetry``: as declared with ``evidence``, assumed and not observable. ``words``: all of
+    it."""
+
+    name: str
+    usable: bool
+    exchanges: int
+    round_trip_min_ms: float | None
+    bound_ms: float | None
+    drift_ppm: tuple[float, float] | None
+    asymmetry: float | None
+    evidence: str = ""
+    problems: list[str]
+    notes: list[str]
+    words: list[str]
+
+
+class Trend(_Frozen):
+    """Kendall's test on medians of blocks of the latency from intent, in order of time: ``medians`` in ms,
+    null where most of a block was lost; ``tau``, ``p``; ``ok``: no trend at 1 %, or ``tested`` is false."""
+
+    tested: bool
+    ok: bool
+    tau: float
+    p: float
+    medians: list[float | None]
+    words: str
+
+
 class RequirementResult(_Frozen):
     """One requirement and what was decided. ``limit``, ``estimate`` and bounds are in ``unit``.
 
@@ -77,7 +142,9 @@ class RequirementResult(_Frozen):
     from
     sent at ``fail_threshold``. ``pass_up_to``/``fail_from``: the counts that decide at this n, None if none
     can.
-    ``uncertainty`` (U, two-sided, k = 2) and ``floor`` (J, one-sided) are None until they are measured.
+    ``uncertainty`` (U, two-sided, k = 2) and ``floor`` (J, one-sided) are None where they were not measured.
+    ``alpha``: the error each decision is made with, 1 - ``confidence`` unless it is shared (``family_wise``).
+    ``sampling_plan``: how the number of samples was fixed, in words.
     """
 
     id: str
@@ -86,17 +153,23 @@ class RequirementResult(_Frozen):
     verdict: Verdict
     reasons: list[str]
     quantity: str
-    quantile: float
+    statistic: str | None = None
+    quantile: float | None
+    within_ms: float | None = None
+    jitter: str | None = None
     limit: float
+    limit_is: str = "upper"
     unit: str
     confidence: float
+    alpha: float | None = None
+    sampling_plan: str = ""
     estimate: float | None
     lower_bound: float | None
     upper_bound: float | None
     uncertainty: float | None
     floor: float | None
-    pass_threshold: float
-    fail_threshold: float
+    pass_threshold: float | None
+    fail_threshold: float | None
     n: int
     exceedances: int
     exceedances_sent: int
@@ -145,6 +218,7 @@ class ScenarioResult(_Frozen):
     latency_from_intent_ms: Distribution
     lateness_ms: Distribution
     stages_ms: dict[str, Distribution]
+    trend: Trend | None = None
     checks: list[Check] = []
 
 
@@ -180,7 +254,10 @@ class Results(_Frozen):
     scenarios: dict[str, ScenarioResult]
     monitors: list[MonitorResult] = []
     findings: list[dict[str, str]] = []
-    uncertainty: list[dict[str, Any]] = []
+    uncertainty: list[UncertaintyItem] = []
+    floors: list[FloorResult] = []
+    clocks: list[ClockResult] = []
+    earlier_runs: list[dict[str, str]] = []
     environment: dict[str, Any]
     provenance: dict[str, Any]
 

@@ -17,6 +17,7 @@ from harness.config import LoadedRig, expand_variants
 from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
 from harness.steps import describe
+from harness.wording import measured_name, relation
 
 STYLES = {
     Verdict.PASS: "bold green",
@@ -91,7 +92,7 @@ def _requirements(requirements: Sequence[RequirementResult]) -> Table:
         table.add_column(heading, justify=justify, no_wrap=True)
     for r in requirements:
         table.add_row(
-            f"{r.id}  p{100 * r.quantile:g} {r.quantity}",
+            f"{r.id}  {measured_name(r)}",
             f"{r.limit:g} {r.unit}",
             f"{_figure(r.estimate)} {r.unit}",
             f"{_figure(r.upper_bound)} {r.unit}",
@@ -145,8 +146,8 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         say(f"moves     {line}")
     for r in rig.requirements:
         say(
-            f"requires  {r.id}: p{100 * r.quantile:g} {r.quantity} of {r.scenario}"
-            f" within {r.limit:g} {r.unit} at {100 * r.confidence:g} % confidence"
+            f"requires  {r.id}: {measured_name(r)} of {r.scenario} {relation(r)}"
+            f" {r.limit:g} {r.unit} at {100 * r.confidence:g} % confidence"
         )
     for step in rig.teardown:
         say(f"teardown  {describe(step)}")

@@ -21,6 +21,8 @@ HOST_LOAD = "host load"
 MESSAGES_LOST = "messages lost"
 LATENESS_SHARE = 0.1
 """A lateness above this share of the limit, at the requirement's own quantile, leaves it undecided."""
+FLOOR_SHARE = 0.2
+"""A floor above this share of the limit, at the requirement's own quantile, leaves it undecided."""
 LEAST_COVERAGE = 0.9
 """Least share of the robot's period that a periodic schedule has to have sampled."""
 INCONCLUSIVE = "INCONCLUSIVE: the bench was not good enough to tell"
@@ -61,6 +63,25 @@ def lateness(samples: NDArray[Any], quantile: float, limit_ms: float) -> Check:
         bound=f"at most {bound:g} ms, a tenth of the limit (skipped stimuli count as infinitely late)",
         consequence="" if ok else INCONCLUSIVE,
         remedy="" if ok else "use a quieter host, real-time priority (doctor tells how) or a lower rate",
+    )
+
+
+def floor(loopback: NDArray[np.float64], quantile: float, limit_ms: float) -> Check:
+    """Whether the harness alone is quick enough for this requirement. ``loopback`` in ms, +inf where lost."""
+    bound = limit_ms * FLOOR_SHARE
+    at = order_quantile(ordered(loopback), quantile) if len(loopback) else np.inf
+    ok = bool(at <= bound)
+    return Check(
+        name="floor",
+        ok=ok,
+        value=f"{at:.3g} ms at the {quantile:g} quantile of {len(loopback)} loopback samples",
+        bound=f"at most {bound:g} ms, a fifth of the limit",
+        consequence="" if ok else INCONCLUSIVE,
+        remedy=""
+        if ok
+        else "the harness and this host add too much: free the host, use real-time priority (doctor tells "
+        "how)"
+        " or a host of the bench's own",
     )
 
 

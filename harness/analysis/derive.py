@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from harness.analysis import checks as bench
 from harness.analysis.checks import Circumstances
-from harness.analysis.provenance import environment, provenance, uncertainty
+from harness.analysis.evidence import Measuring
+from harness.analysis.provenance import environment, provenance
+from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
 from harness.analysis.summaries import Described, loss, summarise
 from harness.analysis.timebase import Timebase
 from harness.analysis.verdicts import judge, measured_window
 from harness.config import rig_from_resolved
-from harness.config.schema import Match, RigFile
+from harness.config.schema import Match, Requirement, RigFile
 from harness.errors import ConfigurationError
 from harness.model import (
     CLOCK_DTYPE,
@@ -108,7 +110,7 @@ def analyse(
             each,
             sampled[each.scenario].samples,
             circumstances[each.scenario],
-            longest_disturbance_ms=rig.scenarios[each.scenario].longest_disturbance_ms,
+            analysis.measuring(each),
         )
         for each in rig.requirements
     ]
@@ -133,7 +135,6 @@ def analyse(
         scenarios=scenarios,
         monitors=monitors,
         findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
-        uncertainty=uncertainty(analysis.timebase),
         environment=environment(run, rig),
         provenance=provenance(run, changed),
     )
@@ -230,6 +231,16 @@ class _Analysis:
             windows += [window] if window else []
         found = [bench.monitor(each, self.observed(each.port), windows) for each in self._rig.monitors]
         return [result for result, _ in found], [check for _, check in found]
+
+    def measuring(self, requirement: Requirement) -> Measuring:
+        """How the values of that requirement were measured, and at which error it is decided."""
+        spec = self._rig.scenarios[requirement.scenario]
+        share = len(self._rig.requirements) if self._rig.family_wise else 1
+        return Measuring(
+            alpha=complement(requirement.confidence) / share,
+            schedule=spec.schedule,
+            longest_disturbance_ms=spec.longest_disturbance_ms,
+        )
 
     def circumstances(
         self, name: str, sampled: Sampled, monitor_checks: list[Check]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from math import isfinite
 
 from harness.analysis.counts import Counts
-from harness.analysis.guard import Guarded
-from harness.analysis.rule import smallest_n
+from harness.analysis.evidence import Measuring
+from harness.analysis.guard import Floor, Guarded
+from harness.analysis.rule import complement, smallest_n
 from harness.config.schema import Requirement
+from harness.wording import measured_name, relation
 
 
 def decision_lines(
@@ -17,18 +19,17 @@ def decision_lines(
     *,
     lost: int,
     upper: float | None,
-    measured: tuple[bool, bool],
+    measuring: Measuring,
+    floor: Floor | None,
 ) -> list[str]:
-    """Line by line what was compared with what, in ms. ``measured``: whether U and J were."""
-    missing = [name for name, known in zip("UJ", measured, strict=True) if not known]
+    """Line by line what was compared with what, in ms. ``upper``: the bound that PASS rests on."""
     n, p0, alpha = counts.n, guarded.guard.p0, counts.alpha
     longest = counts.decision.longest_disturbance
     return [
-        f"requirement: the {requirement.quantile:g} quantile of {requirement.quantity} is at most "
-        f"{requirement.limit:g} {requirement.unit}, shown with {requirement.confidence:g} confidence",
-        *([f"{' and '.join(missing)}: not yet measured, taken as 0"] if missing else []),
+        requirement_line(requirement),
+        *measuring_lines(requirement, measuring, floor),
         *guarded.lines[: len(guarded.lines) - len(guarded.decision.lines)],
-        f"p0 = 1 - {requirement.quantile:g} = {p0:g}; alpha = 1 - {requirement.confidence:g} = {alpha:g}; "
+        f"p0 = {_share(requirement)} = {p0:g}; alpha = {alpha:g}; "
         f"n = {n} stimuli of the measured part, sent and with their outcome known",
         f"K = {counts.exceedances_pass} over the PASS threshold, latency from intent (arrived - intended); "
         f"K = {counts.exceedances_fail} over the FAIL threshold, latency from sent (arrived - sent); "
@@ -37,8 +38,46 @@ def decision_lines(
         f"PASS when that probability is at most alpha: {_passing(counts)}; FAIL likewise: {_failing(counts)}",
         f"PASS needs n of at least {counts.decision.needed_n} "
         f"(longest declared disturbance: {longest:g} {'sample' if longest == 1 else 'samples'})",
-        f"upper bound of the quantile: {_bound(counts, upper)}",
+        f"{requirement.limit_is} bound of the quantile: {_bound(counts, upper)}",
     ]
+
+
+def requirement_line(requirement: Requirement) -> str:
+    """What was agreed on, in one sentence."""
+    if requirement.statistic == "quantile":
+        what = f"the {requirement.quantile:g} quantile of {requirement.quantity}"
+    else:
+        what = f"the {measured_name(requirement)}"
+    return (
+        f"requirement: {what} is {relation(requirement)} {requirement.limit:g} {requirement.unit}, "
+        f"shown with {requirement.confidence:g} confidence"
+    )
+
+
+def measuring_lines(requirement: Requirement, measuring: Measuring, floor: Floor | None) -> list[str]:
+    """U, J and the error, with their arithmetic; what is not known is said."""
+    lines = []
+    if abs(measuring.alpha - complement(requirement.confidence)) > 1e-12:
+        lines.append(
+            f"alpha = (1 - {requirement.confidence:g}) / m = {measuring.alpha:g}: the error is shared among "
+            f"the "
+            "requirements of this rig (family_wise)"
+        )
+    if measuring.budget is None:
+        lines.append("U: not measured, taken as 0")
+    else:
+        lines.append(measuring.budget.words)
+    lines.append("J: not measured, taken as 0" if floor is None else f"{floor.words}, in ms")
+    return lines
+
+
+def _share(requirement: Requirement) -> str:
+    lower = requirement.limit_is == "lower"
+    return (
+        f"{requirement.quantile:g}, the share below a lower limit"
+        if lower
+        else f"1 - {requirement.quantile:g}"
+    )
 
 
 def undecided(counts: Counts) -> list[str]:

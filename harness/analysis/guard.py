@@ -66,6 +66,17 @@ def floor_of(loopback: Floats, p0: float) -> Floor | None:
     return Floor(max(0.0, value), quantile, n, n * p0 * FLOOR_SHARE >= 1 - 1e-9)
 
 
+def fail_rate_with(floor: Floor, p0: float) -> float:
+    """The rate that FAIL is tested against: p0 plus the share in which the harness alone exceeds J.
+
+    1.13 p0 where n reaches the quantile 1 - p0/10. With fewer loopback samples the largest of them is
+    exceeded
+    in 1/n of cases on average, and that takes the place of p0/10.
+    """
+    share = max(FLOOR_SHARE * p0, 1 / floor.n)
+    return min(p0 * (1 + RATE_MARGIN - FLOOR_SHARE) + share, (1 + p0) / 2)
+
+
 @dataclass(frozen=True)
 class Guard:
     """Thresholds and rates, fixed before any count is looked at; all in the limit's unit.
@@ -85,7 +96,7 @@ class Guard:
 
 
 def guard(
-    limit: float, p0: float, *, uncertainty: float = 0.0, floor: float | None = None, upper: bool = True
+    limit: float, p0: float, *, uncertainty: float = 0.0, floor: Floor | None = None, upper: bool = True
 ) -> Guard:
     """Place the thresholds. ``floor`` None: not measured, and the rates stay p0.
 
@@ -93,18 +104,15 @@ def guard(
     """
     if not (isfinite(limit) and isfinite(uncertainty) and uncertainty >= 0):
         raise ValueError(f"limit {limit} and uncertainty {uncertainty}: finite and U >= 0 is needed")
-    if floor is not None and not floor >= 0:
-        raise ValueError(f"floor {floor} is not an added delay")
+    if floor is not None and not floor.value >= 0:
+        raise ValueError(f"floor {floor.value} is not an added delay")
     if not 0 < p0 < 1:
         raise ValueError(f"p0 = {p0} has to lie between 0 and 1")
-    j = 0.0 if floor is None else floor
-    used = floor is not None
+    j = 0.0 if floor is None else floor.value
+    moved = p0 if floor is None else fail_rate_with(floor, p0)
     if upper:
-        raised = min(p0 * (1 + RATE_MARGIN), (1 + p0) / 2) if used else p0
-        return Guard(
-            limit, p0, uncertainty, j, True, limit - uncertainty, limit + uncertainty + j, p0, raised
-        )
-    lowered = p0 * (1 - RATE_MARGIN) if used else p0
+        return Guard(limit, p0, uncertainty, j, True, limit - uncertainty, limit + uncertainty + j, p0, moved)
+    lowered = max(2 * p0 - moved, p0 / 2)
     return Guard(limit, p0, uncertainty, j, False, limit + uncertainty + j, limit - uncertainty, lowered, p0)
 
 
@@ -172,9 +180,10 @@ def _thresholds(at: Guard, unit: str) -> list[str]:
         )
         if at.fail_rate != at.p0:
             lines.append(
-                f"FAIL is tested against the rate {at.fail_rate:.4g} = 1.13 x {at.p0:g}: the harness alone "
-                f"exceeds J in at most {FLOOR_SHARE * at.p0:.2g} (union bound, with a margin for J's "
-                "estimate)"
+                f"FAIL is tested against the rate {at.fail_rate:.4g} = {at.p0:g} + "
+                f"{at.fail_rate - at.p0:.3g}: the share in which the harness alone exceeds J, with a margin "
+                f"for "
+                "J's estimate (union bound)"
             )
     else:
         lines.append(
@@ -183,8 +192,7 @@ def _thresholds(at: Guard, unit: str) -> list[str]:
         lines.append(f"FAIL threshold = limit - U = {limit:g} - {u:.4g} = {at.fail_threshold:.6g} {unit}")
         if at.pass_rate != at.p0:
             lines.append(
-                f"PASS is tested against the rate {at.pass_rate:.4g} = 0.87 x {at.p0:g}: the harness alone "
-                "may "
-                "lift a value over the limit"
+                f"PASS is tested against the rate {at.pass_rate:.4g} = {at.p0:g} - "
+                f"{at.p0 - at.pass_rate:.3g}: the harness alone may lift a value over the limit"
             )
     return lines

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from harness.analysis.timebase import Timebase
 from harness.config.schema import RigFile
 
 
@@ -58,28 +57,3 @@ def repeat(run: Mapping[str, Any]) -> str:
     for each in used.get("only_scenarios", []):
         words += ["--scenario", str(each)]
     return shlex.join(words)
-
-
-def uncertainty(timebase: Timebase) -> list[dict[str, Any]]:
-    """Known contributions, and that U and J themselves are not measured yet."""
-    out: list[dict[str, Any]] = []
-    if timebase.realtime:
-        out.append(
-            {
-                "name": "wall clock to CLOCK_MONOTONIC",
-                "half_width_ms": timebase.bound_ns / 1e6,
-                "kind": "two-sided, hard bound",
-                "included": False,
-                "note": "of arrival stamps on host.realtime, from readings around the run",
-            }
-        )
-    out.append(
-        {
-            "name": "U and J",
-            "half_width_ms": None,
-            "kind": "",
-            "included": False,
-            "note": "not yet measured, taken as 0: thresholds are the limit itself",
-        }
-    )
-    return out

@@ -1,111 +1,61 @@
-"""A requirement's verdict: the rule of :mod:`harness.analysis.rule` applied to samples, under what
-circumstances, with reasons in plain words and the whole arithmetic, so that a reviewer can redo it by
-hand."""
+"""A requirement's verdict: what the rule for its quantity makes of the samples, and under what circumstances,
+with reasons in plain words and the whole arithmetic, so that a reviewer can redo it by hand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import checks as bench
-from harness.analysis import dependence
+from harness.analysis.by_quantile import by_quantile
 from harness.analysis.checks import Circumstances
-from harness.analysis.counts import Counts, bound
-from harness.analysis.explain import decision_lines, undecided
-from harness.analysis.guard import decide, guard
-from harness.analysis.rule import complement, fail_from
-from harness.analysis.samples import counted, has, latency_ms, tried
-from harness.analysis.statistics import finite, order_quantile, ordered
-from harness.config.schema import Requirement
-from harness.model import NO_STAMP, SampleFlag, Verdict
-from harness.results import Check, Dependence, RequirementResult
+from harness.analysis.evidence import MS_PER_UNIT, Evidence, Judged, Measuring, evidence, in_samples
+from harness.analysis.rule import complement
+from harness.analysis.samples import counted
+from harness.analysis.statistics import finite
+from harness.config.schema import Requirement, Trials
+from harness.model import NO_STAMP, Verdict
+from harness.results import Check, RequirementResult
 
-MS_PER_UNIT = {"us": Fraction(1, 1000), "ms": Fraction(1), "s": Fraction(1000)}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Latencies of the samples that count, in ms, +inf where lost. ``set_aside``: unanswered ones at the end
-    of an aborted run, which count neither way."""
-
-    from_intent: NDArray[np.float64]
-    from_sent: NDArray[np.float64]
-    lost: int
-    set_aside: int
-
-
-def evidence(samples: NDArray[Any], *, aborted: bool = False) -> Evidence:
-    """What counts for or against the item.
-
-    Where the clock of the arrival stamp was set, the instant the harness saw the answer is an upper bound of
-    the arrival, and the send a lower one: the first may cost the PASS, the second is what FAIL is tested on.
-    In an aborted run the unbroken row of unanswered stimuli before the end may be what ended it, not what was
-    asked.
-    """
-    rows = samples[tried(samples)]
-    set_aside = 0
-    if aborted:
-        silent = has(rows, SampleFlag.LOST) & ~has(rows, SampleFlag.LATE)
-        heard = np.flatnonzero(~silent)
-        keep = int(heard[-1]) + 1 if len(heard) else 0
-        set_aside = len(rows) - keep
-        rows = rows[:keep]
-    from_sent = latency_ms(rows)
-    from_sent[has(rows, SampleFlag.CLOCK_STEP) & (rows["arrived_ns"] != NO_STAMP)] = 0.0
-    return Evidence(
-        from_intent=latency_ms(rows, "intended_ns"),
-        from_sent=from_sent,
-        lost=int(has(rows, SampleFlag.LOST).sum()),
-        set_aside=set_aside,
-    )
+MEDIAN = 0.5
 
 
 def judge(
     requirement: Requirement,
     samples: NDArray[Any],
     circumstances: Circumstances,
-    *,
-    uncertainty_ms: float | None = None,
-    floor_ms: float | None = None,
-    longest_disturbance_ms: float | None = None,
+    measuring: Measuring | None = None,
 ) -> RequirementResult:
     """Decide one requirement on the samples (SAMPLE_DTYPE) of its scenario.
 
-    ``uncertainty_ms`` U and ``floor_ms`` J are None until they are measured.
+    ``measuring``: how they were measured; by default U and J are not known and the number of samples was
+    fixed.
     """
-    scale = MS_PER_UNIT[requirement.unit]
-    limit_ms = float(Fraction(repr(requirement.limit)) * scale)
-    p0, alpha = complement(requirement.quantile), complement(requirement.confidence)
+    if measuring is None:
+        planned = max(1, circumstances.planned)
+        fixed = Trials(kind="trials", samples=planned, stopping="fixed")
+        measuring = Measuring(complement(requirement.confidence), fixed)
+    scale = MS_PER_UNIT.get(requirement.unit, Fraction(1))
+    limit = float(Fraction(repr(requirement.limit)) * scale)
     seen = evidence(samples, aborted=circumstances.aborted)
-    at = guard(limit_ms, p0, uncertainty=uncertainty_ms or 0.0, floor=floor_ms)
-    disturbance = in_samples(longest_disturbance_ms, samples)
-    guarded = decide(seen.from_intent, at, alpha, disturbance, fail_values=seen.from_sent)
-    decision = Counts.of(guarded.decision)
+    disturbance = in_samples(measuring.longest_disturbance_ms, samples)
+    judged = _rule(requirement, seen, measuring, limit, disturbance, circumstances.planned)
 
-    checks = [
-        *circumstances.broken,
-        bench.lateness(samples, requirement.quantile, limit_ms),
-        *circumstances.checks,
-    ]
-    verdict, reasons = _conclude(decision, checks, circumstances)
+    checks = [*circumstances.broken, *_timing(requirement, samples, limit, measuring), *circumstances.checks]
+    verdict, reasons = _conclude(judged, checks, circumstances)
     if seen.set_aside:
         reasons.append(
             f"{seen.set_aside} unanswered stimuli in a row before the abort count neither way: "
             "what ended the run may be what silenced the item"
         )
-    upper = bound(ordered(seen.from_intent), decision.upper_position)
-    lower = bound(ordered(seen.from_sent), decision.lower_position)
     per_ms = float(1 / scale)
 
     def in_unit(value: float | None) -> float | None:
         known = finite(value)
         return None if known is None else known * per_ms
 
-    known_upper = in_unit(upper)
     return RequirementResult(
         id=requirement.id,
         text=requirement.text,
@@ -113,103 +63,96 @@ def judge(
         verdict=verdict,
         reasons=reasons,
         quantity=requirement.quantity,
+        statistic=requirement.statistic,
         quantile=requirement.quantile,
+        within_ms=requirement.within_ms,
+        jitter=requirement.jitter,
         limit=requirement.limit,
+        limit_is=requirement.limit_is,
         unit=requirement.unit,
         confidence=requirement.confidence,
-        estimate=in_unit(order_quantile(ordered(seen.from_intent), requirement.quantile)),
-        lower_bound=in_unit(lower),
-        upper_bound=known_upper,
-        uncertainty=None if uncertainty_ms is None else uncertainty_ms * per_ms,
-        floor=None if floor_ms is None else floor_ms * per_ms,
-        pass_threshold=at.pass_threshold * per_ms,
-        fail_threshold=at.fail_threshold * per_ms,
-        n=decision.n,
-        exceedances=decision.exceedances_pass,
-        exceedances_sent=decision.exceedances_fail,
-        pass_up_to=decision.pass_up_to,
-        fail_from=decision.fail_from,
-        headroom=requirement.limit / known_upper if known_upper else None,
-        dependence=_dependence(guarded.decision),
+        alpha=measuring.alpha,
+        sampling_plan=judged.sampling_plan,
+        estimate=in_unit(judged.estimate),
+        lower_bound=in_unit(judged.lower),
+        upper_bound=in_unit(judged.upper),
+        uncertainty=None if measuring.budget is None else in_unit(measuring.budget.expanded_ms),
+        floor=None if judged.floor is None else in_unit(judged.floor.value),
+        pass_threshold=in_unit(judged.pass_threshold),
+        fail_threshold=in_unit(judged.fail_threshold),
+        n=judged.n,
+        exceedances=judged.exceedances,
+        exceedances_sent=judged.exceedances_sent,
+        pass_up_to=judged.pass_up_to,
+        fail_from=judged.fail_from,
+        headroom=_headroom(requirement, in_unit(judged.upper), in_unit(judged.lower)),
+        dependence=judged.dependence,
         checks=checks,
-        decision=decision_lines(
-            requirement,
-            guarded,
-            decision,
-            lost=seen.lost,
-            upper=upper,
-            measured=(uncertainty_ms is not None, floor_ms is not None),
-        ),
+        decision=list(judged.lines),
     )
 
 
-def in_samples(duration_ms: float | None, samples: NDArray[Any]) -> float:
-    """How many samples a disturbance of that duration hits, by the median distance of the stimuli; 1 if none
-    is declared."""
-    due = np.sort(samples["intended_ns"][counted(samples)])
-    if duration_ms is None or len(due) < 2:
-        return 1.0
-    return max(1.0, duration_ms * 1e6 / float(np.median(np.diff(due))))
+def _rule(
+    requirement: Requirement,
+    seen: Evidence,
+    measuring: Measuring,
+    limit: float,
+    disturbance: float,
+    planned: int,
+) -> Judged:
+    """The rule for that quantity and that sampling plan. ``limit`` in ms, or in the quantity's own unit."""
+    return by_quantile(requirement, seen, measuring, limit, disturbance, planned)
 
 
-def _dependence(decision: dependence.Decision) -> Dependence:
-    side = decision.passing
-    return Dependence(
-        gate_p=side.gate.p,
-        dependent=side.dependent,
-        inflation=side.inflation,
-        effective_n=side.n_effective,
-        effective_exceedances=side.k_effective,
-        longest_disturbance=decision.longest_disturbance,
-    )
+def _timing(
+    requirement: Requirement, samples: NDArray[Any], limit: float, measuring: Measuring
+) -> list[Check]:
+    """Whether schedule and floor were good enough for a limit in time; nothing for others."""
+    limit_ms = requirement.within_ms if requirement.quantity == "ratio" else limit
+    if limit_ms is None or requirement.quantity in ("loss_rate", "rate_hz"):
+        return []
+    quantile = requirement.quantile or MEDIAN
+    checks = [bench.lateness(samples, quantile, limit_ms)]
+    if measuring.loopback is not None:
+        checks.append(bench.floor(measuring.loopback, quantile, limit_ms))
+    return checks
 
 
-def _conclude(
-    decision: Counts, checks: list[Check], circumstances: Circumstances
-) -> tuple[Verdict, list[str]]:
+def _headroom(requirement: Requirement, upper: float | None, lower: float | None) -> float | None:
+    """Limit / upper bound, or lower bound / limit for a lower limit."""
+    if requirement.limit_is == "upper":
+        return requirement.limit / upper if upper else None
+    return lower / requirement.limit if lower else None
+
+
+def _conclude(judged: Judged, checks: list[Check], circumstances: Circumstances) -> tuple[Verdict, list[str]]:
     """Verdict and its reasons: whole evidence first, then a run that ended, then a good bench, then the
     rule."""
     if lacking := [c for c in circumstances.broken if not c.ok]:
         return Verdict.ERROR, [_in_words(c) for c in lacking]
     poor = [_in_words(c) for c in checks if not c.ok]
     if circumstances.aborted:
-        return _aborted(decision, poor, circumstances)
-    if decision.n == 0:
+        return _aborted(judged, poor, circumstances)
+    if judged.n == 0:
         return Verdict.INCONCLUSIVE, [
             "nothing was measured: no stimulus was sent in the measured part",
             *poor,
         ]
     if poor:
         return Verdict.INCONCLUSIVE, poor
-    if decision.verdict is Verdict.PASS:
-        return Verdict.PASS, [
-            f"{decision.exceedances_pass} of {decision.n} over the limit; up to {decision.pass_up_to} pass"
-            f"{decision.worth}"
-        ]
-    if decision.verdict is Verdict.FAIL:
-        return Verdict.FAIL, [
-            f"{decision.exceedances_fail} of {decision.n} over the limit; {decision.fail_from} or more fail"
-            f"{decision.worth}"
-        ]
-    return Verdict.INCONCLUSIVE, undecided(decision)
+    return judged.verdict, list(judged.reasons)
 
 
-def _aborted(decision: Counts, poor: list[str], circumstances: Circumstances) -> tuple[Verdict, list[str]]:
+def _aborted(judged: Judged, poor: list[str], circumstances: Circumstances) -> tuple[Verdict, list[str]]:
     """A run that was cut short: FAIL only if already certain whatever the missing samples had brought, so
     that the instant of the abort cannot have been chosen by the data."""
-    planned = max(circumstances.planned, decision.n)
-    needed = fail_from(planned, decision.p0, decision.alpha)
+    planned = max(circumstances.planned, judged.n)
     cut = f"the run was cut short: {circumstances.abort_reason or 'no reason recorded'}"
-    proven = needed is not None and decision.exceedances_fail >= needed and decision.fails
-    if proven and not poor:
-        return Verdict.FAIL, [
-            f"{decision.exceedances_fail} over the limit were enough to fail all {planned} planned ones "
-            f"({needed} or more fail), whatever the missing ones had brought",
-            cut,
-        ]
+    if judged.certain and not poor:
+        return Verdict.FAIL, [judged.certain, cut]
     return Verdict.ERROR, [
         cut,
-        f"{decision.n} of {planned} planned samples were measured; nothing was proven",
+        f"{judged.n} of {planned} planned samples were measured; nothing was proven",
         *poor,
     ]
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     PositiveFloat,
@@ -20,9 +19,43 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="letters, digits, underscore")]
-RigName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$", description="letters, digits, hyphen")]
-PortRef = Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$", description="device.port")]
+from harness.config.measuring import (
+    CommandRoundTrip,
+    DeclaredUncertainty,
+    Paced,
+    Probing,
+    Requirement,
+    Scenario,
+    Trials,
+)
+from harness.config.strict import Name, PortRef, RigName, Strict
+from harness.config.twin import FloorTwin
+
+__all__ = [
+    "Alternate",
+    "CommandRoundTrip",
+    "DeclaredUncertainty",
+    "DeviceBase",
+    "FloorTwin",
+    "Host",
+    "Match",
+    "Monitor",
+    "Name",
+    "Paced",
+    "PortRef",
+    "Probing",
+    "Process",
+    "Requirement",
+    "RigFile",
+    "RigInfo",
+    "Scenario",
+    "Sequence",
+    "Step",
+    "Stop",
+    "Strict",
+    "Trials",
+    "Value",
+]
 
 
 def _scalar(value: Any) -> Any:
@@ -35,17 +68,6 @@ def _scalar(value: Any) -> Any:
 
 
 Scalar = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
-
-
-class Strict(BaseModel):
-    """A section of the rig file: unknown keys are mistakes, nothing changes after reading.
-
-    Types are strict: ``simulated: no`` is text in YAML 1.2 and must not pass for false, nor ``true`` for 1.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False, strict=True
-    )
 
 
 class RigInfo(Strict):
@@ -70,7 +92,7 @@ class Process(Strict):
     """A program that the rig needs. The rig file is trusted like a Makefile."""
 
     command: list[str] = Field(min_length=1, description="argument list; `python` means this interpreter")
-    env: dict[str, str] = {}
+    env: dict[str, str] = Field(default={})
     cwd: str | None = Field(default=None, description="relative to the rig file")
     ready: Ready = Ready()
     stop_timeout_s: PositiveFloat = Field(
@@ -150,7 +172,7 @@ class Stop(Strict):
     """How the device is stopped: what is sent, on which stimulus port."""
 
     port: Name
-    values: dict[str, Value] = {}
+    values: dict[str, Value] = Field(default={})
     repeat: PositiveInt = Field(default=5, description="how often it is sent")
     interval_ms: PositiveFloat = 20.0
 
@@ -166,88 +188,33 @@ class Monitor(Strict):
     unit: str = ""
 
 
+class DeviceClock(Strict):
+    """What the user knows of the device's own clock."""
+
+    asymmetry: Annotated[float, Field(ge=0, le=1)] = Field(
+        description="largest |there - back| / (there + back) of the shortest exchange; 0: both ways equally"
+        " long. Assumed, not observable"
+    )
+    evidence: str = Field(min_length=1, description="how it is known; printed beside it")
+
+
 class DeviceBase(Strict):
     """What every device of a rig has, whatever its adapter."""
 
     adapter: str
+    clock: DeviceClock | None = None
     limits: dict[str, PositiveFloat] = Field(
         default={}, description="largest magnitude of a field, enforced before a stimulus is sent"
     )
     stop: Stop | None = None
 
+    def floor_twin(self, stimulus: str, response: str) -> FloorTwin:
+        """What to measure the harness's own floor against, for these two ports of the device.
 
-class Paced(Strict):
-    """Stimuli at their own times, whatever the answers do (open loop)."""
-
-    kind: Literal["paced"]
-    rate_hz: PositiveFloat
-    samples: Annotated[int, Field(gt=0, le=10_000_000)]
-    warmup_s: Annotated[float, Field(ge=0)] = 2.0
-    periodic: bool = Field(
-        default=False,
-        description="strictly periodic instead of jittered; needs robot_period_ms, see docs/design.md",
-    )
-    robot_period_ms: PositiveFloat | None = Field(default=None, description="period of the robot's own loop")
-    seed: int | None = Field(default=None, description="of the jitter; drawn and recorded if not given")
-
-
-class Trials(Strict):
-    """One stimulus at a time, from rest."""
-
-    kind: Literal["trials"]
-    samples: Annotated[int, Field(gt=0, le=10_000_000)]
-    warmup: Annotated[int, Field(ge=0)] = Field(default=3, description="trials before measuring")
-    quiet_ms: PositiveFloat = Field(default=20.0, description="no answer for this long counts as rest")
-    rest_timeout_s: PositiveFloat = 10.0
-    dwell_ms: tuple[PositiveFloat, PositiveFloat] = Field(
-        default=(10.0, 50.0),
-        strict=False,  # a list in the file
-        description="random wait at rest, from and to",
-    )
-    seed: int | None = None
-
-
-class Probing(Strict):
-    """Measuring starts when the device answers, not after a fixed wait."""
-
-    consecutive: PositiveInt = Field(default=20, description="probes answered in a row")
-    rate_hz: PositiveFloat = 20.0
-    timeout_s: PositiveFloat = 40.0
-
-
-class CommandRoundTrip(Strict):
-    """A command goes in, the robot's answer to it comes out."""
-
-    kind: Literal["command_round_trip"]
-    stimulus: PortRef
-    response: PortRef
-    timeout_ms: PositiveFloat
-    schedule: Annotated[Paced | Trials, Field(discriminator="kind")]
-    probing: Probing = Probing()
-    max_unanswered: PositiveInt = Field(
-        default=100, description="unanswered in a row: the run ends in the safe stop"
-    )
-    longest_disturbance_ms: PositiveFloat | None = Field(
-        default=None,
-        description="longest disturbance that may occur; PASS then needs a run long enough to meet it",
-    )
-
-
-Scenario = CommandRoundTrip
-"""One of the kinds; a discriminated union on ``kind`` as soon as there is a second one."""
-
-
-class Requirement(Strict):
-    """What was agreed before the test."""
-
-    id: str = Field(min_length=1)
-    text: str = ""
-    scenario: Name
-    quantity: Literal["latency"] = "latency"
-    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.99
-    limit: PositiveFloat
-    unit: Literal["us", "ms", "s"] = "ms"
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+        By default the loopback echo: the harness alone, without the device's own transport. An adapter whose
+        transport can be echoed on this host overrides it.
+        """
+        return FloorTwin.loopback()
 
 
 class Host(Strict):
@@ -260,13 +227,18 @@ class Host(Strict):
         default=None, description="CPU that the sender is bound to"
     )
     max_load_per_cpu: PositiveFloat = 1.5
+    floor_s: Annotated[float, Field(ge=0)] = Field(
+        default=10.0,
+        description="longest time that measuring the harness's own floor may take, before the run and again"
+        " after it; 0: not measured, J is taken as 0, and the report says so",
+    )
 
 
 class SendStep(Strict):
     """Send one stimulus."""
 
     send: PortRef
-    values: dict[str, Value] = {}
+    values: dict[str, Value] = Field(default={})
     timeout_s: PositiveFloat = 10.0
 
 
@@ -325,14 +297,19 @@ class RigFile(Strict):
     """A whole rig file. :func:`harness.config.load_rig` makes each of ``devices`` its adapter's options."""
 
     rig: RigInfo
-    processes: dict[Name, Process] = {}
+    processes: dict[Name, Process] = Field(default={})
     devices: dict[Name, Any] = Field(min_length=1)
-    setup: list[Step] = []
+    setup: list[Step] = Field(default=[])
     reset: list[Step] = Field(default=[], description="before every scenario")
-    teardown: list[Step] = []
+    teardown: list[Step] = Field(default=[])
     scenarios: dict[Name, Scenario] = Field(min_length=1)
-    monitors: list[Monitor] = []
+    monitors: list[Monitor] = Field(default=[])
     requirements: list[Requirement] = Field(min_length=1)
+    family_wise: bool = Field(
+        default=False,
+        description="share the error among the m requirements: each is decided at (1 - confidence) / m, so"
+        " that the chance of any wrong decision among them is at most 1 - confidence",
+    )
     host: Host = Host()
     environment: dict[str, str] = Field(
         default={}, description="payload, surface, distances, ... for the report"

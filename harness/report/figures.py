@@ -13,8 +13,9 @@ from matplotlib.colors import ListedColormap, LogNorm
 
 from harness.report import style
 from harness.report.series import Floats, Series, envelope, exceedance_curve, thin_marks
-from harness.report.text import cut, decimals_for, integer, number, percent, plural, quantile_name, words
+from harness.report.text import cut, decimals_for, integer, number, percent, plural, words
 from harness.results import Distribution
+from harness.wording import quantile_name
 
 COLUMNS = 900
 """Groups of samples that a series over time is thinned to: about one per printed dot."""

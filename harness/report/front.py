@@ -9,6 +9,7 @@ from typing import Any
 from harness.model import Verdict
 from harness.report import text as t
 from harness.results import RequirementResult, Results
+from harness.wording import statistic_name
 
 _MEANING = {
     Verdict.PASS: "Every requirement is shown to be met.",
@@ -60,7 +61,7 @@ def _requirement(requirement: RequirementResult) -> dict[str, Any]:
     ]
     places = t.decimals_for(min(known)) if known and min(known) > 0 else 3
     figures = [
-        [f"{t.quantile_name(requirement.quantile)} estimate", t.number(requirement.estimate, places)],
+        [f"{statistic_name(requirement)} estimate", t.number(requirement.estimate, places)],
         ["lower bound", t.number(requirement.lower_bound, places)],
         ["upper bound", t.number(requirement.upper_bound, places)],
         ["limit", t.short(requirement.limit)],

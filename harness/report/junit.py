@@ -16,13 +16,13 @@ from harness.report.text import (
     decimals_for,
     number,
     parse_instant,
-    quantile_name,
     seconds_between,
     short,
     statement,
     with_unit,
 )
 from harness.results import RequirementResult, Results
+from harness.wording import measured_name
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 # XML 1.0, production [2]: what may not appear in a document, not even escaped.
@@ -59,7 +59,7 @@ def render_junit(results: Results, agreed: Sequence[str] = ()) -> str:
 
 def message(requirement: RequirementResult) -> str:
     """The outcome of a requirement in one line."""
-    what = f"{requirement.id}: {requirement.verdict.value}: {quantile_name(requirement.quantile)}"
+    what = f"{requirement.id}: {requirement.verdict.value}: {measured_name(requirement)}"
     estimate = with_unit(number(requirement.estimate), requirement.unit)
     limit = with_unit(short(requirement.limit), requirement.unit)
     counts = f"{requirement.exceedances} of {requirement.n} over the limit"

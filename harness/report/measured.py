@@ -9,6 +9,7 @@ from harness.report import text as t
 from harness.report.blocks import Block, Column, table
 from harness.report.series import Series
 from harness.results import Distribution, ScenarioResult
+from harness.wording import quantile_name
 
 LISTED = 15
 """Rows of the lists of outliers and of losses."""
@@ -81,7 +82,7 @@ def _intervals(intent: Distribution, sent: Distribution) -> Block | None:
     of_intent = {interval.quantile: interval for interval in intent.intervals}
     rows = []
     for quantile in sorted(of_sent.keys() | of_intent.keys()):
-        row = [t.quantile_name(quantile)]
+        row = [quantile_name(quantile)]
         for interval in (of_intent.get(quantile), of_sent.get(quantile)):
             if interval is None:
                 row += [t.MISSING] * 3

@@ -9,7 +9,8 @@ from typing import Any
 from harness.report import text as t
 from harness.report.blocks import Block, bullets, heading, pairs, paragraph, table
 from harness.report.front import step_by_step
-from harness.results import Results, ScenarioResult
+from harness.results import RequirementResult, Results, ScenarioResult
+from harness.wording import measured_name, sign
 
 
 def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
@@ -84,6 +85,12 @@ def smallest_n(quantile: float, confidence: float) -> int:
     return math.ceil(math.log(1 - confidence) / math.log(quantile) - 1e-9)
 
 
+def _least_n(requirement: RequirementResult) -> int | None:
+    if requirement.quantile is None:
+        return None
+    return smallest_n(requirement.quantile, requirement.confidence)
+
+
 def _plan(results: Results) -> Block:
     rows = []
     for requirement in results.requirements:
@@ -92,10 +99,10 @@ def _plan(results: Results) -> Block:
             [
                 requirement.id,
                 requirement.scenario,
-                f"{t.quantile_name(requirement.quantile)} ≤ "
+                f"{measured_name(requirement)} {sign(requirement)} "
                 f"{t.with_unit(t.short(requirement.limit), requirement.unit)}",
                 t.percent(requirement.confidence),
-                t.integer(smallest_n(requirement.quantile, requirement.confidence)),
+                t.integer(_least_n(requirement)),
                 t.integer(scenario.scheduled if scenario else None),
                 t.integer(requirement.n),
             ]

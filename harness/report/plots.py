@@ -51,7 +51,7 @@ def _plots(
 ) -> Iterator[Block]:
     from harness.report import figures  # matplotlib takes a second to import; only a PDF needs it
 
-    marks = [_mark(requirement) for requirement in requirements]
+    marks = [mark for mark in map(_mark, requirements) if mark is not None]
     summary = figures.describe(series, marks)
     if series.lost.all():
         yield paragraph("Every stimulus was lost: there is no latency to draw.", "bad")
@@ -108,9 +108,12 @@ def _stages(stem: str, stages: Mapping[str, Distribution], root: Path) -> Iterat
     )
 
 
-def _mark(requirement: RequirementResult) -> Mark:
+def _mark(requirement: RequirementResult) -> Mark | None:
+    """Where a requirement on a quantile of latency is drawn; None for others."""
     from harness.report.figures import Mark
 
+    if requirement.quantile is None or requirement.quantity != "latency":
+        return None
     factor = _MS.get(requirement.unit, 1.0)
     estimate, lower, upper = (
         None if value is None else value * factor

@@ -15,13 +15,13 @@ from harness.report.text import (
     integer,
     number,
     percent,
-    quantile_name,
     seconds_between,
     short,
     statement,
     with_unit,
 )
 from harness.results import RequirementResult, Results, ScenarioResult
+from harness.wording import measured_name
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 SYMBOLS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.ERROR: "⚠️"}
@@ -100,7 +100,7 @@ def _row(requirement: RequirementResult) -> str:
     cells = [
         _escape(requirement.id),
         f"{SYMBOLS[requirement.verdict]} {requirement.verdict.value}",
-        f"{quantile_name(requirement.quantile)} at {percent(requirement.confidence)}",
+        f"{measured_name(requirement)} at {percent(requirement.confidence)}",
         with_unit(number(requirement.estimate), unit),
         MISSING
         if requirement.lower_bound is None and requirement.upper_bound is None

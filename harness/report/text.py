@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from harness.results import RequirementResult
+from harness.wording import measured_name, relation
 
 NARROW = "\u202f"
 """Narrow no-break space: between groups of digits, and between a number and its unit."""
@@ -65,11 +66,6 @@ def pretty_unit(unit: str) -> str:
 def percent(fraction: float | None, digits: int = 6) -> str:
     """A fraction in per cent without trailing zeros."""
     return MISSING if fraction is None else f"{fraction * 100:.{digits}g}{NARROW}%"
-
-
-def quantile_name(quantile: float) -> str:
-    """0.99 as p99, 0.999 as p99.9."""
-    return f"p{quantile * 100:.8g}"
 
 
 def instant(iso: str | None) -> str:
@@ -173,6 +169,12 @@ def statement(requirement: RequirementResult) -> str:
     if requirement.text:
         return requirement.text
     limit = with_unit(short(requirement.limit), requirement.unit)
+    if requirement.quantile is None or requirement.quantity != "latency":
+        return (
+            f"The {measured_name(requirement)} of “{requirement.scenario}” is {relation(requirement)} "
+            f"{limit}, "
+            f"shown with {percent(requirement.confidence)} confidence."
+        )
     return (
         f"At least {percent(requirement.quantile)} of the stimuli of “{requirement.scenario}” are answered "
         f"within {limit}, shown with {percent(requirement.confidence)} confidence."

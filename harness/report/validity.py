@@ -73,9 +73,28 @@ def _uncertainty(results: Results) -> list[Block]:
     blocks: list[Block] = [heading("Uncertainty budget", 2)]
     if not results.uncertainty:
         return [*blocks, paragraph("Not evaluated in this version.")]
-    names = list(dict.fromkeys(key for row in results.uncertainty for key in row))
-    rows = [[t.scalar(row.get(name)) for name in names] for row in results.uncertainty]
-    return [*blocks, table([(t.words(name), "left", 2 if name == "note" else 1) for name in names], rows)]
+    rows = [
+        [
+            item.requirement,
+            item.name,
+            t.number(item.half_width_ms),
+            item.distribution,
+            t.number(item.standard_ms),
+            t.number(item.share_ms),
+            item.source,
+        ]
+        for item in results.uncertainty
+    ]
+    columns: list[Column] = [
+        ("Requirement", "left", 1),
+        ("Contribution", "left", 1.4),
+        ("± a", "right"),
+        ("Distribution", "left", 1.2),
+        ("Standard u", "right"),
+        ("At k = 2", "right"),
+        ("Source", "left", 2),
+    ]
+    return [*blocks, table(columns, rows, "Two-sided contributions in ms.")]
 
 
 def _monitors(results: Results) -> list[Block]:

@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from harness.errors import HarnessError
 from harness.model import Verdict, combine
 from harness.results import RequirementResult, Results
+from harness.wording import measured_name
 
 
 class RunResults(Results):
@@ -118,7 +119,7 @@ def _requirement(each: RequirementResult) -> list[str]:
     bounds = f"{_figure(each.lower_bound)} to {_figure(each.upper_bound)} {each.unit}"
     lines = [
         f"{each.verdict.value}  {each.id}{f'  {each.text}' if each.text else ''}",
-        f"  {each.quantity} at quantile {each.quantile:g} of {each.scenario}: "
+        f"  {measured_name(each)} of {each.scenario}: "
         f"estimate {_figure(each.estimate)} {each.unit}, limit {each.limit:g} {each.unit}",
         f"  bounds at {each.confidence:.0%} confidence: {bounds}",
         f"  {each.exceedances} of {each.n} samples over the limit"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from harness.analysis.guard import decide, floor_of, guard
+from harness.analysis.guard import Floor, decide, floor_of, guard
 from harness.model import Verdict
 
 P0, ALPHA = 0.01, 0.05
@@ -16,13 +16,13 @@ def sample(rng, n, at, rate=P0):
 
 
 def test_thresholds_and_rates_of_an_upper_limit():
-    at = guard(10.0, P0, uncertainty=0.2, floor=0.3)
+    at = guard(10.0, P0, uncertainty=0.2, floor=Floor(0.3, 0.999, 1000, True))
     assert (at.pass_threshold, at.fail_threshold) == pytest.approx((9.8, 10.5))
     assert (at.pass_rate, at.fail_rate) == pytest.approx((0.01, 0.0113))
 
 
 def test_thresholds_and_rates_of_a_lower_limit_are_mirrored():
-    at = guard(10.0, P0, uncertainty=0.2, floor=0.3, upper=False)
+    at = guard(10.0, P0, uncertainty=0.2, floor=Floor(0.3, 0.999, 1000, True), upper=False)
     assert (at.pass_threshold, at.fail_threshold) == pytest.approx((10.5, 9.8))
     assert (at.pass_rate, at.fail_rate) == pytest.approx((0.0087, 0.01))
 
@@ -45,7 +45,7 @@ def test_a_lossy_loopback_has_no_floor_and_nothing_fails():
     loopback = np.concatenate((np.full(990, 0.1), np.full(5, inf), np.full(5, nan)))
     found = floor_of(loopback, P0)
     assert found.value == inf
-    at = guard(10.0, P0, floor=found.value)
+    at = guard(10.0, P0, floor=found)
     assert decide(np.full(1000, 1e6), at, ALPHA).verdict is Verdict.INCONCLUSIVE
 
 
@@ -66,7 +66,7 @@ def test_an_uncertainty_beyond_the_limit_never_passes():
 
 def test_the_arithmetic_can_be_redone_by_hand():
     rng = np.random.default_rng(2)
-    values, at = sample(rng, 10_000, 10.0), guard(10.0, P0, uncertainty=0.2, floor=0.3)
+    values, at = sample(rng, 10_000, 10.0), guard(10.0, P0, uncertainty=0.2, floor=Floor(0.3, 0.999, 1000, True))
     found = decide(values, at, ALPHA)
     over = int((values > 10.5).sum())
     assert found.decision.failing.exceedances == over
@@ -122,7 +122,7 @@ def test_what_the_harness_adds_never_fails_an_item_at_its_limit(comonotone):
             item, added = np.sort(item), np.sort(added)
             order = rng.permutation(10_000)
             item, added = item[order], added[order]
-        at = guard(10.0, P0, floor=floor_of(loopback, P0).value)
+        at = guard(10.0, P0, floor=floor_of(loopback, P0))
         verdict = decide(item + added, at, ALPHA).verdict
         if verdict in wrong:
             wrong[verdict] += 1

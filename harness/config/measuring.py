@@ -1,0 +1,203 @@
+"""What a rig file may say of measuring: schedules, scenarios, requirements."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from harness.config.strict import Name, PortRef, Strict
+
+Samples = Annotated[int, Field(gt=0, le=10_000_000)]
+
+
+Stages = list[PositiveInt]
+STAGES: Any = Field(
+    default=[],
+    description="numbers of samples, ascending up to `samples`, after which the run may end: declared looks",
+)
+
+
+def _check_stages(stages: list[int], samples: int) -> None:
+    if stages and (stages[-1] != samples or any(a >= b for a, b in pairwise(stages))):
+        raise ValueError(f"stages {stages} have to ascend and to end with samples = {samples}")
+
+
+class Paced(Strict):
+    """Stimuli at their own times, whatever the answers do (open loop)."""
+
+    kind: Literal["paced"]
+    rate_hz: PositiveFloat
+    samples: Samples = Field(description="measured stimuli; fixed before the run")
+    warmup_s: Annotated[float, Field(ge=0)] = 2.0
+    periodic: bool = Field(
+        default=False,
+        description="strictly periodic instead of jittered; needs robot_period_ms, see docs/design.md",
+    )
+    robot_period_ms: PositiveFloat | None = Field(default=None, description="period of the robot's own loop")
+    seed: int | None = Field(default=None, description="of the jitter; drawn and recorded if not given")
+    stages: Stages = STAGES
+
+    @model_validator(mode="after")
+    def _stages_end(self) -> Paced:
+        _check_stages(self.stages, self.samples)
+        return self
+
+
+class Trials(Strict):
+    """One stimulus at a time, from rest."""
+
+    kind: Literal["trials"]
+    samples: Samples = Field(description="trials at most; with `stopping: fixed` exactly so many")
+    stopping: Literal["sequential", "fixed"] = Field(
+        default="sequential",
+        description="sequential: a probability ratio test ends the trials as soon as it can decide;"
+        " with `stages` they decide instead",
+    )
+    warmup: Annotated[int, Field(ge=0)] = Field(default=3, description="trials before measuring")
+    quiet_ms: PositiveFloat = Field(default=20.0, description="no answer for this long counts as rest")
+    rest_timeout_s: PositiveFloat = 10.0
+    dwell_ms: tuple[PositiveFloat, PositiveFloat] = Field(
+        default=(10.0, 50.0),
+        strict=False,  # a list in the file
+        description="random wait at rest, from and to",
+    )
+    seed: int | None = None
+    stages: Stages = STAGES
+
+    @model_validator(mode="after")
+    def _stages_end(self) -> Trials:
+        _check_stages(self.stages, self.samples)
+        return self
+
+
+class Probing(Strict):
+    """Measuring starts when the device answers, not after a fixed wait."""
+
+    consecutive: PositiveInt = Field(default=20, description="probes answered in a row")
+    rate_hz: PositiveFloat = 20.0
+    timeout_s: PositiveFloat = 40.0
+
+
+class DeclaredUncertainty(Strict):
+    """A contribution to the uncertainty that only the user knows. Printed as declared."""
+
+    name: str = Field(min_length=1)
+    half_width_ms: PositiveFloat
+    divisor: PositiveFloat = Field(
+        default=1.0, description="1: a standard uncertainty; 2: an expanded one, k = 2; 1.732: hard limits"
+    )
+    source: str = Field(min_length=1, description="where the figure is from: a data sheet, a calibration")
+
+
+class CommandRoundTrip(Strict):
+    """A command goes in, the robot's answer to it comes out."""
+
+    kind: Literal["command_round_trip"]
+    stimulus: PortRef
+    response: PortRef
+    timeout_ms: PositiveFloat
+    schedule: Annotated[Paced | Trials, Field(discriminator="kind")]
+    probing: Probing = Probing()
+    max_unanswered: PositiveInt = Field(
+        default=100, description="unanswered in a row: the run ends in the safe stop"
+    )
+    longest_disturbance_ms: PositiveFloat | None = Field(
+        default=None,
+        description="longest disturbance that may occur; PASS then needs a run long enough to meet it",
+    )
+    arrival: Literal["received", "stamp"] = Field(
+        default="received",
+        description="what counts as arrival: the answer received here, or the device's own stamp in it,"
+        " converted by the exchanges with its clock",
+    )
+    sampling_period_ms: PositiveFloat | None = Field(
+        default=None, description="period at which the response is sampled; part of the uncertainty"
+    )
+    uncertainty: list[DeclaredUncertainty] = Field(
+        default=[], description="further two-sided contributions, e.g. of a sensor in the way"
+    )
+
+
+Scenario = CommandRoundTrip
+"""One of the kinds; a discriminated union on ``kind`` as soon as there is a second one."""
+
+
+TIME_UNITS = ("us", "ms", "s")
+SHARE_UNITS = ("1", "%")
+_UNITS = {"loss_rate": SHARE_UNITS, "ratio": SHARE_UNITS, "rate_hz": ("Hz",)}
+_LOWER = ("ratio", "rate_hz")
+
+
+class Requirement(Strict):
+    """What was agreed before the test."""
+
+    id: str = Field(min_length=1)
+    text: str = ""
+    scenario: Name
+    quantity: Literal["latency", "jitter", "loss_rate", "ratio", "rate_hz"] = Field(
+        default="latency",
+        description="jitter: variation of latency; loss_rate: share of unanswered stimuli; ratio: share of"
+        " stimuli answered within `within_ms`; rate_hz: answers per second",
+    )
+    statistic: Literal["quantile", "mean", "max"] | None = Field(
+        default=None, description="of latency and jitter; default quantile. max is descriptive: never PASS"
+    )
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None, description="with statistic quantile; default 0.99"
+    )
+    jitter: Literal["pdv", "ipdv"] | None = Field(
+        default=None,
+        description="pdv (default): less the smallest latency (RFC 5481); ipdv: change since the answer"
+        " before (RFC 3393)",
+    )
+    within_ms: PositiveFloat | None = Field(default=None, description="of ratio: answered within this")
+    limit: PositiveFloat
+    limit_is: Literal["upper", "lower"] = Field(
+        default="upper", description="default: lower for ratio and rate_hz, else upper"
+    )
+    unit: Literal["us", "ms", "s", "1", "%", "Hz"] = Field(
+        default="ms", description="default: ms for times, 1 for shares, Hz for rates"
+    )
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        quantity = given.get("quantity", "latency")
+        made: dict[str, Any] = dict(given)
+        if quantity in ("latency", "jitter"):
+            if made.get("statistic") is None:
+                made["statistic"] = "quantile"
+            if made["statistic"] == "quantile" and made.get("quantile") is None:
+                made["quantile"] = 0.99
+        if quantity == "jitter" and made.get("jitter") is None:
+            made["jitter"] = "pdv"
+        if quantity in _LOWER:
+            made.setdefault("limit_is", "lower")
+        if quantity in _UNITS:
+            made.setdefault("unit", _UNITS[quantity][0])
+        return made
+
+    @model_validator(mode="after")
+    def _fits(self) -> Requirement:
+        timed = self.quantity in ("latency", "jitter")
+        if self.statistic is not None and not timed:
+            raise ValueError(f"statistic is of latency and jitter; {self.quantity} takes none")
+        if self.quantile is not None and self.statistic != "quantile":
+            raise ValueError(
+                f"quantile goes with statistic quantile, not with {self.statistic or self.quantity}"
+            )
+        if self.jitter is not None and self.quantity != "jitter":
+            raise ValueError(f"jitter: {self.jitter} goes with quantity jitter, not {self.quantity}")
+        if (self.within_ms is not None) != (self.quantity == "ratio"):
+            raise ValueError("within_ms and quantity ratio need each other")
+        units = _UNITS.get(self.quantity, TIME_UNITS)
+        if self.unit not in units:
+            raise ValueError(f"{self.quantity} is in {' or '.join(units)}, not in {self.unit}")
+        if self.unit in SHARE_UNITS and self.limit >= (1 if self.unit == "1" else 100):
+            raise ValueError(f"limit {self.limit:g} {self.unit} of a share has to be below 1 (or 100 %)")
+        return self

@@ -1,0 +1,65 @@
+"""What a requirement asks for, in few words: one place for all of terminal, reports and JUnit."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Asked(Protocol):
+    """What :class:`harness.config.schema.Requirement` and its result have in common."""
+
+    @property
+    def quantity(self) -> str:
+        """latency, jitter, loss_rate, ratio, rate_hz."""
+
+    @property
+    def statistic(self) -> str | None:
+        """quantile, mean, max; None where the quantity has none."""
+
+    @property
+    def quantile(self) -> float | None:
+        """Of statistic quantile."""
+
+    @property
+    def within_ms(self) -> float | None:
+        """Of quantity ratio."""
+
+    @property
+    def limit_is(self) -> str:
+        """upper or lower."""
+
+
+def quantile_name(quantile: float) -> str:
+    """0.99 as p99, 0.999 as p99.9."""
+    return f"p{quantile * 100:.8g}"
+
+
+def statistic_name(asked: Asked) -> str:
+    """p99, mean, largest; loss rate, share within 5 ms, rate."""
+    if asked.quantity == "loss_rate":
+        return "loss rate"
+    if asked.quantity == "ratio":
+        return f"share within {asked.within_ms:g} ms"
+    if asked.quantity == "rate_hz":
+        return "rate"
+    if asked.statistic == "quantile" and asked.quantile is not None:
+        return quantile_name(asked.quantile)
+    return {"max": "largest"}.get(asked.statistic or "", asked.statistic or "")
+
+
+def measured_name(asked: Asked) -> str:
+    """p99 latency, mean jitter, loss rate, rate of answers."""
+    name = statistic_name(asked)
+    if asked.quantity == "rate_hz":
+        return "rate of answers"
+    return name if asked.quantity in ("loss_rate", "ratio") else f"{name} {asked.quantity}"
+
+
+def relation(asked: Asked) -> str:
+    """at most, or at least."""
+    return "at most" if asked.limit_is == "upper" else "at least"
+
+
+def sign(asked: Asked) -> str:
+    """The same as a sign."""
+    return "≤" if asked.limit_is == "upper" else "≥"
