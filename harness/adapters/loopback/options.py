@@ -70,6 +70,11 @@ class Options(DeviceBase):
     jitter_ms: NonNegativeFloat = Field(
         default=0.0, description="and up to this much later, seeded, in order"
     )
+    busy_ms: NonNegativeFloat = Field(
+        default=0.0,
+        description="the robot computes this long before it answers, and logs when it took each command and "
+        "answered it; excludes the other delays and misbehaviours but silence, drops and death",
+    )
     seed: int = Field(default=1, description="of the jitter")
     drop_every: NonNegativeInt = Field(default=0, description="not answered")
     twice_every: NonNegativeInt = Field(default=0, description="answered twice")
@@ -106,6 +111,9 @@ class Options(DeviceBase):
                 )
         if self.stop is not None and self.stop.port not in stimuli:
             raise ValueError(f"stop.port: {_unknown(self.stop.port, list(stimuli))}")
+        others = ("delay_ms", "jitter_ms", "twice_every", "reorder_every", "latest")
+        if self.busy_ms and (also := [name for name in others if getattr(self, name)]):
+            raise ValueError(f"busy_ms does not go with {', '.join(also)}")
         if self.external and self.echo == "thread":
             raise ValueError(
                 "external: true is for `echo: process`; a thread is always started by the device"

@@ -24,10 +24,16 @@ HELD_NS = 100_000_000
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How the robot answers. ``every=N`` means the Nth, 2Nth, ... command it takes; 0 means never."""
+    """How the robot answers. ``every=N`` means the Nth, 2Nth, ... command it takes; 0 means never.
+
+    ``busy_ms``: it computes this long, in a loop that lets nothing else of the robot run, before it answers,
+    and logs ``served`` with ``key``, ``taken_ns`` (out of the socket) and ``answered_ns`` (just before the
+    answer), both on CLOCK_MONOTONIC: a robot whose true delay is known.
+    """
 
     delay_ms: float = 0.0
     jitter_ms: float = 0.0
+    busy_ms: float = 0.0
     seed: int = 1
     drop_every: int = 0
     twice_every: int = 0
@@ -190,21 +196,22 @@ class Robot:
                 self._push(peer)
             if events & selectors.EVENT_READ:
                 data = peer.connection.recv(1 << 16)
+                taken_ns = time.monotonic_ns()
                 if not data:
                     self._drop(peer)
                     return
                 for frame in peer.splitter.feed(data):
-                    self._take(peer, frame)
+                    self._take(peer, frame, taken_ns)
         except BlockingIOError:
             pass
         except (OSError, ValueError):
             if peer in self._peers:
                 self._drop(peer)
 
-    def _take(self, peer: _Peer, frame: Frame) -> None:
+    def _take(self, peer: _Peer, frame: Frame, taken_ns: int) -> None:
         arrived_ns = self._clock.now_ns()
         if frame.kind == Kind.COMMAND:
-            self._command(peer, frame)
+            self._command(peer, frame, taken_ns)
         elif frame.kind == Kind.STOP:
             self._write("stop", peer=peer.number, value=frame.value)
         elif frame.kind == Kind.HELLO:
@@ -213,7 +220,7 @@ class Robot:
             reply = frame._replace(kind=Kind.EXCHANGE_REPLY, stamp_ns=arrived_ns)
             self._out(peer, reply._replace(extra_ns=self._clock.now_ns()))
 
-    def _command(self, peer: _Peer, frame: Frame) -> None:
+    def _command(self, peer: _Peer, frame: Frame, taken_ns: int) -> None:
         how = self._behaviour
         self._commands += 1
         self._write("command", peer=peer.number, port=frame.port, key=frame.key, value=frame.value)
@@ -222,6 +229,9 @@ class Robot:
             raise DiedError
         silent = how.silent or (how.silent_after and self._commands > how.silent_after)
         if silent or _is_turn(self._commands, how.drop_every):
+            return
+        if how.busy_ms:
+            self._serve_busily(peer, frame, taken_ns)
             return
         now_ns = time.monotonic_ns()
         if how.latest:
@@ -245,6 +255,14 @@ class Robot:
                 self._later(*each, due_ns)
             else:
                 self._answer(*each)
+
+    def _serve_busily(self, peer: _Peer, frame: Frame, taken_ns: int) -> None:
+        done_ns = taken_ns + round(self._behaviour.busy_ms * 1e6)
+        while (answered_ns := time.monotonic_ns()) < done_ns:
+            pass
+        self._answer(peer, frame)
+        # Logged afterwards: writing it must not delay the answer.
+        self._write("served", key=frame.key, taken_ns=taken_ns, answered_ns=answered_ns)
 
     def _later(self, peer: _Peer, frame: Frame, due_ns: int) -> _Answer:
         answer = _Answer(due_ns, next(self._order), peer, frame)
