@@ -15,6 +15,7 @@ from harness.clock import HostClock
 from harness.config import LoadedRig
 from harness.config.schema import Match
 from harness.errors import HarnessError, OperationError, RecordingError, SafetyError, UnavailableError
+from harness.exchanges import Exchanges
 from harness.folder import RunFolder
 from harness.guardian import Guardian
 from harness.hostcheck import StealWatch
@@ -36,7 +37,6 @@ from harness.realtime import QuietHost
 from harness.schedule import KeyMaker
 
 TICK_S = 0.05
-CLOCK_PERIOD_NS = 1_000_000_000
 CAUSE_NS = 1_000_000_000
 OBSERVATION_ROWS = 65536
 UNWATCHED_NS = 5_000_000_000
@@ -75,7 +75,6 @@ class Bench:
         self._tables: list[TableWriter] = []
         self.clock_names: list[str] = [info.name for info in HOST_CLOCKS]
         self._clock_infos = list(HOST_CLOCKS)
-        self._next_clock_ns = 0
         self._last_tick_ns = clock.monotonic_ns()
         self.quiet = QuietHost(self.rig.host)
         self.identities: dict[str, dict[str, Any]] = {}
@@ -90,6 +89,7 @@ class Bench:
         """Start and open everything; nothing moves yet. On failure the caller closes."""
         self.stimuli = self._table("stimuli", stimuli_rows)
         self.clocks = self._table("clocks", 4096)
+        self.exchanges = Exchanges(self.clock, self.clocks.append, self._clock_number(HOST_REALTIME))
         self.guardian = Guardian.start(self.folder.run_id, self.folder.path, self._keep_fds)
         self.folder.event("guardian_started")
         for name, options in self.rig.devices.items():
@@ -134,10 +134,13 @@ class Bench:
         return table
 
     def _listen(self) -> None:
-        for device in self.devices.values():
+        owners: dict[str, str] = {}
+        for name, device in self.devices.items():
             for info in device.clocks():
+                self.exchanges.add(device, info, len(self.clock_names))
                 self.clock_names.append(info.name)
                 self._clock_infos.append(info)
+                owners[info.name] = name
         ports: dict[str, dict[str, str]] = {}
         for reference in self.response_ports():
             device_name, _, port = reference.partition(".")
@@ -152,7 +155,11 @@ class Bench:
             received_clock = self._clock_number(response.received_clock)
             response.listen(self._sink(reference, table, stamp_clock, received_clock))
         self.folder.save_run(
-            ports=ports, clocks=[{**asdict(info), "kind": info.kind.value} for info in self._clock_infos]
+            ports=ports,
+            clocks=[
+                {**asdict(info), "kind": info.kind.value, "device": owners.get(info.name)}
+                for info in self._clock_infos
+            ],
         )
 
     def _clock_number(self, name: str) -> int:
@@ -289,8 +296,7 @@ class Bench:
             self._check_guardian(self.guardian)
         self._check_processes()
         self._take_findings()
-        if self.clock.monotonic_ns() >= self._next_clock_ns:
-            self.read_clocks(phase=1)
+        self.exchanges.turn()
 
     def _check_processes(self) -> None:
         for ended in self.processes.ended():
@@ -336,15 +342,9 @@ class Bench:
                     raise kind(finding.message, hint=finding.remedy or None)
 
     def read_clocks(self, phase: int) -> None:
-        """Record a reading of every other clock: ``phase`` 0 before, 1 during, 2 after measuring."""
-        self._next_clock_ns = self.clock.monotonic_ns() + CLOCK_PERIOD_NS
-        before, real, after = self.clock.read_realtime()
-        self.clocks.append(before, real, real, after, self.clock_names.index(HOST_REALTIME), phase, 0)
-        for device in self.devices.values():
-            for info in device.clocks():
-                exchange = device.exchange(info.name)
-                if exchange is not None:
-                    self.clocks.append(*exchange, self.clock_names.index(info.name), phase, 0)
+        """Record a reading of CLOCK_REALTIME and a burst of exchanges with the devices' clocks: ``phase`` 0
+        before, 2 after measuring."""
+        self.exchanges.burst(phase)
 
     # -- ending
     # -----------------------------------------------------------------------------------------------------
