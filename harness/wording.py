@@ -42,7 +42,7 @@ def statistic_name(asked: Asked) -> str:
         return f"share within {asked.within_ms:g} ms"
     if asked.quantity == "rate_hz":
         return "rate"
-    if asked.statistic == "quantile" and asked.quantile is not None:
+    if asked.quantile is not None:
         return quantile_name(asked.quantile)
     return {"max": "largest"}.get(asked.statistic or "", asked.statistic or "")
 

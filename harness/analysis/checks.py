@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.samples import counted, has, lateness_ms
+from harness.analysis.samples import counted, has, latency_ms, lateness_ms, tried
+from harness.analysis.stationarity import stationarity
 from harness.analysis.statistics import order_quantile, ordered, phase_coverage
 from harness.analysis.timebase import Timebase
 from harness.config.schema import Monitor, Paced, Trials
@@ -139,6 +140,17 @@ def wall_clock(samples: NDArray[Any], timebase: Timebase) -> Check:
         ok=True,
         value=f"{value}; {hit} samples fall back to the instant the harness saw them",
         bound="such samples can cost a PASS, never cause a FAIL",
+    )
+
+
+def stationary(samples: NDArray[Any]) -> Check:
+    """Whether the level drifted while it was measured; stated, the rule does not rest on it."""
+    found = stationarity(latency_ms(samples[tried(samples)], "intended_ns"))
+    return Check(
+        name="stationarity",
+        ok=True,
+        value=found.words,
+        bound="stated: a verdict speaks of one distribution, and holds for the whole of what was measured",
     )
 
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from harness.analysis import checks as bench
 from harness.analysis.checks import Circumstances
 from harness.analysis.evidence import Measuring
+from harness.analysis.floors import floor_results, floors_of, of_scenario
+from harness.analysis.floors import measured as floor_measured
 from harness.analysis.provenance import environment, provenance
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
@@ -23,6 +25,7 @@ from harness.config.schema import Match, Requirement, RigFile
 from harness.errors import ConfigurationError
 from harness.model import (
     CLOCK_DTYPE,
+    FLOOR_SCENARIOS,
     NO_STAMP,
     OBSERVATION_DTYPE,
     SAMPLE_DTYPE,
@@ -135,12 +138,20 @@ def analyse(
         scenarios=scenarios,
         monitors=monitors,
         findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
+        floors=floor_results(analysis.floors),
         environment=environment(run, rig),
         provenance=provenance(run, changed),
     )
     samples = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
     for index, each in enumerate(sampled.values()):
         samples[stimuli["scenario"] == index] = each.samples
+    for floor in analysis.floors:
+        for number, part in (
+            (floor.entry.get("before"), floor.before),
+            (floor.entry.get("after"), floor.after),
+        ):
+            if len(part):
+                samples[stimuli["scenario"] == number] = part
     return results, samples
 
 
@@ -163,6 +174,13 @@ class _Analysis:
         # A run.json without a last word is of a harness that was killed: never finished, whatever is in the
         # tables.
         self.aborted = run.get("status") != "finished"
+        self.floors = floors_of(run, self._stimuli, observations, self.timebase)
+        self._floor_starts = [
+            each["sent_ns"].min()
+            for floor in self.floors
+            for each in (floor.before, floor.after)
+            if len(each)
+        ]
         self._recorded_until = self._last_instant(clocks) if self.aborted else None
 
     def _last_instant(self, clocks: RawTable) -> int | None:
@@ -210,8 +228,20 @@ class _Analysis:
             described.match,
             round(described.spec.timeout_ms * 1e6),
             recorded_until_ns=self._recorded_until,
-            foreign_keys=self._stimuli["key"][self._stimuli["scenario"] != index].astype(np.int64),
+            ended_ns=self._ended_ns(index),
+            foreign_keys=self._keys_of_others(index),
         )
+
+    def _keys_of_others(self, index: int) -> NDArray[np.int64]:
+        # Not those of the floor: they are numbered anew, and their answers are on a port of their own.
+        number = self._stimuli["scenario"]
+        keys: NDArray[np.int64] = self._stimuli["key"].astype(np.int64)
+        return keys[(number != index) & (number < FLOOR_SCENARIOS)]
+
+    def _ended_ns(self, index: int) -> int | None:
+        """When the scenario's drain was over, as the run recorded it."""
+        records = self._run.get("scenarios", [])
+        return records[index].get("ended_ns") if index < len(records) else None
 
     def _window(self, index: int) -> tuple[int, int]:
         """From the scenario's first send to the first one of a later scenario."""
@@ -221,7 +251,9 @@ class _Analysis:
             return int(sent.min()) if len(sent) else np.iinfo(np.int64).max
 
         number = self._stimuli["scenario"]
-        return first_send(number == index), first_send(number > index)
+        later = (number > index) & (number < FLOOR_SCENARIOS)
+        after = [int(stamp) for stamp in self._floor_starts if stamp > first_send(number == index)]
+        return first_send(number == index), min([first_send(later), *after])
 
     def monitors(self, sampled: Mapping[str, Sampled]) -> tuple[list[MonitorResult], list[Check]]:
         """Watched signals over the measured parts of all scenarios."""
@@ -236,9 +268,11 @@ class _Analysis:
         """How the values of that requirement were measured, and at which error it is decided."""
         spec = self._rig.scenarios[requirement.scenario]
         share = len(self._rig.requirements) if self._rig.family_wise else 1
+        floor = of_scenario(self.floors, requirement.scenario)
         return Measuring(
             alpha=complement(requirement.confidence) / share,
             schedule=spec.schedule,
+            loopback=None if floor is None else floor.latency_ms,
             longest_disturbance_ms=spec.longest_disturbance_ms,
         )
 
@@ -251,10 +285,12 @@ class _Analysis:
         lost = bench.messages_lost(findings, self._events, name, (spec.response, spec.stimulus), window)
         broken = [lost, bench.raw_data(self._changed)]
         checks = [bench.host_load(findings), *bench.phases(sampled.samples, spec.schedule), *monitor_checks]
+        checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)
         facts = [
             bench.sending(sampled.samples, spec.schedule.samples),
             loss(sampled.samples),
             bench.wall_clock(sampled.samples, self.timebase),
+            bench.stationary(sampled.samples),
         ]
         reason = str(self._run.get("abort_reason") or "")
         return Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks), facts

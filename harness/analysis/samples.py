@@ -49,6 +49,7 @@ def build(
     timeout_ns: int,
     *,
     recorded_until_ns: int | None = None,
+    ended_ns: int | None = None,
     foreign_keys: NDArray[np.int64] | None = None,
 ) -> Sampled:
     """Samples of one scenario.
@@ -56,8 +57,9 @@ def build(
     ``stimuli`` are the scenario's rows (STIMULUS_DTYPE), probes and warm-up included; ``observations`` all
     rows of its response port from the first stimulus on. ``recorded_until_ns``: for a run that was cut short,
     the last recorded instant; a stimulus without an answer whose timeout had not passed then is OPEN, not
-    lost. So is one whose hand-over never returned. ``foreign_keys``: keys of other scenarios, whose answers
-    are not unmatched.
+    lost. So is one whose hand-over never returned. ``ended_ns``: when the scenario was over; what is
+    observed later, such as the echo of a stop, is not unmatched. ``foreign_keys``: keys of other
+    scenarios, whose answers are not unmatched.
     """
     when = arrivals(observations, timebase)
     matched = match(
@@ -78,6 +80,8 @@ def build(
     out["flags"] = _with_open(matched, stimuli, timeout_ns, recorded_until_ns)
     rejected = observations["flags"] & ObservationFlag.REJECTED != 0
     stray = ~matched.used & ~rejected
+    if ended_ns is not None:
+        stray &= observations["seen_ns"] <= ended_ns
     if foreign_keys is not None and rule.kind != "order":
         stray &= ~np.isin(observations["key"], foreign_keys)
     measured = counted(out)

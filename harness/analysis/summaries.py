@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.samples import STAGES, Sampled, counted, has, latency_ms, lateness_ms, stages_ms, tried
-from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution
+from harness.analysis.stationarity import stationarity
+from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution, finite
 from harness.config.schema import Match, Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
-from harness.results import Check, ScenarioResult
+from harness.results import Check, ScenarioResult, Trend
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ def loss(samples: NDArray[Any]) -> Check:
         low, high = interval
         value = f"{lost} of {len(rows)}, {lost / len(rows):.3%}; 95 % interval {low:.3%} to {high:.3%}"
     return Check(name="loss", ok=True, value=value, bound="each counts as an exceedance of every limit")
+
+
+def trend(values: NDArray[np.float64]) -> Trend:
+    """Whether the level of ``values``, in ms and in order of time, drifted."""
+    found = stationarity(values)
+    return Trend(
+        tested=found.tested,
+        ok=found.ok,
+        tau=found.tau,
+        p=found.p,
+        medians=[finite(median) for median in found.medians],
+        words=found.words,
+    )
 
 
 def summarise(described: Described, sampled: Sampled, checks: list[Check]) -> ScenarioResult:
@@ -93,5 +107,6 @@ def summarise(described: Described, sampled: Sampled, checks: list[Check]) -> Sc
         latency_from_intent_ms=distribution(latency_ms(rows, "intended_ns")),
         lateness_ms=distribution(lateness_ms(measured)),
         stages_ms={name: distribution(stages[name], ()) for name in STAGES},
+        trend=trend(latency_ms(samples[tried(samples)], "intended_ns")),
         checks=checks,
     )

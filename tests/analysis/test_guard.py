@@ -51,7 +51,13 @@ def test_a_lossy_loopback_has_no_floor_and_nothing_fails():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"uncertainty": -1}, {"uncertainty": inf}, {"uncertainty": nan}, {"floor": -0.1}, {"floor": nan}],
+    [
+        {"uncertainty": -1},
+        {"uncertainty": inf},
+        {"uncertainty": nan},
+        {"floor": Floor(-0.1, 0.999, 1000, True)},
+        {"floor": Floor(nan, 0.999, 1000, True)},
+    ],
 )
 def test_what_is_no_uncertainty_is_refused(wrong):
     with pytest.raises(ValueError):
@@ -66,7 +72,10 @@ def test_an_uncertainty_beyond_the_limit_never_passes():
 
 def test_the_arithmetic_can_be_redone_by_hand():
     rng = np.random.default_rng(2)
-    values, at = sample(rng, 10_000, 10.0), guard(10.0, P0, uncertainty=0.2, floor=Floor(0.3, 0.999, 1000, True))
+    values, at = (
+        sample(rng, 10_000, 10.0),
+        guard(10.0, P0, uncertainty=0.2, floor=Floor(0.3, 0.999, 1000, True)),
+    )
     found = decide(values, at, ALPHA)
     over = int((values > 10.5).sum())
     assert found.decision.failing.exceedances == over
@@ -75,7 +84,7 @@ def test_the_arithmetic_can_be_redone_by_hand():
     text = "\n".join(found.lines)
     assert "limit - U = 10 - 0.2 = 9.8 ms" in text
     assert "limit + U + J = 10 + 0.2 + 0.3 = 10.5 ms" in text
-    assert "0.0113 = 1.13 x 0.01" in text
+    assert "0.0113 = 0.01 + 0.0013" in text
 
 
 def test_a_lower_limit_passes_and_fails():
@@ -129,3 +138,18 @@ def test_what_the_harness_adds_never_fails_an_item_at_its_limit(comonotone):
     bound = 0.055 + 3 * sqrt(0.055 * 0.945 / repetitions)
     assert wrong[Verdict.PASS] / repetitions <= bound
     assert wrong[Verdict.FAIL] / repetitions <= bound
+
+
+@pytest.mark.parametrize(("n", "rate"), [(1000, 0.0113), (5000, 0.0113), (250, 0.0143), (20, 0.0603)])
+def test_few_loopback_samples_cost_a_fail_some_of_its_power(n, rate):
+    loopback = np.random.default_rng(9).random(n)
+    at = guard(10.0, P0, floor=floor_of(loopback, P0))
+    assert at.fail_rate == pytest.approx(rate)
+    assert at.pass_rate == P0
+
+
+def test_a_lost_loopback_sample_among_few_makes_a_fail_impossible():
+    loopback = np.append(np.random.default_rng(9).random(200), inf)
+    at = guard(10.0, P0, floor=floor_of(loopback, P0))
+    slow = 20 + np.random.default_rng(1).random(1000)
+    assert at.fail_threshold == inf and decide(slow, at, ALPHA).verdict is Verdict.INCONCLUSIVE

@@ -7,13 +7,17 @@ import pytest
 
 from harness.results import (
     Check,
+    ClockResult,
     Dependence,
     Distribution,
+    FloorResult,
     Interval,
     MonitorResult,
     RequirementResult,
     Results,
     ScenarioResult,
+    Trend,
+    UncertaintyItem,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -22,6 +26,10 @@ SECTIONS = {
     "A requirement": RequirementResult,
     "Dependence": Dependence,
     "A scenario": ScenarioResult,
+    "Uncertainty": UncertaintyItem,
+    "Floor": FloorResult,
+    "Clocks": ClockResult,
+    "A trend": Trend,
     "A distribution": Distribution,
     "A check": Check,
     "A monitor": MonitorResult,

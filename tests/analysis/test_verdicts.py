@@ -9,9 +9,11 @@ from scipy.stats import binom
 
 from harness.analysis import checks
 from harness.analysis.checks import Circumstances
+from harness.analysis.evidence import Measuring
 from harness.analysis.rule import at_least, at_most
 from harness.analysis.samples import build
 from harness.analysis.timebase import Timebase
+from harness.analysis.uncertainty import combine, resolution
 from harness.analysis.verdicts import judge
 from harness.config.schema import Match, Monitor, Paced, Requirement, Trials
 from harness.model import CLOCK_DTYPE, NO_STAMP, SampleFlag, StimulusFlag, Verdict
@@ -84,12 +86,19 @@ def test_the_harness_own_delay_can_cost_a_pass_and_never_cause_a_fail():
 def test_uncertainty_and_floor_not_measured_are_said_to_be_so():
     result = verdict(measured(over(1000, 0)))
     assert result.uncertainty is None and result.floor is None
-    assert sum("not yet measured" in line for line in result.decision) == 1
+    assert [line for line in result.decision if "not measured" in line] == [
+        "U: not measured, taken as 0",
+        "J: not measured, taken as 0",
+    ]
 
 
 def test_thresholds_move_outwards_with_uncertainty_and_floor():
     samples = measured(over(1000, 20, value=10.4))
-    result = judge(requirement(), samples, Circumstances(1000), uncertainty_ms=0.5, floor_ms=0.2)
+    schedule = Paced(kind="paced", rate_hz=5.0, samples=1000)
+    budget = combine([resolution(0.5)])
+    loopback = around(0.1, 2000, spread=0.02)
+    how = Measuring(0.05, schedule, budget, np.append(loopback, [0.2] * 20))
+    result = judge(requirement(), samples, Circumstances(1000), how)
     assert (result.pass_threshold, result.fail_threshold) == pytest.approx((9.5, 10.7))
     assert (result.exceedances, result.exceedances_sent) == (20, 0)
     assert result.verdict is Verdict.INCONCLUSIVE
@@ -100,7 +109,7 @@ def test_the_arithmetic_can_be_redone_by_hand():
     passes, fails = at_most(5, 1000, 0.01), at_least(5, 1000, 0.01)
     for part in (
         "p0 = 1 - 0.99 = 0.01",
-        "alpha = 1 - 0.95 = 0.05",
+        "alpha = 0.05",
         "n = 1000",
         "limit - U = 10 - 0 = 10 ms",
         "limit + U + J = 10 + 0 + 0 = 10 ms",

@@ -47,7 +47,7 @@ def test_verdicts_become_what_a_viewer_takes_seriously(verdict: Verdict, tag: st
     assert [child.tag for child in outcomes] == ([tag] if tag else [])
     for child in outcomes:
         assert child.attrib["type"] == verdict.value
-        assert child.attrib["message"].startswith(f"CMD-RTT: {verdict.value}: p99 ")
+        assert child.attrib["message"].startswith(f"CMD-RTT: {verdict.value}: p99 latency ")
         assert "prove" in (child.text or "")
     counts = {key: int(suite.attrib[key]) for key in ("tests", "failures", "errors", "skipped")}
     assert counts == {

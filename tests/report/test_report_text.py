@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.report import text as t
 from harness.report.front import verdict_page
 from harness.report.method import smallest_n
+from harness.wording import quantile_name
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_instants_are_utc_and_what_is_unreadable_stays() -> None:
 
 
 def test_names_of_quantiles() -> None:
-    assert [t.quantile_name(q) for q in (0.5, 0.99, 0.999, 0.9999)] == ["p50", "p99", "p99.9", "p99.99"]
+    assert [quantile_name(q) for q in (0.5, 0.99, 0.999, 0.9999)] == ["p50", "p99", "p99.9", "p99.99"]
 
 
 def test_keys_become_words_but_names_of_variables_and_packages_stay() -> None:
