@@ -235,8 +235,9 @@ class _Analysis:
     def _keys_of_others(self, index: int) -> NDArray[np.int64]:
         # Not those of the floor: they are numbered anew, and their answers are on a port of their own.
         number = self._stimuli["scenario"]
-        keys: NDArray[np.int64] = self._stimuli["key"].astype(np.int64)
-        return keys[(number != index) & (number < FLOOR_SCENARIOS)]
+        others = self._stimuli[(number != index) & (number < FLOOR_SCENARIOS)]
+        keys: NDArray[np.int64] = others["key"].astype(np.int64)
+        return keys
 
     def _ended_ns(self, index: int) -> int | None:
         """When the scenario's drain was over, as the run recorded it."""
