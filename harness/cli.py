@@ -196,28 +196,20 @@ def check(rig: str, overrides: tuple[str, ...]) -> int:
 @cli.command("list")
 def list_command() -> int:
     """List the rigs in rig_configs/."""
-    from rich.table import Table
-
     from harness.config import list_rigs, load_rig
-    from harness.terminal import shown_path
+    from harness.terminal import show_list, shown_path
 
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for heading in ("rig", "kind", "description", "file"):
-        table.add_column(heading, no_wrap=heading in ("rig", "kind"), overflow="fold")
+    rows: list[tuple[str, str, str, str]] = []
     status = 0
     for path in list_rigs():
         try:
             info = load_rig(path).rig.rig
-            table.add_row(
-                path.stem, "simulated" if info.simulated else "REAL", info.description, shown_path(path)
-            )
+            kind = "simulated" if info.simulated else "REAL"
+            rows.append((path.stem, kind, info.description, shown_path(path)))
         except HarnessError as error:
-            table.add_row(path.stem, "broken", str(error.message).splitlines()[0], shown_path(path))
+            rows.append((path.stem, "broken", str(error.message).splitlines()[0], shown_path(path)))
             status = error.exit_status
-    console = _console()
-    if not console.is_terminal:
-        console.width = max(console.width, 200)  # for another program: a row is a line
-    console.print(table)
+    show_list(_console(), rows)
     return status
 
 

@@ -14,7 +14,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,17 @@ WINDOW_ROWS = 20_000
 TERMINAL_PERIOD_S = 0.5
 PLAIN_PERIOD_S = 5.0
 PAUSE_TIMEOUT_S = 3.0
+LONGEST_STALE_S = 5.0
+"""Running figures are at most this old, however long they take to derive."""
+_PHASE_OF = {
+    "guardian_started": "opening the devices",
+    "guardian_ready": "looking at the bench",
+    "process_started": "starting {process}",
+    "process_ready": "opening the devices",
+    "ended": "judging, writing the report",
+}
+_GOES_ON = {"messages lost"}
+"""Errors that a run outlives."""
 _NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE
 
 
@@ -106,11 +117,21 @@ class Watch:
     folder: RunFolder
     phase: str = "starting"
     notes: list[str] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
     _events: int = 0
+    _since: float | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the phase has lasted."""
+        now = self.clock()
+        if self._since is None:
+            self._since = now
+        return now - self._since
 
     def look(self) -> Figures:
         """The running figures of the scenario that is being measured."""
-        self._read_events()
+        self.read_events()
         stimuli = self.folder.stimuli()
         if not len(stimuli):
             return Figures()
@@ -152,26 +173,30 @@ class Watch:
         if len(lateness):
             figures.lateness_p99_ms = float(np.quantile(lateness, 0.99, method="higher"))
 
-    def _read_events(self) -> None:
+    def read_events(self) -> None:
+        """Which phase the run is in, and what was found. Cheap, unlike :meth:`look`."""
         events = self.folder.events()
+        before = self.phase
         for event in events[self._events :]:
             kind = event.get("event")
             if kind == "phase":
                 self.phase = f"{event['name']} {event.get('scenario', '')}".strip()
-            elif kind == "finding":
+            elif kind == "finding" and (event["severity"] != "error" or event["name"] in _GOES_ON):
+                # What ends a run is not said here as well: it is the first line of the outcome.
                 self.notes.append(f"{event['severity']}: {event['message']}")
-            elif kind == "process_started":
-                self.phase = f"starting {event['process']}"
-            elif kind == "ended" and event.get("reason"):
-                self.notes.append(str(event["reason"]))
+            elif kind in _PHASE_OF:
+                self.phase = _PHASE_OF[kind].format(**event)
         self._events = len(events)
+        if self.phase != before or self._since is None:
+            self._since = self.clock()
 
 
 def line(watch: Watch, figures: Figures) -> str:
     """One line for a log."""
+    lasted = f"{watch.phase}, {watch.elapsed_s:.0f} s"
     if not figures.due:
-        return watch.phase
-    parts = [f"{watch.phase}: {figures.due}/{figures.planned}"]
+        return lasted
+    parts = [f"{lasted}: {figures.due}/{figures.planned}"]
     parts += [f"{name} {value:.3f} ms" for name, value in _named(figures) if value is not None]
     return ", ".join([*parts, f"lost {figures.lost}", f"skipped {figures.skipped}"])
 
@@ -181,14 +206,16 @@ def _named(figures: Figures) -> list[tuple[str, float | None]]:
 
 
 def panel(watch: Watch, figures: Figures, width: int) -> Table:
-    """The same for a terminal, with a bar."""
-    table = Table.grid(padding=(0, 2))
+    """The same for a terminal, with a bar while something is counted."""
+    table = Table.grid()
     share = figures.due / figures.planned if figures.planned else 0.0
     cells = max(10, min(30, width - 60))
-    done = round(share * cells)
-    bar = Text("█" * done, style="cyan") + Text("░" * (cells - done), style="dim")
-    count = f"{figures.due}/{figures.planned}" if figures.planned else ""
-    table.add_row(Text(watch.phase, style="bold"), bar, count)
+    done = min(cells, round(share * cells))
+    first = Text.assemble((watch.phase, "bold"), f"  {watch.elapsed_s:.0f} s  ")
+    if figures.planned:
+        first.append("█" * done, style="cyan").append("░" * (cells - done), style="dim")
+        first.append(f"  {figures.due}/{figures.planned}")
+    table.add_row(first)
     if figures.due:
         shown_figures = "  ".join(
             f"{name} {value:.3f} ms" if value is not None else f"{name} -" for name, value in _named(figures)
@@ -196,7 +223,8 @@ def panel(watch: Watch, figures: Figures, width: int) -> Table:
         missed = Text(
             f"lost {figures.lost}  skipped {figures.skipped}", style="yellow" if figures.lost else ""
         )
-        table.add_row("", Text(shown_figures), missed)
+        # Broken between figures, never inside one.
+        table.add_row(Text(shown_figures.replace(" ms", "\u00a0ms")) + Text("  ") + missed)
     return table
 
 
@@ -249,29 +277,49 @@ def _figures(watch: Watch) -> Figures | None:
         return None
 
 
+class _Paced:
+    """Figures as often as they are cheap: deriving them takes a twentieth of the time, drawing goes on."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._next = 0.0
+        self._last: Figures | None = None
+
+    def figures(self, *, fresh: bool = False) -> Figures | None:
+        """The newest ones, or with ``fresh`` those of now; the phase is always looked at."""
+        begun = time.monotonic()
+        if begun < self._next and not fresh:
+            with contextlib.suppress(HarnessError, OSError):
+                self._watch.read_events()
+            return self._last
+        first = self._last is None or not self._last.due
+        self._last = _figures(self._watch) or self._last
+        took = time.monotonic() - begun
+        # The first figures load the analysis, which takes longer than using it.
+        self._next = begun + took + (0.0 if first else min(20 * took, LONGEST_STALE_S))
+        return self._last
+
+
 def _draw(watch: Watch, console: Console) -> None:
+    paced = _Paced(watch)
     with (
         Live(console=console, transient=True, auto_refresh=False) as live,
         contextlib.suppress(_RunEndedError),
     ):
-        period = TERMINAL_PERIOD_S
         while True:
-            if _next_order(period) == b"p":
+            live.update(panel(watch, paced.figures() or Figures(), console.width), refresh=True)
+            while watch.notes:
+                live.console.print(Text(watch.notes.pop(0), style="yellow"))
+            if _next_order(TERMINAL_PERIOD_S) == b"p":
                 live.stop()
                 _rest()
                 live.start()
-            begun = time.monotonic()
-            figures = _figures(watch)
-            while watch.notes:
-                live.console.print(Text(watch.notes.pop(0), style="yellow"))
-            if figures is not None:
-                live.update(panel(watch, figures, console.width), refresh=True)
-            period = max(TERMINAL_PERIOD_S, 20 * (time.monotonic() - begun))
     for note in watch.notes:
         console.print(note)
 
 
 def _log(watch: Watch, console: Console) -> None:
+    paced = _Paced(watch)
     last, next_line, phase, ended = "", 0.0, "", False
     while not ended:
         try:
@@ -279,11 +327,11 @@ def _log(watch: Watch, console: Console) -> None:
                 _rest()
         except _RunEndedError:
             ended = True
-        figures = _figures(watch)
+        figures = paced.figures(fresh=ended)
         while watch.notes:
             console.print(watch.notes.pop(0), highlight=False, markup=False, soft_wrap=True)
-        if figures is not None and (ended or watch.phase != phase or time.monotonic() >= next_line):
-            text = line(watch, figures)
+        if ended or watch.phase != phase or time.monotonic() >= next_line:
+            text = line(watch, figures or Figures())
             if text != last:
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
             last, phase, next_line = text, watch.phase, time.monotonic() + PLAIN_PERIOD_S

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console, JustifyMethod
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -40,7 +41,7 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
         )
         return
     if outcome.error:
-        console.print(Text(outcome.error, style="bold red"))
+        console.print(Text(outcome.error, style="bold red"), soft_wrap=not console.is_terminal)
     if results is None:
         console.print(
             Text.assemble(
@@ -49,20 +50,20 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
         )
         return
     console.print(_heading(results, outcome.verdict))
-    console.print(_requirements(results.requirements))
-    for requirement in results.requirements:
-        for reason in requirement.reasons:
-            console.print(Text.assemble((f"  {requirement.id}  ", "bold"), reason))
+    table = _requirements(results.requirements)
+    unbounded = console.options.update(max_width=1000)
+    fits = console.measure(table, options=unbounded).maximum <= console.width
+    console.print(table if fits else _stacked(results.requirements))
+    for reason, ids in _reasons(results, outcome.error).items():
+        _hang(console, Text(", ".join(ids), style="bold"), Text(reason))
     for name, scenario in results.scenarios.items():
         late = scenario.lateness_ms.p99
-        console.print(
-            f"  {name}  {scenario.sent} sent, {scenario.answered} answered, {scenario.lost} lost, "
+        figures = (
+            f"{scenario.sent} sent, {scenario.answered} answered, {scenario.lost} lost, "
             f"{scenario.skipped} skipped, {scenario.duplicates} duplicates, "
-            f"{scenario.out_of_order} out of order; lateness p99 {_figure(late)} ms",
-            style="dim",
-            highlight=False,
-            soft_wrap=True,
+            f"{scenario.out_of_order} out of order; lateness p99 {_figure(late)} ms"
         )
+        _hang(console, Text(name, style="dim"), Text(figures, style="dim"))
     report = outcome.folder / "report.pdf"
     what = "report" if report.is_file() else "evidence"
     console.print(
@@ -102,6 +103,50 @@ def _requirements(requirements: Sequence[RequirementResult]) -> Table:
     return table
 
 
+def _stacked(requirements: Sequence[RequirementResult]) -> Table:
+    """The same for a narrow terminal: nothing is cut, a requirement takes some lines."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    for r in requirements:
+        table.add_row(
+            Text.assemble(
+                " ", (r.verdict.value, STYLES[r.verdict]), "  ", (r.id, "bold"), f"  {measured_name(r)}"
+            )
+        )
+        figures = (
+            f"limit {r.limit:g} {r.unit}, estimate {_figure(r.estimate)} {r.unit}, "
+            f"at most {_figure(r.upper_bound)} {r.unit}, {r.exceedances} of {r.n} over limit"
+        )
+        table.add_row(Padding(Text(figures), (0, 0, 0, 4)))
+    return table
+
+
+def _reasons(results: Results, error: str | None) -> dict[str, list[str]]:
+    """Why, each reason once, with the requirements it is about; what was said as the error is left out."""
+    said = {text for text in (error, results.abort_reason if error else None) if text}
+    found: dict[str, list[str]] = {}
+    for requirement in results.requirements:
+        for reason in requirement.reasons:
+            if not any(text in reason for text in said):
+                found.setdefault(reason, []).append(requirement.id)
+    return found
+
+
+def _hang(console: Console, label: Text, text: Text, indent: int = 2, gap: int = 2) -> None:
+    """``label  text``; in a terminal the text is broken between words, below its own beginning."""
+    if not console.is_terminal:
+        console.print(Text.assemble(" " * indent, label, " " * gap, text), soft_wrap=True, highlight=False)
+    elif label.cell_len > console.width // 3:
+        console.print(Padding(label, (0, 0, 0, indent)), highlight=False)
+        console.print(Padding(text, (0, 0, 0, indent + 4)), highlight=False)
+    else:
+        grid = Table.grid(padding=(0, gap, 0, 0))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(label, text)
+        console.print(Padding(grid, (0, 0, 0, indent), expand=False), highlight=False)
+
+
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -119,7 +164,11 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
     rig = loaded.rig
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        word, _, rest = text.partition(" ")
+        if console.is_terminal and text.startswith(f"{word:<10}") and not word.endswith(":"):
+            _hang(console, Text(f"{word:<9}"), Text(rest.strip()), indent=0, gap=1)
+        else:
+            console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
 
     say(f"{rig.rig.name}: {rig.rig.description} ({'simulated' if rig.rig.simulated else 'REAL'})")
     for name, process in rig.processes.items():
@@ -153,13 +202,30 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         say(f"teardown  {describe(step)}")
 
 
+def show_list(console: Console, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Rigs: name, kind, description, file. One line each, or two where the terminal is too narrow for that;
+    a path is never cut."""
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for heading in ("rig", "kind", "description", "file"):
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    needed = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    if not console.is_terminal:
+        console.width = max(console.width, needed)  # for another program: a row is a line
+    if needed <= console.width:
+        console.print(table)
+        return
+    for name, kind, description, path in rows:
+        console.print(Text.assemble((name, "bold"), f"  {kind}"), highlight=False)
+        for text in filter(None, (description, path)):
+            console.print(Padding(Text(text, overflow="fold"), (0, 0, 0, 2)), highlight=False)
+
+
 def show_findings(console: Console, findings: Sequence[Finding]) -> None:
     """A line per finding, and what mends it."""
     for finding in findings:
-        style = SEVERITY_STYLES[finding.severity]
-        console.print(
-            Text.assemble((f"{finding.severity.value:<8}", style), f" {finding.name}: {finding.message}"),
-            soft_wrap=True,
-        )
+        label = Text(f"{finding.severity.value:<8}", style=SEVERITY_STYLES[finding.severity])
+        _hang(console, label, Text(f"{finding.name}: {finding.message}"), indent=0, gap=1)
         if finding.remedy:
-            console.print(Text(f"         next: {finding.remedy}"), soft_wrap=True)
+            _hang(console, Text(" " * 8), Text(f"next: {finding.remedy}"), indent=0, gap=1)

@@ -168,7 +168,7 @@ def test_a_run_whose_output_goes_into_a_file_writes_lines(tmp_path):
     assert status == run.evidence.results.verdict.exit_status
     assert "\x1b" not in run.stdout + run.stderr
     progress = run.stderr.splitlines()
-    assert any(line.startswith("measuring command: ") and "p99" in line for line in progress), progress
+    assert any(line.startswith("measuring command, ") and "p99" in line for line in progress), progress
     assert all("\r" not in line for line in progress)
     # The outcome is on standard output: verdict, figures, reasons, report.
     for part in ("loop", "SIMULATED item", "R  p50 latency", "report.pdf", "lateness p99"):

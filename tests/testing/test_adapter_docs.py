@@ -58,3 +58,18 @@ def test_the_page_names_files_that_exist() -> None:
     assert links
     for link in links:
         assert (PAGE.parent / link).exists(), link
+
+
+def test_the_rig_file_of_the_example_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.config import rig_from_text
+
+    (tmp_path / "udp_robot.py").write_text(blocks("python")[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "udp_robot", raising=False)
+    entry = adapters.Entry("udp_robot:UdpDevice", "udp_robot:Options")
+    monkeypatch.setitem(adapters.BUILTIN, "udp", entry)
+    (text,) = blocks("yaml")
+    rig = rig_from_text(text, "udp_robot.yaml")
+    assert rig.devices["robot"].adapter == "udp"
+    assert "robot" in rig.processes
+    monkeypatch.delitem(sys.modules, "udp_robot")
