@@ -12,12 +12,14 @@ design is refused when its exact error exceeds alpha.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil, floor, log, log1p
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln, xlog1py, xlogy
 
 from harness.analysis.rule import fail_from, pass_up_to, smallest_n
 from harness.model import Verdict
@@ -64,13 +66,17 @@ class Design:
 
     def operating(self, rate: float) -> Operating:
         """Exact chances at a true ``rate`` of independent trials."""
-        state = np.zeros(self.cap + 2)
+        # Counts beyond every limit are one: they never pass, and fail wherever any count does.
+        top = max(0, *self.pass_up_to, *(high for i, high in self._fails()))
+        state = np.zeros(top + 2)
         state[0] = 1.0
         passed = failed = trials = 0.0
-        for i, (low, high) in enumerate(zip(self.pass_up_to, self.fail_from, strict=True), start=1):
-            trials += float(state.sum())
-            state[1:] = state[1:] * (1 - rate) + state[:-1] * rate
-            state[0] *= 1 - rate
+        at = 0
+        for i in self._stops():
+            trials += float(state.sum()) * (i - at)
+            state = _after(state, i - at, rate)
+            at = i
+            low, high = self.pass_up_to[i - 1], self.fail_from[i - 1]
             passed += float(state[: low + 1].sum())
             state[: low + 1] = 0.0
             if high <= i:
@@ -78,11 +84,37 @@ class Design:
                 state[high:] = 0.0
         return Operating(rate, passed, failed, max(0.0, 1 - passed - failed), trials)
 
+    def _fails(self) -> Iterator[tuple[int, int]]:
+        return ((i, high) for i, high in enumerate(self.fail_from, start=1) if high <= i)
+
+    def _stops(self) -> list[int]:
+        """Trials at which it may end, and the cap. A count only grows, so that it can newly be low enough
+        only where the limit rises."""
+        rising = {
+            i for i, (a, b) in enumerate(itertools.pairwise((NEVER_PASS, *self.pass_up_to)), 1) if b > a
+        }
+        return sorted(rising | {i for i, _ in self._fails()} | {self.cap})
+
+    def not_passing_before(self, trials: int) -> Design:
+        """Itself without a PASS before so many trials: that can only take from a false PASS."""
+        if trials <= 1:
+            return self
+        low = tuple(NEVER_PASS if i < trials else k for i, k in enumerate(self.pass_up_to, start=1))
+        return replace(self, pass_up_to=low, words=f"{self.words}; no PASS before trial {trials}")
+
+    def soonest(self, trials: int, exceedances: int) -> int | None:
+        """The first trial after ``trials`` at which it could end, with so many exceedances until there;
+        None when it cannot end in a verdict any more."""
+        for i in range(trials + 1, self.cap + 1):
+            low, high = self.pass_up_to[i - 1], self.fail_from[i - 1]
+            if exceedances <= low or high <= min(i, exceedances + i - trials):
+                return i
+        return None
+
     @property
     def error(self) -> tuple[float, float]:
         """Exact chances of a false PASS and of a false FAIL, largest where the true rate is p0."""
-        at = self.operating(self.p0)
-        return at.passes, at.fails
+        return _error(self)
 
     def checked(self) -> Design:
         """Itself; raises ValueError when either error exceeds alpha."""
@@ -94,6 +126,32 @@ class Design:
                 f"at most {self.alpha:.2%} is allowed"
             )
         return self
+
+
+@lru_cache(maxsize=256)
+def _error(design: Design) -> tuple[float, float]:
+    at = design.operating(design.p0)
+    return at.passes, at.fails
+
+
+def _after(state: NDArray[np.float64], trials: int, rate: float) -> NDArray[np.float64]:
+    """The distribution of the count after so many more trials; the last cell takes everything beyond."""
+    if trials == 1:
+        out = state * (1 - rate)
+        out[1:] += state[:-1] * rate
+    else:
+        k = np.arange(min(trials, len(state)) + 1)
+        pmf = np.exp(
+            gammaln(trials + 1)
+            - gammaln(k + 1)
+            - gammaln(trials - k + 1)
+            + xlogy(k, rate)
+            + xlog1py(trials - k, -rate)
+        )
+        out = np.convolve(state[:-1], pmf)[: len(state)]
+        out = np.pad(out, (0, len(state) - len(out)))
+    out[-1] = max(0.0, float(state.sum()) - float(out[:-1].sum()))
+    return out
 
 
 @dataclass(frozen=True)
@@ -148,28 +206,39 @@ def fixed(n: int, p0: float, alpha: float) -> Design:
     return staged([n], p0, alpha)
 
 
-def staged(looks: Sequence[int], p0: float, alpha: float) -> Design:
-    """Looks after these numbers of trials, declared in advance.
-
-    At each of them the largest count passes, and the smallest one fails, that leaves the exact errors so far
-    within alpha: what an early look spends, later ones lack. Raises ValueError for looks that do not ascend.
-    """
+@lru_cache(maxsize=64)
+def _staged(looks: tuple[int, ...], p0: float, alpha: float, only: Verdict | None) -> Design:
     if not looks or looks[0] < 1 or any(a >= b for a, b in itertools.pairwise(looks)):
         raise ValueError(f"looks {list(looks)} have to be positive and ascending")
     cap = looks[-1]
     low, high = [NEVER_PASS] * cap, [cap + 1] * cap
-    for look in looks:
-        low[look - 1] = _largest_pass(low, high, look, p0, alpha)
-    for look in looks:
-        high[look - 1] = _smallest_fail(low, high, look, p0, alpha)
-    stages = "; ".join(
-        f"after {n}: PASS up to {low[n - 1]}, FAIL from {high[n - 1]}"
-        if low[n - 1] >= 0
-        else f"after {n}: no PASS, FAIL from {high[n - 1]}"
-        for n in looks
-    )
+    if only is not Verdict.FAIL:
+        for look in looks:
+            low[look - 1] = _largest_pass(low, high, look, p0, alpha)
+    if only is not Verdict.PASS:
+        for look in looks:
+            high[look - 1] = _smallest_fail(low, high, look, p0, alpha)
+    stages = "; ".join(f"after {n}: {_at_look(low[n - 1], high[n - 1], n, only)}" for n in looks)
     words = f"{'fixed n' if len(looks) == 1 else 'stages declared in advance'}: {stages}"
     return Design(p0, alpha, tuple(low), tuple(high), words).checked()
+
+
+def _at_look(low: int, high: int, n: int, only: Verdict | None) -> str:
+    passes = f"PASS up to {low}" if low >= 0 else "no PASS"
+    fails = f"FAIL from {high}" if high <= n else "no FAIL"
+    if only is not None:
+        return passes if only is Verdict.PASS else fails
+    return f"{passes}, {fails}"
+
+
+def staged(looks: Sequence[int], p0: float, alpha: float, *, only: Verdict | None = None) -> Design:
+    """Looks after these numbers of trials, declared in advance.
+
+    At each of them the largest count passes, and the smallest one fails, that leaves the exact errors so far
+    within alpha: what an early look spends, later ones lack. ``only``: a design that ends in PASS alone, or
+    in FAIL alone. Raises ValueError for looks that do not ascend.
+    """
+    return _staged(tuple(looks), p0, alpha, only)
 
 
 def _largest_pass(low: list[int], high: list[int], look: int, p0: float, alpha: float) -> int:
@@ -195,14 +264,22 @@ def _smallest_fail(low: list[int], high: list[int], look: int, p0: float, alpha:
     return len(low) + 1
 
 
+@lru_cache(maxsize=64)
 def probability_ratio(
-    p0: float, alpha: float, *, cap: int | None = None, good: float | None = None, bad: float | None = None
+    p0: float,
+    alpha: float,
+    *,
+    cap: int | None = None,
+    good: float | None = None,
+    bad: float | None = None,
+    only: Verdict | None = None,
 ) -> Design:
     """The sequential test, looked at after every trial.
 
     PASS when the likelihood of the rate ``good`` (p0 / 10) is 1 / alpha times that of p0, FAIL when that of
     ``bad`` (3 p0, at most half-way to 1) is; INCONCLUSIVE at ``cap`` (twice the trials without which no PASS
     exists, and two). Each error is at most alpha by Wald's inequality; computed exactly it is smaller.
+    ``only``: a design that ends in PASS alone, or in FAIL alone.
     """
     good = p0 / 10 if good is None else good
     bad = min(3 * p0, (1 + p0) / 2) if bad is None else bad
@@ -222,10 +299,13 @@ def probability_ratio(
     high = tuple(max(1, ceil((enough + i * down) / (up + down) - 1e-9)) for i in n)
     marks = [i for i in n if high[i - 1] <= i and (i == cap or high[i] != high[i - 1])]
     fails = ", ".join(f"{high[i - 1]} by trial {i}" for i in marks[:6]) + (" .." if len(marks) > 6 else "")
-    words = (
-        f"sequential probability ratio test of {p0:g} against {good:g} (PASS) and {bad:g} (FAIL), at most "
-        f"{cap} "
-        f"trials: PASS when n >= {ceil(first - 1e-9)} + {each:.2f} K; FAIL when K reaches "
-        f"{fails or 'no count'}"
-    )
+    passing = f"PASS when n >= {ceil(first - 1e-9)} + {each:.2f} K"
+    failing = f"FAIL when K reaches {fails or 'no count'}"
+    if only is None:
+        against, then = f"{good:g} (PASS) and {bad:g} (FAIL)", f"{passing}; {failing}"
+    elif only is Verdict.PASS:
+        high, against, then = (cap + 1,) * cap, f"{good:g}", passing
+    else:
+        low, against, then = (NEVER_PASS,) * cap, f"{bad:g}", failing
+    words = f"sequential probability ratio test of {p0:g} against {against}, at most {cap} trials: {then}"
     return Design(p0, alpha, low, high, words).checked()
