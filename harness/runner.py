@@ -26,6 +26,8 @@ from harness.clock import HostClock
 from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
 from harness.config.schema import CommandRoundTrip, Paced
+from harness.doctor import rig_report
+from harness.earlier import earlier_runs
 from harness.errors import ConfigurationError, HarnessError, RecordingError, SafetyError
 from harness.folder import RunFolder
 from harness.hostcheck import host_findings
@@ -278,6 +280,8 @@ def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
         operator=options.operator,
         seed=secrets.randbits(32),
         host=collect_host(),
+        doctor=rig_report(loaded),
+        earlier_runs=earlier_runs(folder.path, loaded.sha256),
         versions=collect_versions(),
         git=collect_git(loaded.path),
         clocks=[],

@@ -139,6 +139,9 @@ def analyse(
         monitors=monitors,
         findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
         floors=floor_results(analysis.floors),
+        earlier_runs=[
+            {key: str(value) for key, value in each.items()} for each in run.get("earlier_runs", [])
+        ],
         environment=environment(run, rig),
         provenance=provenance(run, changed),
     )

@@ -19,6 +19,7 @@ def environment(run: Mapping[str, Any], rig: RigFile) -> dict[str, Any]:
         "ports": run.get("ports", {}),
         "devices": run.get("devices", {}),
         "described": dict(rig.environment),
+        "doctor": run.get("doctor", []),
     }
 
 

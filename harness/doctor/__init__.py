@@ -4,8 +4,8 @@
 changes the host; :mod:`.measure` alone takes time, and only when it is asked for.
 """
 
-from harness.doctor.examination import examine, host_report
+from harness.doctor.examination import examine, host_report, rig_report
 from harness.doctor.result import Check, Health, status
 from harness.doctor.roots import Roots
 
-__all__ = ["Check", "Health", "Roots", "examine", "host_report", "status"]
+__all__ = ["Check", "Health", "Roots", "examine", "host_report", "rig_report", "status"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.doctor import clocks, dds, kernel, limits, load, network, storage
-from harness.doctor.need import Need
+from harness.doctor.need import Need, of_rig
 from harness.doctor.result import Check, Health
 from harness.doctor.roots import Roots
+
+if TYPE_CHECKING:
+    from harness.config import LoadedRig
 
 SAMPLE_S = 1.0
 """How far apart the two samples of steal time and throttling are: a hundred ticks of each CPU."""
@@ -61,6 +64,16 @@ def host_report(need: Need | None = None) -> list[dict[str, str]]:
     """
     checks = examine(need=need, sample_s=FAST_SAMPLE_S, query_s=FAST_QUERY_S)
     return [check.as_dict() for check in checks]
+
+
+def rig_report(loaded: LoadedRig) -> list[dict[str, str]]:
+    """:func:`host_report` for what that rig asks of its host. Never raises: a run goes on without it."""
+    try:
+        return host_report(of_rig(loaded))
+    except Exception as error:
+        failed = f"could not be carried out: {type(error).__name__}: {error}"
+        why = "What is not known of the host may still cost latency."
+        return [Check("host preflight", Health.WARNING, failed, why, "harness doctor").as_dict()]
 
 
 def _read(reader: Reader, roots: Roots, need: Need) -> Iterable[Check]:

@@ -184,7 +184,7 @@ def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
     """Host, real-time settings, clocks, arrival stamps, and what the rig file and the analysis add."""
     blocks: list[Block] = [heading("Environment")]
     own = t.section(run, "rig", "resolved").get("environment") or {}
-    shown = {"host", "versions", "realtime", "clocks", "ports", "devices", "described"}
+    shown = {"host", "versions", "realtime", "clocks", "ports", "devices", "described", "doctor"}
     sections = [
         ("As stated in the rig file", t.flatten(own)),
         ("Host", _host(t.section(run, "host"))),
