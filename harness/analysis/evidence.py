@@ -23,13 +23,30 @@ MS_PER_UNIT = {"us": Fraction(1, 1000), "ms": Fraction(1), "s": Fraction(1000)}
 class Evidence:
     """Latencies of the samples that count, in ms, in order of sending, +inf where lost. ``set_aside``:
     unanswered ones at the end of an aborted run, which count neither way. ``rows``: these samples
-    (SAMPLE_DTYPE)."""
+    (SAMPLE_DTYPE). ``position``: which of the stimuli that were due each of them was, from 0; ``complete``:
+    how many of those came before the first one whose outcome an abort has left open."""
 
     from_intent: NDArray[np.float64]
     from_sent: NDArray[np.float64]
     lost: int
     set_aside: int
     rows: NDArray[Any]
+    position: NDArray[np.int64]
+    complete: int
+
+    def first(self, due: int) -> Evidence:
+        """Of the first ``due`` stimuli that were due alone."""
+        keep = int(np.searchsorted(self.position, due))
+        rows = self.rows[:keep]
+        return Evidence(
+            from_intent=self.from_intent[:keep],
+            from_sent=self.from_sent[:keep],
+            lost=int(has(rows, SampleFlag.LOST).sum()),
+            set_aside=0,
+            rows=rows,
+            position=self.position[:keep],
+            complete=min(due, self.complete),
+        )
 
 
 def evidence(samples: NDArray[Any], *, aborted: bool = False) -> Evidence:
@@ -40,14 +57,18 @@ def evidence(samples: NDArray[Any], *, aborted: bool = False) -> Evidence:
     In an aborted run the unbroken row of unanswered stimuli before the end may be what ended it, not what was
     asked.
     """
-    rows = samples[tried(samples)]
-    set_aside = 0
+    due = samples[counted(samples)]
+    position = np.flatnonzero(tried(due))
+    rows = due[position]
+    set_aside, complete = 0, len(due)
     if aborted:
         silent = has(rows, SampleFlag.LOST) & ~has(rows, SampleFlag.LATE)
         heard = np.flatnonzero(~silent)
         keep = int(heard[-1]) + 1 if len(heard) else 0
         set_aside = len(rows) - keep
-        rows = rows[:keep]
+        unknown = [*position[keep:][:1], *np.flatnonzero(has(due, SampleFlag.OPEN))[:1], complete]
+        complete = int(min(unknown))
+        rows, position = rows[:keep], position[:keep]
     from_sent = latency_ms(rows)
     from_sent[has(rows, SampleFlag.CLOCK_STEP) & (rows["arrived_ns"] != NO_STAMP)] = 0.0
     return Evidence(
@@ -56,6 +77,8 @@ def evidence(samples: NDArray[Any], *, aborted: bool = False) -> Evidence:
         lost=int(has(rows, SampleFlag.LOST).sum()),
         set_aside=set_aside,
         rows=rows,
+        position=position,
+        complete=complete,
     )
 
 
@@ -64,10 +87,9 @@ class Measuring:
     """How one requirement's values were measured.
 
     ``budget``: the two-sided uncertainty U, in ms, None where it is not known. ``loopback``: latencies, in
-    ms,
-    of the harness alone (+inf where lost), None where the floor was not measured. ``alpha``: the error of
-    each
-    decision. ``schedule``: how many samples were agreed on, and when the run might end.
+    ms, of the harness alone (+inf where lost), None where the floor was not measured. ``alpha``: the error
+    of each decision, of which there are as many as ``looks``. ``schedule``: how many samples were agreed on,
+    and when the run might end.
     """
 
     alpha: float
@@ -75,6 +97,7 @@ class Measuring:
     budget: Budget | None = None
     loopback: NDArray[np.float64] | None = None
     longest_disturbance_ms: float | None = None
+    looks: int = 1
 
     @property
     def uncertainty_ms(self) -> float:

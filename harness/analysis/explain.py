@@ -11,6 +11,13 @@ from harness.analysis.rule import complement, smallest_n
 from harness.config.schema import Requirement
 from harness.wording import measured_name, relation
 
+NEXT = (
+    "a new run may show more, and counts for itself: `harness plan RIG` tells how many samples it needs; "
+    "`stages` or a sequential test (`trials`) may end it early. Adding to this run until it passes would "
+    "not be a valid test"
+)
+"""What to do about INCONCLUSIVE; measuring more, later, is not among it."""
+
 
 def decision_lines(
     requirement: Requirement,
@@ -57,11 +64,16 @@ def requirement_line(requirement: Requirement) -> str:
 def measuring_lines(requirement: Requirement, measuring: Measuring, floor: Floor | None) -> list[str]:
     """U, J and the error, with their arithmetic; what is not known is said."""
     lines = []
-    if abs(measuring.alpha - complement(requirement.confidence)) > 1e-12:
+    whole = measuring.alpha * measuring.looks
+    if abs(whole - complement(requirement.confidence)) > 1e-12:
         lines.append(
-            f"alpha = (1 - {requirement.confidence:g}) / m = {measuring.alpha:g}: the error is shared among "
-            f"the "
+            f"alpha = (1 - {requirement.confidence:g}) / m = {whole:g}: the error is shared among the "
             "requirements of this rig (family_wise)"
+        )
+    if measuring.looks > 1:
+        lines.append(
+            f"alpha = {whole:g} / {measuring.looks} = {measuring.alpha:g}: shared among the "
+            f"{measuring.looks} declared looks, any of which may end the run (union bound)"
         )
     if measuring.budget is None:
         lines.append("U: not measured, taken as 0")
@@ -91,9 +103,7 @@ def undecided(counts: Counts) -> list[str]:
         )
         first = f"{k} of {n} over the limit: {_passing(counts)}{enough}{counts.worth}"
     second = f"{k_sent} of {n} over the limit from the send on: {_failing(counts)}"
-    advice = (
-        "plan more samples before the next run; adding to this one until it passes would not be a valid test"
-    )
+    advice = NEXT
     return [first, second, advice]
 
 

@@ -160,14 +160,15 @@ def decide(
         pass_rate=at.pass_rate,
         fail_rate=at.fail_rate,
     )
-    return Guarded(decision.verdict, at, decision, (*_thresholds(at, unit), *decision.lines))
+    return Guarded(decision.verdict, at, decision, (*guard_lines(at, unit), *decision.lines))
 
 
 def _mirrored(values: Floats) -> Floats:
     return np.where(np.isposinf(values), np.inf, -values)
 
 
-def _thresholds(at: Guard, unit: str) -> list[str]:
+def guard_lines(at: Guard, unit: str = "ms") -> list[str]:
+    """The thresholds and rates with their arithmetic, line by line."""
     limit, u, j = at.limit, at.uncertainty, at.floor
     lines = [
         f"limit {limit:g} {unit}, values {'above' if at.upper else 'below'} it exceed it; "

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from harness.analysis import checks as bench
+from harness.analysis.by_plan import by_plan, ends_by_plan
 from harness.analysis.by_quantile import by_quantile
 from harness.analysis.checks import Circumstances
 from harness.analysis.evidence import MS_PER_UNIT, Evidence, Judged, Measuring, evidence, in_samples
@@ -101,6 +102,20 @@ def _rule(
     planned: int,
 ) -> Judged:
     """The rule for that quantity and that sampling plan. ``limit`` in ms, or in the quantity's own unit."""
+    if ends_by_plan(measuring.schedule):
+        return by_plan(requirement, seen, measuring, limit, disturbance, planned, _fixed)
+    return _fixed(requirement, seen, measuring, limit, disturbance, planned)
+
+
+def _fixed(
+    requirement: Requirement,
+    seen: Evidence,
+    measuring: Measuring,
+    limit: float,
+    disturbance: float,
+    planned: int,
+) -> Judged:
+    """The rule for that quantity on a number of samples that was fixed beforehand."""
     return by_quantile(requirement, seen, measuring, limit, disturbance, planned)
 
 
@@ -149,7 +164,8 @@ def _aborted(judged: Judged, poor: list[str], circumstances: Circumstances) -> t
     planned = max(circumstances.planned, judged.n)
     cut = f"the run was cut short: {circumstances.abort_reason or 'no reason recorded'}"
     if judged.certain and not poor:
-        return Verdict.FAIL, [judged.certain, cut]
+        decided = Verdict.PASS if judged.verdict is Verdict.PASS else Verdict.FAIL
+        return decided, [judged.certain, cut]
     return Verdict.ERROR, [
         cut,
         f"{judged.n} of {planned} planned samples were measured; nothing was proven",
