@@ -33,7 +33,7 @@ from harness.model import (
     STIMULUS_DTYPE,
     combine,
 )
-from harness.results import Check, MonitorResult, Results, ScenarioResult
+from harness.results import Check, MonitorResult, RequirementResult, Results, ScenarioResult
 
 if TYPE_CHECKING:
     from harness.folder import RunFolder
@@ -156,6 +156,29 @@ def analyse(
             if len(part):
                 samples[stimuli["scenario"] == number] = part
     return results, samples
+
+
+def look(
+    run: Mapping[str, Any],
+    rig: RigFile,
+    stimuli: RawTable,
+    observations: Mapping[str, RawTable],
+    clocks: RawTable,
+    events: list[dict[str, Any]],
+    name: str,
+) -> list[RequirementResult]:
+    """The requirements of scenario ``name``, judged by what its tables hold while the run goes on, as if it
+    had ended there by plan."""
+    analysis = _Analysis({**run, "status": "finished"}, rig, stimuli, observations, clocks, events, [])
+    index = [str(each["name"]) for each in run.get("scenarios", [])].index(name)
+    sampled = analysis.sample(name, index)
+    _, monitor_checks = analysis.monitors({name: sampled})
+    circumstances, _ = analysis.circumstances(name, sampled, monitor_checks)
+    return [
+        judge(each, sampled.samples, circumstances, analysis.measuring(each))
+        for each in rig.requirements
+        if each.scenario == name
+    ]
 
 
 class _Analysis:

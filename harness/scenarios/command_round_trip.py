@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from harness.config.schema import CommandRoundTrip, Paced, Trials
 from harness.errors import ConfigurationError, DeadlineError, OperationError
 from harness.live import Tracker
 from harness.model import NO_STAMP, StimulusFlag
+from harness.planned import Planned
 from harness.ports import Stimulus
 from harness.schedule import (
     NANO,
@@ -66,6 +68,7 @@ class CommandRoundTripDriver:
         self._amend = table.amender("sent_ns", "handed_ns")
         self._amend_flags = table.amender("sent_ns", "handed_ns", "flags")
         self._cycle = 0
+        self._planned = Planned(bench, name)
 
     def probe(self) -> int:
         """Send probes until enough of them in a row were answered; returns how many were sent.
@@ -136,20 +139,43 @@ class CommandRoundTripDriver:
         def flags_of(number: int) -> int:
             return int(StimulusFlag.WARM_UP) if number < warm_up else 0
 
-        paced(
-            offsets=paced_offsets(schedule, warm_up + schedule.samples, seed),
-            largest_lateness_ns=largest_lateness_ns(schedule),
-            send=lambda number, due: self._send(self._keys.next_key(), due, flags_of(number)),
-            skip=lambda number, due: self._skip(due, flags_of(number)),
-            clock=self._bench.clock,
-            stopped=stopped,
-        )
+        offsets = paced_offsets(schedule, warm_up + schedule.samples, seed)
+        looks = [warm_up + stage for stage in self._planned.stages]
+        for begin, end in pairwise([0, *looks, len(offsets)]):
+            if begin and (not self._settled(stopped) or self._planned.enough(begin - warm_up)):
+                return
+
+            def send(number: int, due: int, begin: int = begin) -> None:
+                self._send(self._keys.next_key(), due, flags_of(begin + number))
+
+            def skip(number: int, due: int, begin: int = begin) -> None:
+                self._skip(due, flags_of(begin + number))
+
+            paced(
+                offsets=offsets[begin:end] - offsets[begin],
+                largest_lateness_ns=largest_lateness_ns(schedule),
+                send=send,
+                skip=skip,
+                clock=self._bench.clock,
+                stopped=stopped,
+            )
+
+    def _settled(self, stopped: Stopped) -> bool:
+        """Wait until every stimulus was answered or has timed out; False when the sending has to end."""
+        clock = self._bench.clock
+        end = clock.monotonic_ns() + self._timeout_ns + int(DRAIN_EXTRA_S * NANO)
+        while self.tracker.pending() and (now := clock.monotonic_ns()) < end:
+            if not sleep_until(clock, now + 1_000_000, stopped):
+                return False
+        return not stopped()
 
     def _trials(self, schedule: Trials, seed: int, stopped: Stopped) -> None:
         rng = np.random.default_rng(seed)
         clock = self._bench.clock
         for number in range(schedule.warmup + schedule.samples):
             if not self._at_rest(schedule, stopped):
+                return
+            if number > schedule.warmup and self._planned.enough(number - schedule.warmup):
                 return
             due = clock.monotonic_ns() + int(rng.uniform(*schedule.dwell_ms) * 1e6)
             if not sleep_until(clock, due, stopped):
