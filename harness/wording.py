@@ -28,6 +28,10 @@ class Asked(Protocol):
     def limit_is(self) -> str:
         """upper or lower."""
 
+    @property
+    def unit(self) -> str:
+        """Of the limit."""
+
 
 def quantile_name(quantile: float) -> str:
     """0.99 as p99, 0.999 as p99.9."""
@@ -53,6 +57,32 @@ def measured_name(asked: Asked) -> str:
     if asked.quantity == "rate_hz":
         return "rate of answers"
     return name if asked.quantity in ("loss_rate", "ratio") else f"{name} {asked.quantity}"
+
+
+def beyond(asked: Asked) -> str:
+    """What an exceedance of the limit is: over the limit, below the limit."""
+    return "over the limit" if asked.limit_is == "upper" else "below the limit"
+
+
+def counted_name(asked: Asked) -> str:
+    """What ``exceedances`` counts; empty where the quantity counts nothing."""
+    if asked.quantity == "loss_rate":
+        return "unanswered"
+    if asked.quantity == "ratio":
+        return f"{'not ' if asked.limit_is == 'lower' else ''}within {asked.within_ms:g} ms"
+    if asked.quantity == "rate_hz" or asked.statistic == "mean":
+        return ""
+    return beyond(asked)
+
+
+def threshold_unit(asked: Asked) -> str:
+    """Unit of U, J and the two thresholds: that of the limit, but ms for a ratio, whose time they bear on."""
+    return "ms" if asked.quantity == "ratio" else asked.unit
+
+
+def amount(value: float, unit: str) -> str:
+    """10 ms, 1 %, 0.95: a limit as it was typed, with its unit where it has one."""
+    return f"{value:g}" if unit == "1" else f"{value:g} {unit}"
 
 
 def relation(asked: Asked) -> str:

@@ -250,8 +250,7 @@ def _estimate(requirement: Requirement, events: _Events, seen: Evidence, n: int,
     if requirement.quantile is not None:
         values = seen.from_intent if requirement.limit_is == "upper" else seen.from_sent
         return order_quantile(ordered(values[:n]), requirement.quantile)
-    share = k / n if requirement.quantity == "loss_rate" else 1 - k / n
-    return share * (100 if requirement.unit == "%" else 1)
+    return k / n if requirement.quantity == "loss_rate" else 1 - k / n
 
 
 def _by_looks(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.analysis import dependence
 from harness.analysis.counts import Counts, bound
 from harness.analysis.evidence import Evidence, Judged, Measuring
 from harness.analysis.explain import decision_lines, undecided
-from harness.analysis.guard import decide, floor_of, guard
-from harness.analysis.quantities import delay_variation
+from harness.analysis.guard import Floor, Guarded, decide, floor_of, guard
 from harness.analysis.rule import complement, fail_from
+from harness.analysis.sides import Sides, added, sides
 from harness.analysis.statistics import order_quantile, ordered
 from harness.config.schema import Requirement
 from harness.model import Verdict
 from harness.results import Dependence
+from harness.wording import beyond as beyond_the_limit
+
+Floats = NDArray[np.float64]
 
 
 def by_quantile(
@@ -27,47 +35,78 @@ def by_quantile(
 
     ``disturbance``: the longest declared one, in samples; ``planned``: samples that were agreed on.
     """
+    weighed = weigh(requirement, seen, measuring, limit_ms, disturbance)
+    return conclude(requirement, seen, measuring, weighed, planned, beyond=beyond_the_limit(requirement))
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What the rule made of the two series, before it is put in words."""
+
+    sides: Sides
+    guarded: Guarded
+    counts: Counts
+    floor: Floor | None
+
+
+def weigh(
+    requirement: Requirement, seen: Evidence, measuring: Measuring, limit_ms: float, disturbance: float
+) -> Weighed:
+    """Place the thresholds of a quantile, count, and decide."""
     assert requirement.quantile is not None
-    upper_limit, alpha = requirement.limit_is == "upper", measuring.alpha
+    upper_limit = requirement.limit_is == "upper"
     # At least q of the values at or above a lower limit: the share below it is what may be exceeded.
     p0 = complement(requirement.quantile) if upper_limit else requirement.quantile
-    floor = None if measuring.loopback is None else floor_of(measuring.loopback, p0)
-    at = guard(limit_ms, p0, uncertainty=measuring.uncertainty_ms, floor=floor, upper=upper_limit)
-    passing, failing = seen.from_intent, seen.from_sent
-    if requirement.jitter is not None:
-        passing, failing = (delay_variation(each, requirement.jitter) for each in (passing, failing))
-    if not upper_limit:
-        # Of a lower limit the smaller series is the harder one to pass.
-        passing, failing = failing, passing
-    guarded = decide(passing, at, alpha, disturbance, fail_values=failing)
-    counts = Counts.of(guarded.decision)
-    verdict = counts.verdict
+    loopback = measuring.loopback
+    floor = None if loopback is None else floor_of(added(loopback, requirement.jitter), p0)
+    at = guard(
+        limit_ms,
+        p0,
+        uncertainty=measuring.uncertainty_ms,
+        floor=floor,
+        upper=upper_limit,
+        either_way=requirement.jitter is not None,
+    )
+    both = sides(requirement, seen)
+    guarded = decide(both.passing, at, measuring.alpha, disturbance, fail_values=both.failing)
+    return Weighed(both, guarded, Counts.of(guarded.decision), floor)
+
+
+def conclude(
+    requirement: Requirement,
+    seen: Evidence,
+    measuring: Measuring,
+    weighed: Weighed,
+    planned: int,
+    *,
+    beyond: str,
+) -> Judged:
+    """The verdict with its bounds and its reasons. ``beyond``: what an exceedance is, in words."""
+    assert requirement.quantile is not None
+    upper_limit, counts, both = requirement.limit_is == "upper", weighed.counts, weighed.sides
+    at, verdict = weighed.guarded.guard, counts.verdict
     if verdict is Verdict.PASS:
         reasons = [
-            f"{counts.exceedances_pass} of {counts.n} over the limit; up to {counts.pass_up_to} pass"
-            f"{counts.worth}"
+            f"{counts.exceedances_pass} of {counts.n} {beyond}; up to {counts.pass_up_to} pass{counts.worth}"
         ]
     elif verdict is Verdict.FAIL:
         reasons = [
-            f"{counts.exceedances_fail} of {counts.n} over the limit; {counts.fail_from} or more fail"
-            f"{counts.worth}"
+            f"{counts.exceedances_fail} of {counts.n} {beyond}; {counts.fail_from} or more fail{counts.worth}"
         ]
     else:
-        reasons = undecided(counts)
-    upper = lower = None
-    if upper_limit:
-        upper = bound(ordered(passing), counts.upper_position)
-        lower = bound(ordered(failing), counts.lower_position)
-    else:
-        # Mirrored: the share below the limit is counted from the other end.
-        lower = bound(ordered(passing), _mirror(counts.upper_position, counts.n))
-        upper = bound(ordered(failing), _mirror(counts.lower_position, counts.n))
+        reasons = undecided(counts, both, beyond)
+    # Of a lower limit everything is mirrored; a lost one is beyond that limit, too.
+    passing, failing = (ordered(_towards(each, upper_limit)) for each in (both.passing, both.failing))
+    sign = 1.0 if upper_limit else -1.0
+    upper, lower = bound(passing, counts.upper_position), bound(failing, counts.lower_position)
+    upper, lower = (None if each is None else sign * each for each in (upper, lower))
+    worst = passing if upper_limit else -passing[::-1]
     return Judged(
         verdict=verdict,
         reasons=tuple(reasons),
-        estimate=order_quantile(ordered(passing), requirement.quantile),
-        lower=lower,
-        upper=upper,
+        estimate=order_quantile(worst, requirement.quantile),
+        lower=lower if upper_limit else upper,
+        upper=upper if upper_limit else lower,
         pass_threshold=at.pass_threshold,
         fail_threshold=at.fail_threshold,
         n=counts.n,
@@ -76,28 +115,30 @@ def by_quantile(
         lines=tuple(
             decision_lines(
                 requirement,
-                guarded,
+                weighed.guarded,
                 counts,
                 lost=seen.lost,
-                upper=upper if upper_limit else lower,
+                bound=upper,
                 measuring=measuring,
-                floor=floor,
+                floor=weighed.floor,
+                sides=both,
             )
         ),
         pass_up_to=counts.pass_up_to,
         fail_from=counts.fail_from,
-        dependence=dependence_of(guarded.decision),
-        floor=floor,
-        certain=_certain(counts, planned),
+        dependence=dependence_of(weighed.guarded.decision),
+        floor=weighed.floor,
+        certain=_certain(counts, planned, beyond),
         sampling_plan=f"n = {planned} was fixed before the run",
     )
 
 
-def _mirror(position: int | None, n: int) -> int | None:
-    return None if position is None else n - position + 1
+def _towards(values: Floats, upper_limit: bool) -> Floats:
+    """Values that grow towards an exceedance; what was lost stays the largest."""
+    return values if upper_limit else np.where(np.isposinf(values), np.inf, -values)
 
 
-def _certain(counts: Counts, planned: int) -> str:
+def _certain(counts: Counts, planned: int, beyond: str) -> str:
     """Whether the FAIL would stand with the samples that an aborted run lacks, so that the instant of the
     abort cannot have been chosen by the data."""
     planned = max(planned, counts.n)
@@ -105,7 +146,7 @@ def _certain(counts: Counts, planned: int) -> str:
     if needed is None or counts.exceedances_fail < needed or not counts.fails:
         return ""
     return (
-        f"{counts.exceedances_fail} over the limit were enough to fail all {planned} planned ones "
+        f"{counts.exceedances_fail} {beyond} were enough to fail all {planned} planned ones "
         f"({needed} or more fail), whatever the missing ones had brought"
     )
 

@@ -8,8 +8,9 @@ from harness.analysis.counts import Counts
 from harness.analysis.evidence import Measuring
 from harness.analysis.guard import Floor, Guarded
 from harness.analysis.rule import complement, smallest_n
+from harness.analysis.sides import Sides
 from harness.config.schema import Requirement
-from harness.wording import measured_name, relation
+from harness.wording import amount, measured_name, relation
 
 NEXT = (
     "a new run may show more, and counts for itself: `harness plan RIG` tells how many samples it needs; "
@@ -25,27 +26,30 @@ def decision_lines(
     counts: Counts,
     *,
     lost: int,
-    upper: float | None,
+    bound: float | None,
     measuring: Measuring,
     floor: Floor | None,
+    sides: Sides,
 ) -> list[str]:
-    """Line by line what was compared with what, in ms. ``upper``: the bound that PASS rests on."""
+    """Line by line what was compared with what, in ms. ``bound``: the one that PASS rests on."""
     n, p0, alpha = counts.n, guarded.guard.p0, counts.alpha
     longest = counts.decision.longest_disturbance
+    side = "over" if requirement.limit_is == "upper" else "below"
     return [
         requirement_line(requirement),
+        *sides.lines,
         *measuring_lines(requirement, measuring, floor),
         *guarded.lines[: len(guarded.lines) - len(guarded.decision.lines)],
         f"p0 = {_share(requirement)} = {p0:g}; alpha = {alpha:g}; "
         f"n = {n} stimuli of the measured part, sent and with their outcome known",
-        f"K = {counts.exceedances_pass} over the PASS threshold, latency from intent (arrived - intended); "
-        f"K = {counts.exceedances_fail} over the FAIL threshold, latency from sent (arrived - sent); "
+        f"K = {counts.exceedances_pass} {side} the PASS threshold, {sides.pass_name}; "
+        f"K = {counts.exceedances_fail} {side} the FAIL threshold, {sides.fail_name}; "
         f"{lost} unanswered within the timeout are among both",
         *guarded.decision.lines,
         f"PASS when that probability is at most alpha: {_passing(counts)}; FAIL likewise: {_failing(counts)}",
         f"PASS needs n of at least {counts.decision.needed_n} "
         f"(longest declared disturbance: {longest:g} {'sample' if longest == 1 else 'samples'})",
-        f"{requirement.limit_is} bound of the quantile: {_bound(counts, upper)}",
+        f"{requirement.limit_is} bound of the quantile: {_bound(requirement, counts, bound)}",
     ]
 
 
@@ -56,7 +60,7 @@ def requirement_line(requirement: Requirement) -> str:
     else:
         what = f"the {measured_name(requirement)}"
     return (
-        f"requirement: {what} is {relation(requirement)} {requirement.limit:g} {requirement.unit}, "
+        f"requirement: {what} is {relation(requirement)} {amount(requirement.limit, requirement.unit)}, "
         f"shown with {requirement.confidence:g} confidence"
     )
 
@@ -92,17 +96,17 @@ def _share(requirement: Requirement) -> str:
     )
 
 
-def undecided(counts: Counts) -> list[str]:
+def undecided(counts: Counts, sides: Sides, beyond: str) -> list[str]:
     """Why the rule decides nothing at these counts, and what would."""
     n, k, k_sent = counts.n, counts.exceedances_pass, counts.exceedances_fail
     if counts.obstacles:
-        first = f"{k} of {n} over the limit, and no count would pass: {'; '.join(counts.obstacles)}"
+        first = f"{k} of {n} {beyond}, and no count would pass: {'; '.join(counts.obstacles)}"
     else:
         enough = (
             f"; {k} pass from n = {smallest_n(k, counts.p0, counts.alpha)} on" if not counts.worth else ""
         )
-        first = f"{k} of {n} over the limit: {_passing(counts)}{enough}{counts.worth}"
-    second = f"{k_sent} of {n} over the limit from the send on: {_failing(counts)}"
+        first = f"{k} of {n} {beyond}: {_passing(counts)}{enough}{counts.worth}"
+    second = f"{k_sent} of {n} {beyond} {sides.fail_short}: {_failing(counts)}"
     advice = NEXT
     return [first, second, advice]
 
@@ -116,10 +120,12 @@ def _failing(counts: Counts) -> str:
     return "at this n no K fails" if counts.fail_from is None else f"{counts.fail_from} or more fail"
 
 
-def _bound(counts: Counts, upper: float | None) -> str:
-    if counts.upper_position is None or upper is None:
+def _bound(requirement: Requirement, counts: Counts, bound: float | None) -> str:
+    if counts.upper_position is None or bound is None:
         return "none, n is too small"
-    position = f"the {counts.upper_position}. smallest of {counts.n}"
-    return (
-        f"{position} = {upper:.6g} ms" if isfinite(upper) else f"{position} is a lost one, so there is none"
-    )
+    order = "smallest" if requirement.limit_is == "upper" else "largest"
+    position = f"the {counts.upper_position}. {order} of {counts.n}"
+    if not isfinite(bound):
+        return f"{position} is a lost one, so there is none"
+    lost = "" if requirement.limit_is == "upper" else ", lost ones counted as the smallest"
+    return f"{position} = {bound:.6g} ms{lost}"

@@ -31,6 +31,9 @@ FLOOR_SHARE = 0.1
 RATE_MARGIN = 0.13
 """By how much p0 is moved where J is used: the share above and what its estimate may err."""
 
+UNREACHABLE = 1e-6
+"""Closest to 0 or 1 that a rate is moved: no count decides against it any more."""
+
 Floats = NDArray[np.float64]
 
 
@@ -73,15 +76,24 @@ def fail_rate_with(floor: Floor, p0: float) -> float:
     exceeded
     in 1/n of cases on average, and that takes the place of p0/10.
     """
-    share = max(FLOOR_SHARE * p0, 1 / floor.n)
-    return min(p0 * (1 + RATE_MARGIN - FLOOR_SHARE) + share, (1 + p0) / 2)
+    return min(p0 + _moved_by(floor, p0), 1 - UNREACHABLE)
+
+
+def pass_rate_with(floor: Floor, p0: float) -> float:
+    """The same, where the harness may hide an exceedance: 0.87 p0 where n reaches that quantile."""
+    return max(p0 - _moved_by(floor, p0), UNREACHABLE)
+
+
+def _moved_by(floor: Floor, p0: float) -> float:
+    return p0 * (RATE_MARGIN - FLOOR_SHARE) + max(FLOOR_SHARE * p0, 1 / floor.n)
 
 
 @dataclass(frozen=True)
 class Guard:
     """Thresholds and rates, fixed before any count is looked at; all in the limit's unit.
 
-    ``upper``: values must not exceed the limit; else they must not fall below it.
+    ``upper``: values must not exceed the limit; else they must not fall below it. ``either_way``: the harness
+    may make a value smaller as well as larger by J, as of differences (jitter), so that both sides bear it.
     """
 
     limit: float
@@ -93,10 +105,17 @@ class Guard:
     fail_threshold: float
     pass_rate: float
     fail_rate: float
+    either_way: bool = False
 
 
 def guard(
-    limit: float, p0: float, *, uncertainty: float = 0.0, floor: Floor | None = None, upper: bool = True
+    limit: float,
+    p0: float,
+    *,
+    uncertainty: float = 0.0,
+    floor: Floor | None = None,
+    upper: bool = True,
+    either_way: bool = False,
 ) -> Guard:
     """Place the thresholds. ``floor`` None: not measured, and the rates stay p0.
 
@@ -109,11 +128,22 @@ def guard(
     if not 0 < p0 < 1:
         raise ValueError(f"p0 = {p0} has to lie between 0 and 1")
     j = 0.0 if floor is None else floor.value
-    moved = p0 if floor is None else fail_rate_with(floor, p0)
-    if upper:
-        return Guard(limit, p0, uncertainty, j, True, limit - uncertainty, limit + uncertainty + j, p0, moved)
-    lowered = max(2 * p0 - moved, p0 / 2)
-    return Guard(limit, p0, uncertainty, j, False, limit + uncertainty + j, limit - uncertainty, lowered, p0)
+    raised, lowered = p0, p0
+    if floor is not None:
+        raised, lowered = fail_rate_with(floor, p0), pass_rate_with(floor, p0)
+    above, below = limit + uncertainty + j, limit - uncertainty - (j if either_way else 0.0)
+    thresholds = (below, above) if upper else (above, below)
+    return Guard(
+        limit,
+        p0,
+        uncertainty,
+        j,
+        upper,
+        *thresholds,
+        pass_rate=lowered if either_way or not upper else p0,
+        fail_rate=raised if either_way or upper else p0,
+        either_way=either_way,
+    )
 
 
 @dataclass(frozen=True)
@@ -168,32 +198,27 @@ def _mirrored(values: Floats) -> Floats:
 
 
 def guard_lines(at: Guard, unit: str = "ms") -> list[str]:
-    """The thresholds and rates with their arithmetic, line by line."""
+    """The thresholds and rates, with their arithmetic. ``unit``: of the limit."""
     limit, u, j = at.limit, at.uncertainty, at.floor
+    both = at.either_way and j > 0
+    above = f"limit + U + J = {limit:g} + {u:.4g} + {j:.4g}"
+    below = f"limit - U - J = {limit:g} - {u:.4g} - {j:.4g}" if both else f"limit - U = {limit:g} - {u:.4g}"
+    passing, failing = (below, above) if at.upper else (above, below)
+    how = "moved by the harness, either way" if both else "added by the harness, never subtracted"
     lines = [
         f"limit {limit:g} {unit}, values {'above' if at.upper else 'below'} it exceed it; "
-        f"U = {u:.4g} {unit} (two-sided, k = 2); J = {j:.4g} {unit} (added by the harness, never subtracted)"
+        f"U = {u:.4g} {unit} (two-sided, k = 2); J = {j:.4g} {unit} ({how})",
+        f"PASS threshold = {passing} = {at.pass_threshold:.6g} {unit}",
+        f"FAIL threshold = {failing} = {at.fail_threshold:.6g} {unit}",
     ]
-    if at.upper:
-        lines.append(f"PASS threshold = limit - U = {limit:g} - {u:.4g} = {at.pass_threshold:.6g} {unit}")
+    if at.fail_rate != at.p0:
         lines.append(
-            f"FAIL threshold = limit + U + J = {limit:g} + {u:.4g} + {j:.4g} = {at.fail_threshold:.6g} {unit}"
+            f"FAIL is tested against the rate {at.fail_rate:.4g} = {at.p0:g} + {at.fail_rate - at.p0:.3g}: "
+            "the share in which the harness alone exceeds J, with a margin for J's estimate (union bound)"
         )
-        if at.fail_rate != at.p0:
-            lines.append(
-                f"FAIL is tested against the rate {at.fail_rate:.4g} = {at.p0:g} + "
-                f"{at.fail_rate - at.p0:.3g}: the share in which the harness alone exceeds J, with a margin "
-                f"for "
-                "J's estimate (union bound)"
-            )
-    else:
+    if at.pass_rate != at.p0:
         lines.append(
-            f"PASS threshold = limit + U + J = {limit:g} + {u:.4g} + {j:.4g} = {at.pass_threshold:.6g} {unit}"
+            f"PASS is tested against the rate {at.pass_rate:.4g} = {at.p0:g} - {at.p0 - at.pass_rate:.3g}: "
+            "the harness alone may have moved a value within the limit"
         )
-        lines.append(f"FAIL threshold = limit - U = {limit:g} - {u:.4g} = {at.fail_threshold:.6g} {unit}")
-        if at.pass_rate != at.p0:
-            lines.append(
-                f"PASS is tested against the rate {at.pass_rate:.4g} = {at.p0:g} - "
-                f"{at.p0 - at.pass_rate:.3g}: the harness alone may lift a value over the limit"
-            )
     return lines

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
-from harness.analysis.dependence import few, many, obstacles_to_pass, shrink
+from harness.analysis.dependence import degrees_of_freedom, few, many, obstacles_to_pass, shrink
 from harness.analysis.guard import Guard, Guarded
 from harness.analysis.guard import decide as decide_guarded
 from harness.analysis.pairs import gate, inflation, width_distances
 from harness.analysis.rule import smallest_n
 from harness.analysis.statistics import lower_bound, order_quantile, ordered, upper_bound
 from harness.model import Verdict
+from harness.results import Dependence
 
 GATE_LEVEL = 0.01
 LEAST_BATCHES = 20
@@ -43,6 +44,9 @@ class Measured:
     n: int
     lines: tuple[str, ...]
     guarded: Guarded | None = None
+    dependence: Dependence | None = None
+    needed: tuple[int | None, int | None] = (None, None)
+    """Of a share: the largest count that passes an upper limit, and the smallest that fails it."""
 
 
 def quantile(
@@ -132,6 +136,7 @@ def mean(
     upper: bool = True,
     uncertainty: float = 0.0,
     floor: float = 0.0,
+    pass_floor: float | None = None,
     longest_disturbance: float = 1.0,
     name: str = "mean",
 ) -> Measured:
@@ -140,7 +145,8 @@ def mean(
     The variance of the mean is inflated by v, the largest of b Var(batch means) / Var(values) over batches of
     dyadic length b that leave at least 20 of them; df from their number. A lost value has no mean: no PASS.
     ``floor``: mean of what the harness measured of itself, borne by PASS of an upper limit and FAIL of a
-    lower one as it is.
+    lower one as it is. ``pass_floor``: how much smaller the harness can make the value (jitter), borne by
+    PASS of an upper limit and FAIL of a lower one; None: it only adds.
     """
     n, finite_ = len(values), np.isfinite(values)
     missing = n - int(finite_.sum())
@@ -159,17 +165,15 @@ def mean(
     v, df = batch_inflation(known)
     half = float(stdtrit(df, 1 - alpha)) * (variance * v / len(known)) ** 0.5
     low, high = centre - half, centre + half
-    add = f"limit {limit:g}, U = {uncertainty:g}, J = {floor:g}"
+    add = f"limit {limit:g}, U = {uncertainty:.4g}, J = {floor:.4g}"
+    less = uncertainty + (pass_floor or 0.0)
+    j = "" if pass_floor is None else " - J"
     if upper:
-        passes, fails = high <= limit - uncertainty, low > limit + uncertainty + floor
-        rule = (
-            "PASS when the upper bound is at most limit - U, FAIL when the lower one is above limit + U + J"
-        )
+        passes, fails = high <= limit - less, low > limit + uncertainty + floor
+        rule = f"PASS: the upper bound is at most limit - U{j}; FAIL: the lower one is above limit + U + J"
     else:
-        passes, fails = low >= limit + uncertainty + floor, high < limit - uncertainty
-        rule = (
-            "PASS when the lower bound is at least limit + U + J, FAIL when the upper one is below limit - U"
-        )
+        passes, fails = low >= limit + uncertainty + floor, high < limit - less
+        rule = f"PASS: the lower bound is at least limit + U + J; FAIL: the upper one is below limit - U{j}"
     obstacles = []
     if missing:
         obstacles.append(f"{missing} of {n} values are lost or no number: their mean is not known")
@@ -183,14 +187,15 @@ def mean(
         obstacles.append("all values are the same, which no measured one is")
     verdict = Verdict.PASS if passes and not obstacles else Verdict.FAIL if fails else Verdict.INCONCLUSIVE
     lines = (
-        f"mean of {len(known)} values {centre:.6g}, standard deviation {variance**0.5:.4g}; batches inflate "
-        "the "
-        f"variance of the mean by v = {v:.4g}, df = {df:.4g}",
+        f"{name} of {len(known)} values {centre:.6g}, standard deviation {variance**0.5:.4g}; batches inflate"
+        f" the variance of the mean by v = {v:.4g}, df = {df:.4g}",
         f"bounds = mean -+ t({df:.4g}) x sd x sqrt(v/n) = {low:.6g} to {high:.6g}, each with error {alpha:g}",
         f"{add}; {rule}",
         *(f"no PASS: {each}" for each in obstacles),
     )
-    return Measured(name, verdict, centre, low, high, n, lines)
+    # A lost value is larger than any other: the others bound the mean from below only.
+    shown = None if upper_is_lost(values, True) else low, None if missing else high
+    return Measured(name, verdict, centre, *shown, n, lines)
 
 
 def upper_is_lost(values: Floats, upper: bool) -> bool:
@@ -242,16 +247,17 @@ def share(
     v = inflation(rare, n)[0] if found.p <= GATE_LEVEL else 1.0
     effective = float(n)
     if v > 1:
-        effective = shrink(n, k, v, max(2.0, len(rare) / v - 1), alpha)[0]
+        effective = shrink(n, k, v, degrees_of_freedom(len(rare), v), alpha)[0]
     reduced = k * effective / n if n else 0.0
-    low, high = _clopper_pearson(effective, reduced, alpha)
+    low, high = clopper_pearson(effective, reduced, alpha)
     passes, fails = (high <= limit, low > limit) if upper else (low >= limit, high < limit)
     allowed = limit if upper else 1 - limit
     obstacles = []
     if n == 0:
         obstacles.append("nothing was measured")
     elif 0 < allowed < 1:
-        obstacles += obstacles_to_pass(n, smallest_n(0, allowed, alpha), longest_disturbance, inf)
+        bursts = n * allowed / v if v > 1 else inf
+        obstacles += obstacles_to_pass(n, smallest_n(0, allowed, alpha), longest_disturbance, bursts)
     verdict = Verdict.PASS if passes and not obstacles else Verdict.FAIL if fails else Verdict.INCONCLUSIVE
     lines = [
         f"{k} of {n}; clustered in time? p = {found.p:.3g}; v = {v:.4g}, n* = {effective:.5g}, "
@@ -260,8 +266,29 @@ def share(
         f"{'at most' if upper else 'at least'} {limit:.4%} is required",
         *(f"no PASS: {each}" for each in obstacles),
     ]
+    needed: tuple[int | None, int | None] = (None, None)
+    if n and 0 < limit < 1:
+        scale = effective / n
+        most = -1 if obstacles else _last(lambda c: few(effective, c * scale, limit) <= alpha, n)
+        least = _last(lambda c: many(effective, c * scale, limit) > alpha, n) + 1
+        needed = None if most < 0 else most, least if least <= n else None
     return Measured(
-        name, verdict, k / n if n else None, low if n else None, high if n else None, n, tuple(lines)
+        name,
+        verdict,
+        k / n if n else None,
+        low if n else None,
+        high if n else None,
+        n,
+        tuple(lines),
+        dependence=Dependence(
+            gate_p=found.p,
+            dependent=v > 1,
+            inflation=v,
+            effective_n=effective,
+            effective_exceedances=reduced,
+            longest_disturbance=longest_disturbance,
+        ),
+        needed=needed,
     )
 
 
@@ -270,7 +297,7 @@ def loss_rate(lost: Booleans, limit: float, alpha: float, *, longest_disturbance
     return share(lost, limit, alpha, longest_disturbance=longest_disturbance, name="loss_rate")
 
 
-def _clopper_pearson(n: float, k: float, alpha: float) -> tuple[float, float]:
+def clopper_pearson(n: float, k: float, alpha: float) -> tuple[float, float]:
     """One-sided bounds, each with error alpha; n and k need not be whole."""
     if n <= 0:
         return 0.0, 1.0

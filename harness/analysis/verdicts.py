@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from harness.analysis import checks as bench
+from harness.analysis.by_other import by_other
 from harness.analysis.by_plan import by_plan, ends_by_plan
 from harness.analysis.by_quantile import by_quantile
 from harness.analysis.checks import Circumstances
@@ -16,11 +16,13 @@ from harness.analysis.evidence import MS_PER_UNIT, Evidence, Judged, Measuring, 
 from harness.analysis.rule import complement
 from harness.analysis.samples import counted
 from harness.analysis.statistics import finite
+from harness.analysis.timing import timing
 from harness.config.schema import Requirement, Trials
 from harness.model import NO_STAMP, Verdict
 from harness.results import Check, RequirementResult
 
-MEDIAN = 0.5
+SCALES = {**MS_PER_UNIT, "%": Fraction(1, 100)}
+"""To ms, or to the quantity's own unit; a share is a fraction."""
 
 
 def judge(
@@ -38,13 +40,13 @@ def judge(
         planned = max(1, circumstances.planned)
         fixed = Trials(kind="trials", samples=planned, stopping="fixed")
         measuring = Measuring(complement(requirement.confidence), fixed)
-    scale = MS_PER_UNIT.get(requirement.unit, Fraction(1))
+    scale = SCALES.get(requirement.unit, Fraction(1))
     limit = float(Fraction(repr(requirement.limit)) * scale)
     seen = evidence(samples, aborted=circumstances.aborted)
     disturbance = in_samples(measuring.longest_disturbance_ms, samples)
     judged = _rule(requirement, seen, measuring, limit, disturbance, circumstances.planned)
 
-    checks = [*circumstances.broken, *_timing(requirement, samples, limit, measuring), *circumstances.checks]
+    checks = [*circumstances.broken, *timing(requirement, samples, limit, measuring), *circumstances.checks]
     verdict, reasons = _conclude(judged, checks, circumstances)
     if seen.set_aside:
         reasons.append(
@@ -56,6 +58,11 @@ def judge(
     def in_unit(value: float | None) -> float | None:
         known = finite(value)
         return None if known is None else known * per_ms
+
+    # U, J and thresholds of a ratio are of the time that it is asked within; of loss and rate there is no U.
+    timed = requirement.quantity in ("latency", "jitter")
+    in_guard = finite if requirement.quantity == "ratio" else in_unit
+    budget = measuring.budget if timed or requirement.quantity == "ratio" else None
 
     return RequirementResult(
         id=requirement.id,
@@ -77,10 +84,10 @@ def judge(
         estimate=in_unit(judged.estimate),
         lower_bound=in_unit(judged.lower),
         upper_bound=in_unit(judged.upper),
-        uncertainty=None if measuring.budget is None else in_unit(measuring.budget.expanded_ms),
-        floor=None if judged.floor is None else in_unit(judged.floor.value),
-        pass_threshold=in_unit(judged.pass_threshold),
-        fail_threshold=in_unit(judged.fail_threshold),
+        uncertainty=None if budget is None else in_guard(budget.expanded_ms),
+        floor=None if judged.floor is None else in_guard(judged.floor.value),
+        pass_threshold=in_guard(judged.pass_threshold),
+        fail_threshold=in_guard(judged.fail_threshold),
         n=judged.n,
         exceedances=judged.exceedances,
         exceedances_sent=judged.exceedances_sent,
@@ -116,21 +123,9 @@ def _fixed(
     planned: int,
 ) -> Judged:
     """The rule for that quantity on a number of samples that was fixed beforehand."""
+    if requirement.statistic != "quantile":
+        return by_other(requirement, seen, measuring, limit, disturbance, planned)
     return by_quantile(requirement, seen, measuring, limit, disturbance, planned)
-
-
-def _timing(
-    requirement: Requirement, samples: NDArray[Any], limit: float, measuring: Measuring
-) -> list[Check]:
-    """Whether schedule and floor were good enough for a limit in time; nothing for others."""
-    limit_ms = requirement.within_ms if requirement.quantity == "ratio" else limit
-    if limit_ms is None or requirement.quantity in ("loss_rate", "rate_hz"):
-        return []
-    quantile = requirement.quantile or MEDIAN
-    checks = [bench.lateness(samples, quantile, limit_ms)]
-    if measuring.loopback is not None:
-        checks.append(bench.floor(measuring.loopback, quantile, limit_ms))
-    return checks
 
 
 def _headroom(requirement: Requirement, upper: float | None, lower: float | None) -> float | None:

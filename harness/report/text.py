@@ -55,12 +55,12 @@ def short(value: float | None) -> str:
 
 def with_unit(text: str, unit: str) -> str:
     """``text`` and ``unit`` kept on one line; no unit after a missing value."""
-    return text if text == MISSING or not unit else f"{text}{NARROW}{pretty_unit(unit)}"
+    return text if text == MISSING or not pretty_unit(unit) else f"{text}{NARROW}{pretty_unit(unit)}"
 
 
 def pretty_unit(unit: str) -> str:
-    """``us`` as µs."""
-    return {"us": "µs"}.get(unit, unit)
+    """``us`` as µs; nothing for a share, whose unit is 1."""
+    return {"us": "µs", "1": ""}.get(unit, unit)
 
 
 def percent(fraction: float | None, digits: int = 6) -> str:
