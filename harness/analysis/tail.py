@@ -58,8 +58,8 @@ class Fit:
 class Tail:
     """The appendix. ``fits`` over ascending thresholds; ``chosen`` the lowest from which the shape stays
     within its interval, None when there is none. ``shape_interval``: 95 %, bootstrap. ``levels``: share
-    exceeded -> (estimate, lower, upper), in the values' unit. ``lines``: in words, caveats first; ``lost``
-    were left out."""
+    exceeded -> (estimate, lower, upper), in the values' unit. ``lines``: in words, ``caveats`` first;
+    ``intervals`` of each fit's shape, as ``shape_interval``; ``lost`` were left out."""
 
     fits: tuple[Fit, ...]
     chosen: Fit | None
@@ -69,6 +69,8 @@ class Tail:
     n: int
     lost: int
     lines: tuple[str, ...]
+    intervals: tuple[tuple[float, float], ...] = ()
+    caveats: tuple[str, ...] = CAVEATS
 
 
 def tail(values: Floats, *, run: int = 10, shares: tuple[float, ...] = (1e-4, 1e-5, 1e-6)) -> Tail:
@@ -119,6 +121,7 @@ def tail(values: Floats, *, run: int = 10, shares: tuple[float, ...] = (1e-4, 1e
         n,
         lost,
         tuple(lines),
+        tuple(intervals),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 Block = dict[str, Any]
-Tone = Literal["plain", "good", "bad", "warn", "muted"]
+Tone = Literal["plain", "good", "bad", "warn", "muted", "strong"]
 Align = Literal["left", "right"]
 Column = tuple[str, Align] | tuple[str, Align, float]
 """Title and alignment, as wide as its content; or with a share of what the others leave."""

@@ -145,8 +145,11 @@ def histogram(series: Series, marks: Sequence[Mark]) -> str:
         return style.svg(figure)
 
 
-def over_time(series: Series, marks: Sequence[Mark]) -> str:
-    """Latency against time: every sample, or min, median and max of groups; exceedances and losses marked."""
+def over_time(series: Series, marks: Sequence[Mark], medians: Sequence[float | None] = ()) -> str:
+    """Latency against time: every sample, or min, median and max of groups; exceedances and losses marked.
+
+    ``medians`` in ms of as many blocks of equal count are drawn over it, None where there is none.
+    """
     kept = ~series.lost
     time, values = series.time_s[kept], series.intent_ms[kept]
     low, high = style.span([values.min(), values.max()], _limits(marks))
@@ -175,6 +178,7 @@ def over_time(series: Series, marks: Sequence[Mark]) -> str:
                 label="smallest to largest",
             )
             axes.plot(band.time_s, band.middle, color=style.BLUE, linewidth=0.8, label="median")
+        _block_medians(axes, series, medians)
         if marks:
             over = values > min(_limits(marks))
             x, y = thin_marks(time[over], values[over], COLUMNS)
@@ -208,6 +212,20 @@ def over_time(series: Series, marks: Sequence[Mark]) -> str:
         axes.set_ylabel("latency from intent in ms")
         figure.legend(loc="outside upper right", ncols=5, markerscale=1.4)
         return style.svg(figure)
+
+
+def _block_medians(axes: Axes, series: Series, medians: Sequence[float | None]) -> None:
+    """Medians of blocks of equal count as level lines from the first to the last of each block."""
+    if not medians:
+        return
+    edges = np.linspace(0, len(series), len(medians) + 1).round().astype(int)
+    for place, (start, end, level) in enumerate(zip(edges[:-1], edges[1:], medians, strict=True)):
+        if level is None or end <= start:
+            continue
+        span = series.time_s[[start, end - 1]]
+        label = f"median of {len(medians)} blocks" if place == 0 else None
+        for width, colour, name in ((3.2, "white", None), (1.6, style.ORANGE, label)):
+            axes.plot(span, [level, level], color=colour, linewidth=width, label=name, zorder=4)
 
 
 def _dot(n: int) -> float:

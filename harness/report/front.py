@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.model import Verdict
 from harness.report import text as t
+from harness.report.changes import changes
+from harness.report.remarks import bounds_note, remarks
 from harness.results import RequirementResult, Results
 from harness.wording import statistic_name
 
@@ -37,8 +39,11 @@ def verdict_page(results: Results, run: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "aborted": (results.abort_reason or "no reason recorded") if results.aborted else "",
         "requirements": [_requirement(requirement) for requirement in results.requirements],
+        "reasons": _reasons(results),
+        "remarks": remarks(results),
+        "bounds": bounds_note(results),
         "rules": _rules(results),
-        "changes": _changes(results),
+        "changes": changes(results),
     }
 
 
@@ -76,8 +81,16 @@ def _requirement(requirement: RequirementResult) -> dict[str, Any]:
         "unit": t.pretty_unit(requirement.unit),
         "figures": figures,
         "claim": _claim(requirement),
-        "reasons": requirement.reasons,
     }
+
+
+def _reasons(results: Results) -> list[list[str]]:
+    """Ids and reason, each reason once: of an aborted run all requirements have the same."""
+    ids: dict[str, list[str]] = {}
+    for requirement in results.requirements:
+        for reason in requirement.reasons:
+            ids.setdefault(reason, []).append(requirement.id)
+    return [[", ".join(dict.fromkeys(names)), reason] for reason, names in ids.items()]
 
 
 def _claim(requirement: RequirementResult) -> str:
@@ -139,23 +152,3 @@ def _places(requirement: RequirementResult) -> int:
 
 def _extra(value: float | None, unit: str) -> str:
     return "not evaluated" if value is None else t.with_unit(t.number(value), unit)
-
-
-def _changes(results: Results) -> list[str]:
-    """What mends what stood in the way, each once: failed checks, monitors, findings with a remedy."""
-    lines: list[str] = []
-    checks = [check for scenario in results.scenarios.values() for check in scenario.checks]
-    checks += [check for requirement in results.requirements for check in requirement.checks]
-    for check in checks:
-        if not check.ok:
-            what = f"{check.name}: {check.value}, wanted {check.bound}."
-            lines.append(" ".join(part for part in (what, check.consequence, check.remedy) if part))
-    lines += [
-        f"Monitor {m.name} out of bounds: {t.number(m.value)} {m.unit}".rstrip()
-        for m in results.monitors
-        if not m.ok
-    ]
-    for finding in results.findings:
-        if finding.get("severity") in {"warning", "error"} and finding.get("remedy"):
-            lines.append(f"{finding.get('message', '')} Remedy: {finding['remedy']}".strip())
-    return list(dict.fromkeys(lines))

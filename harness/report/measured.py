@@ -96,6 +96,7 @@ def _intervals(intent: Distribution, sent: Distribution) -> Block | None:
         [("Quantile", "left", 1), *((title, "right", 1) for title in titles)],
         rows,
         f"Quantiles of latency in ms with exact order-statistic intervals, {t.percent(first.confidence)} "
+        "confidence; they are two-sided, and so wider than the one-sided bounds of the verdict at the same "
         "confidence. "
         "–: too few samples for that bound.",
     )

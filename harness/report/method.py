@@ -38,7 +38,7 @@ def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
         if entries:
             blocks += [heading(title, 2), bullets(t.scalar(step) for step in entries)]
     if results.requirements:
-        blocks += [heading("Sampling plan", 2), _plan(results)]
+        blocks += [heading("Sampling plan", 2), _plan(results), *_plan_words(results)]
     if not step_by_step(results):
         for requirement in results.requirements:
             if requirement.decision:
@@ -88,7 +88,8 @@ def smallest_n(quantile: float, confidence: float) -> int:
 def _least_n(requirement: RequirementResult) -> int | None:
     if requirement.quantile is None:
         return None
-    return smallest_n(requirement.quantile, requirement.confidence)
+    alpha = requirement.alpha
+    return smallest_n(requirement.quantile, requirement.confidence if alpha is None else 1 - alpha)
 
 
 def _plan(results: Results) -> Block:
@@ -102,6 +103,7 @@ def _plan(results: Results) -> Block:
                 f"{measured_name(requirement)} {sign(requirement)} "
                 f"{t.with_unit(t.short(requirement.limit), requirement.unit)}",
                 t.percent(requirement.confidence),
+                t.percent(1 - requirement.confidence if requirement.alpha is None else requirement.alpha, 3),
                 t.integer(_least_n(requirement)),
                 t.integer(scenario.scheduled if scenario else None),
                 t.integer(requirement.n),
@@ -113,14 +115,24 @@ def _plan(results: Results) -> Block:
             ("Scenario", "left", 1.4),
             ("Criterion", "left"),
             ("Confidence", "right"),
+            ("α", "right"),
             ("Least n", "right"),
             ("Planned", "right"),
             ("Counted", "right"),
         ],
         rows,
-        "The number of stimuli is fixed before the start. Least n: fewer stimuli cannot show the requirement "
-        "to be met.",
+        "Least n: fewer stimuli cannot show the requirement to be met. α: the error that each decision is "
+        "made with; it is less than 1 − confidence where several requirements share it.",
     )
+
+
+def _plan_words(results: Results) -> list[Block]:
+    """How the number of samples was fixed, once for requirements of which the same is true."""
+    of: dict[str, list[str]] = {}
+    for requirement in results.requirements:
+        words = requirement.sampling_plan or "the number of stimuli was fixed before the start"
+        of.setdefault(words, []).append(requirement.id)
+    return [bullets(f"{', '.join(names)}: {words.rstrip('.')}." for words, names in of.items())]
 
 
 def _deviations(results: Results, run: Mapping[str, Any]) -> list[str]:

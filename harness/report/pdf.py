@@ -16,8 +16,11 @@ from harness.atomic import replacing
 from harness.errors import OperationError
 from harness.report import front, method, validity
 from harness.report import text as t
+from harness.report.appendix import appendix
 from harness.report.blocks import Block
+from harness.report.host import host_preflight
 from harness.report.plots import results_section
+from harness.report.remarks import earlier_section
 from harness.results import Results
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -66,9 +69,12 @@ def _document(
         *method.method(results, run),
         *method.item(run, results),
         *method.environment(run, results),
+        *host_preflight(results),
         *results_section(results, samples, run, root),
         *validity.validity(results, events),
+        *earlier_section(results),
         *validity.provenance(results, run),
+        *appendix(results, samples, run, root),
     ]
     return {
         "title": f"Latency compliance report: {front.rig_name(results)}, {results.run_id}",

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from harness.report import measured
 from harness.report import text as t
 from harness.report.blocks import Block, figure, heading, paragraph
-from harness.report.series import Series, extract
-from harness.results import Distribution, RequirementResult, Results
+from harness.report.series import Series, extract, places
+from harness.results import Distribution, RequirementResult, Results, Trend
 
 if TYPE_CHECKING:
     from harness.report.figures import Mark
@@ -29,25 +29,23 @@ def results_section(
     yield heading("Results")
     if not results.scenarios:
         yield paragraph("No scenario was measured in this run: there is nothing to show.", "muted")
-    # The tables call a scenario by its place in run.json; one that was never reached comes after those.
-    order = [str(entry.get("name")) for entry in run.get("scenarios") or []]
-    order += [name for name in results.scenarios if name not in order]
+    numbers = places(results, run)
     for place, (name, scenario) in enumerate(results.scenarios.items()):
         yield heading(f"Scenario “{name}”", 2)
         yield measured.counts(scenario)
         yield from measured.distributions(scenario)
-        series = extract(samples, order.index(name))
+        series = extract(samples, numbers[name])
         if not len(series):
             yield paragraph("No stimulus was counted in this scenario: there is nothing to draw.", "bad")
             continue
         requirements = [entry for entry in results.requirements if entry.scenario == name]
-        yield from _plots(f"scenario-{place}", series, requirements, root)
+        yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root)
         yield from _stages(f"scenario-{place}-stages", scenario.stages_ms, root)
         yield from measured.outliers(series)
 
 
 def _plots(
-    stem: str, series: Series, requirements: Sequence[RequirementResult], root: Path
+    stem: str, series: Series, requirements: Sequence[RequirementResult], trend: Trend | None, root: Path
 ) -> Iterator[Block]:
     from harness.report import figures  # matplotlib takes a second to import; only a PDF needs it
 
@@ -73,10 +71,13 @@ def _plots(
             else ""
         )
         yield figure(
-            _save(root, f"{stem}-time", figures.over_time(series, marks)),
+            _save(root, f"{stem}-time", figures.over_time(series, marks, _medians(trend))),
             f"Latency over time. {summary}",
-            f"Latency over time; triangles: over the limit; crosses at the top: lost stimuli.{thinned}",
+            f"Latency over time; triangles: over the limit; crosses at the top: lost stimuli.{thinned}"
+            f"{_blocks(trend)}",
         )
+        if trend is not None:
+            yield paragraph(f"Stationarity: {trend.words}.", "plain" if trend.ok else "warn")
         if len(series) >= FEW:
             yield figure(
                 _save(root, f"{stem}-heat", figures.heat_map(series, marks)),
@@ -90,6 +91,15 @@ def _plots(
         "Lateness of the harness itself (sent − intended): over time, and as the share that was later than "
         "x.",
     )
+
+
+def _medians(trend: Trend | None) -> list[float | None]:
+    return [] if trend is None else trend.medians
+
+
+def _blocks(trend: Trend | None) -> str:
+    count = len(_medians(trend))
+    return f" Steps: medians of {count} blocks of samples." if count else ""
 
 
 def _stages(stem: str, stages: Mapping[str, Distribution], root: Path) -> Iterator[Block]:

@@ -4,6 +4,7 @@ extremes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
+from harness.results import Results
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -67,6 +69,16 @@ def extract(samples: npt.NDArray[Any], scenario: int) -> Series:
         lost=lost,
         flags=rows["flags"],
     )
+
+
+def places(results: Results, run: Mapping[str, Any]) -> dict[str, int]:
+    """Scenarios of the results and the number that the table of samples calls each by.
+
+    That is its place in run.json; one that was never reached comes after those.
+    """
+    order = [str(entry.get("name")) for entry in run.get("scenarios") or []]
+    order += [name for name in results.scenarios if name not in order]
+    return {name: order.index(name) for name in results.scenarios}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.report import text as t
 from harness.report.blocks import Block, Column, Tone, bullets, cell, code, heading, pairs, paragraph, table
+from harness.report.uncertainty import uncertainty
 from harness.results import Check, Results
 
 
@@ -41,7 +42,7 @@ def validity(results: Results, events: Sequence[Mapping[str, Any]]) -> list[Bloc
         blocks += _consequences(checks)
     else:
         blocks.append(paragraph("No check was carried out.", "muted"))
-    return [*blocks, *_uncertainty(results), *_monitors(results), *_findings(results), *_events(events)]
+    return [*blocks, *uncertainty(results), *_monitors(results), *_findings(results), *_events(events)]
 
 
 def _checks(results: Results) -> list[tuple[str, Check]]:
@@ -67,34 +68,6 @@ def _consequences(checks: Iterable[tuple[str, Check]]) -> list[Block]:
         if not check.ok and (check.consequence or check.remedy)
     ]
     return [bullets(lines)] if lines else []
-
-
-def _uncertainty(results: Results) -> list[Block]:
-    blocks: list[Block] = [heading("Uncertainty budget", 2)]
-    if not results.uncertainty:
-        return [*blocks, paragraph("Not evaluated in this version.")]
-    rows = [
-        [
-            item.requirement,
-            item.name,
-            t.number(item.half_width_ms),
-            item.distribution,
-            t.number(item.standard_ms),
-            t.number(item.share_ms),
-            item.source,
-        ]
-        for item in results.uncertainty
-    ]
-    columns: list[Column] = [
-        ("Requirement", "left", 1),
-        ("Contribution", "left", 1.4),
-        ("± a", "right"),
-        ("Distribution", "left", 1.2),
-        ("Standard u", "right"),
-        ("At k = 2", "right"),
-        ("Source", "left", 2),
-    ]
-    return [*blocks, table(columns, rows, "Two-sided contributions in ms.")]
 
 
 def _monitors(results: Results) -> list[Block]:

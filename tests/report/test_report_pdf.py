@@ -130,7 +130,7 @@ def test_what_a_reviewer_expects_is_there(usual: Document) -> None:
         "concrete, dry",
         "SCHED_FIFO 80 refused: Operation not permitted",
         "reliable, keep last 1000, volatile",
-        "Not evaluated in this version.",
+        "U was not evaluated in this run",
         "3 of 3003 stimuli skipped",
         "real-time factor",
         "c4241da8f0e35ac9a8e8b3c7d6b5f4e3d2c1b0a9",

@@ -1,0 +1,185 @@
+"""Measurement uncertainty in the report: U item by item, the floor J apart from it, other clocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from harness.report import text as t
+from harness.report.blocks import Block, Column, bullets, cell, heading, pairs, paragraph, table
+from harness.results import (
+    ClockResult,
+    Distribution,
+    FloorResult,
+    RequirementResult,
+    Results,
+    UncertaintyItem,
+)
+
+_NAMED = {0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99_9"}
+
+
+def uncertainty(results: Results) -> list[Block]:
+    """The section on uncertainty: budget, thresholds, floor, clocks."""
+    return [*_budget(results), *_floor(results), *_clocks(results.clocks)]
+
+
+def _budget(results: Results) -> list[Block]:
+    blocks: list[Block] = [heading("Uncertainty budget", 2)]
+    if not results.uncertainty:
+        return [
+            *blocks,
+            paragraph("The two-sided uncertainty U was not evaluated in this run: U = 0 is used."),
+        ]
+    blocks.append(
+        paragraph(
+            "What may be wrong in either direction is combined to the expanded uncertainty U (k = 2, JCGM "
+            "100). It narrows both decisions: a limit on latency passes at limit − U and fails at limit + U "
+            "+ J, J being the floor below. What lies between is not decided."
+        )
+    )
+    for names, items in _alike(results.uncertainty):
+        columns: list[Column] = [
+            (f"{', '.join(names)}: contribution in ms", "left", 1.3),
+            ("± a", "right"),
+            ("Distribution", "left", 1.1),
+            ("Standard u", "right"),
+            ("At k = 2", "right"),
+            ("Source", "left", 1.8),
+        ]
+        rows = [_item(item, last=place == len(items) - 1) for place, item in enumerate(items)]
+        blocks.append(table(columns, rows))
+    lines = [line for line in map(_thresholds, results.requirements) if line]
+    return [*blocks, bullets(lines)] if lines else blocks
+
+
+def _alike(items: Iterable[UncertaintyItem]) -> list[tuple[list[str], list[UncertaintyItem]]]:
+    """Budgets by requirement; requirements with the same budget share one."""
+    of: dict[str, list[UncertaintyItem]] = {}
+    for item in items:
+        of.setdefault(item.requirement, []).append(item)
+    found: list[tuple[list[str], list[UncertaintyItem]]] = []
+    for name, budget in of.items():
+        bare = [item.model_copy(update={"requirement": ""}) for item in budget]
+        for names, known in found:
+            if known == bare:
+                names.append(name)
+                break
+        else:
+            found.append(([name], bare))
+    return found
+
+
+def _item(item: UncertaintyItem, *, last: bool) -> list[dict[str, str]]:
+    figures = [_ms(value) for value in (item.half_width_ms, item.standard_ms, item.share_ms)]
+    texts = [item.name, figures[0], item.distribution, *figures[1:], item.source]
+    return [cell(text, "strong" if last else "plain") for text in texts]
+
+
+def _ms(value: float | None) -> str:
+    return "unbounded" if value is None else t.number(value, t.decimals_for(value, 3))
+
+
+def _thresholds(requirement: RequirementResult) -> str:
+    """The arithmetic of one requirement's thresholds, in its own unit."""
+    u, j = requirement.uncertainty, requirement.floor
+    if u is None and j is None:
+        return ""
+    unit = requirement.unit
+
+    def shown(value: float | None, none: str) -> str:
+        return none if value is None else t.with_unit(t.number(value), unit)
+
+    return (
+        f"{requirement.id}: limit {t.with_unit(t.short(requirement.limit), unit)}, U = "
+        f"{shown(u, 'not evaluated')}, J = {shown(j, 'not measured')}: PASS is decided at "
+        f"{shown(requirement.pass_threshold, 'no threshold')}, FAIL at "
+        f"{shown(requirement.fail_threshold, 'no threshold')}."
+    )
+
+
+def _floor(results: Results) -> list[Block]:
+    blocks: list[Block] = [heading("Floor of the harness", 2)]
+    if not results.floors:
+        return [*blocks, paragraph("The floor J was not measured in this run: J = 0 is used.")]
+    blocks.append(
+        paragraph(
+            "What the harness measures with nothing but itself in the loop, before and after the run, at the "
+            "scenario's rate. It only ever adds to a latency. It is never subtracted from anything and is no "
+            "part of U: it is added to the limit before a FAIL, so that the harness's own share cannot fail "
+            "an item. J is the quantile 1 − (1 − q) / 10 of it, q the requirement's own."
+        )
+    )
+    for floor in results.floors:
+        blocks.append(_floor_table(floor, [r for r in results.requirements if r.scenario == floor.scenario]))
+    return blocks
+
+
+def _floor_table(floor: FloorResult, requirements: list[RequirementResult]) -> Block:
+    wanted = sorted({1 - (1 - r.quantile) / 10 for r in requirements if r.quantile is not None})
+    extra = [q for q in wanted if not math.isclose(q, 0.99) and not math.isclose(q, 0.5)]
+    columns: list[Column] = [
+        (f"{floor.scenario}, in ms", "left", 1),
+        ("n", "right"),
+        ("p50", "right"),
+        ("p99", "right"),
+        *((f"p{q * 100:.6g} (J)", "right") for q in extra),
+        ("max", "right"),
+    ]
+    rows = []
+    for name, part in (("before", floor.before), ("after", floor.after), ("together", floor.together)):
+        last = "strong" if name == "together" else "plain"
+        figures = [part.p50, part.p99, *(_at(part, q) for q in extra), part.max]
+        texts = [name, t.integer(part.n), *map(t.number, figures)]
+        rows.append([cell(text, last) for text in texts])  # type: ignore[arg-type]
+    size = f", {t.plural(floor.message_bytes, 'byte')} a message" if floor.message_bytes is not None else ""
+    return table(
+        columns,
+        rows,
+        f"In the loop: {floor.what}; {t.with_unit(t.short(floor.rate_hz), 'Hz')}{size}. "
+        f"{t.integer(floor.lost)} of {t.integer(floor.n)} lost; n counts the answered ones.",
+    )
+
+
+def _at(part: Distribution, quantile: float) -> float | None:
+    """A quantile of a summary, where it has that one."""
+    for known, field in _NAMED.items():
+        if math.isclose(known, quantile):
+            value: float | None = getattr(part, field)
+            return value
+    return next((i.estimate for i in part.intervals if math.isclose(i.quantile, quantile)), None)
+
+
+def _clocks(clocks: Iterable[ClockResult]) -> list[Block]:
+    blocks: list[Block] = []
+    for clock in clocks:
+        blocks += [heading(f"Clock “{clock.name}” against the host's", 2), pairs(_clock(clock))]
+        stated = [line for line in clock.words if line not in clock.problems]
+        blocks += [bullets(stated)] if stated else []
+        blocks += [paragraph(f"Not usable: {problem}", "bad") for problem in clock.problems]
+    return blocks
+
+
+def _clock(clock: ClockResult) -> list[tuple[str, str]]:
+    rows = [
+        ("Usable for a verdict", "yes" if clock.usable else "no: requirements that need it are undecided"),
+        ("Exchanges", t.integer(clock.exchanges)),
+        ("Smallest round trip", t.with_unit(t.number(clock.round_trip_min_ms), "ms")),
+        (
+            "Offset known within",
+            "no bound" if clock.bound_ms is None else f"± {t.number(clock.bound_ms)}{t.NARROW}ms",
+        ),
+    ]
+    if clock.drift_ppm is not None:
+        low, high = clock.drift_ppm
+        rows.append(("Drift", f"{t.number(low, 2)} to {t.number(high, 2)}{t.NARROW}ppm"))
+    if clock.asymmetry is not None:
+        evidence = clock.evidence or "none given"
+        rows.append(
+            (
+                "Asymmetry of the way",
+                f"{t.short(clock.asymmetry)}, as declared: assumed, not observable from exchanges. "
+                f"Evidence: {evidence}",
+            )
+        )
+    return rows
