@@ -13,7 +13,6 @@ None passes on evidence that no item in order produces: all latencies the same, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf, isfinite
@@ -22,17 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import quantities
-from harness.analysis.by_quantile import conclude, weigh
+from harness.analysis.by_share import by_loss, by_ratio, by_ratio_at_most
+from harness.analysis.combined import both, interval_reasons, obstacles, with_obstacles
 from harness.analysis.evidence import Evidence, Judged, Measuring
 from harness.analysis.explain import measuring_lines, requirement_line
-from harness.analysis.guard import Floor, floor_of, guard
-from harness.analysis.quantities import Measured
-from harness.analysis.rule import fail_from
+from harness.analysis.guard import Floor
 from harness.analysis.sides import Sides, added, sides
 from harness.analysis.statistics import ordered
 from harness.config.schema import Requirement
 from harness.model import NO_STAMP, SampleFlag, Verdict
-from harness.wording import counted_name
 
 Floats = NDArray[np.float64]
 
@@ -61,110 +58,17 @@ def by_other(
     (a share as a fraction); ``disturbance``: the longest declared one, in samples; ``planned``: samples that
     were agreed on."""
     if requirement.quantity == "ratio":
-        rule = _by_ratio if requirement.limit_is == "lower" else _by_ratio_at_most
+        rule = by_ratio if requirement.limit_is == "lower" else by_ratio_at_most
         return rule(requirement, seen, measuring, limit, disturbance, planned)
     if requirement.quantity == "loss_rate":
-        found = _by_loss(requirement, seen, measuring, limit, disturbance, planned)
+        found = by_loss(requirement, seen, measuring, limit, disturbance, planned)
     elif requirement.quantity == "rate_hz":
         found = _by_rate(requirement, seen, measuring, limit, disturbance)
     elif requirement.statistic == "max":
         found = _by_max(requirement, seen, measuring, limit, planned)
     else:
         found = _by_mean(requirement, seen, measuring, limit, disturbance)
-    return _with_obstacles(found, _obstacles(seen), planned)
-
-
-def _obstacles(seen: Evidence) -> list[str]:
-    """What rules a verdict or a PASS out for every quantity of this page."""
-    known = seen.from_intent[np.isfinite(seen.from_intent)]
-    found = []
-    if len(known) > 1 and bool((known == known[0]).all()):
-        found.append(
-            "all latencies are the same, which no measured one is: look for a stopped clock or a stamp that "
-            "is copied"
-        )
-    wrong = int((np.isnan(seen.from_intent) | np.isneginf(seen.from_intent)).sum())
-    if wrong:
-        found.append(f"{wrong} values are no latency (NaN or -inf)")
-    return found
-
-
-def _with_obstacles(found: Judged, obstacles: Sequence[str], planned: int) -> Judged:
-    plan = f"n = {planned} was fixed before the run" if found.sampling_plan == "" else found.sampling_plan
-    if not obstacles:
-        return replace(found, sampling_plan=plan)
-    lines = (*found.lines, *(f"no PASS: {each}" for each in obstacles))
-    verdict, reasons = found.verdict, found.reasons
-    if verdict is Verdict.PASS:
-        verdict, reasons = Verdict.INCONCLUSIVE, tuple(obstacles)
-    return replace(found, lines=lines, verdict=verdict, reasons=reasons, sampling_plan=plan)
-
-
-# -- two measurements, one verdict
-
-
-def _both(
-    requirement: Requirement,
-    passing: Measured,
-    failing: Measured,
-    *,
-    lines: Sequence[str],
-    reasons: Sequence[str],
-    thresholds: tuple[float | None, float | None],
-    floor: Floor | None = None,
-    counts: tuple[int, int] = (0, 0),
-    needed: tuple[int | None, int | None] = (None, None),
-    certain: str = "",
-) -> Judged:
-    """PASS as ``passing`` says, FAIL as ``failing`` says."""
-    passes, fails = passing.verdict is Verdict.PASS, failing.verdict is Verdict.FAIL
-    verdict = Verdict.INCONCLUSIVE if passes == fails else Verdict.PASS if passes else Verdict.FAIL
-    upper_limit = requirement.limit_is == "upper"
-    said = [f"PASS: {each}" for each in passing.lines] + [f"FAIL: {each}" for each in failing.lines]
-    if passing.lines == failing.lines:
-        said = list(passing.lines)
-    return Judged(
-        verdict=verdict,
-        reasons=tuple(reasons),
-        estimate=passing.estimate,
-        lower=(failing if upper_limit else passing).lower,
-        upper=(passing if upper_limit else failing).upper,
-        pass_threshold=thresholds[0],
-        fail_threshold=thresholds[1],
-        n=passing.n,
-        exceedances=counts[0],
-        exceedances_sent=counts[1],
-        lines=(*lines, *said),
-        pass_up_to=needed[0],
-        fail_from=needed[1],
-        dependence=passing.dependence,
-        floor=floor,
-        certain=certain if fails else "",
-    )
-
-
-def _interval_reasons(
-    requirement: Requirement, passing: Measured, failing: Measured, unit: str, scale: float = 1.0
-) -> list[str]:
-    """Why an interval passes, fails, or leaves it open."""
-    upper_limit = requirement.limit_is == "upper"
-    passes, fails = passing.verdict is Verdict.PASS, failing.verdict is Verdict.FAIL
-    high, low = (passing.upper, failing.lower) if upper_limit else (failing.upper, passing.lower)
-
-    def shown(value: float | None) -> str:
-        return "unknown" if value is None else f"{value * scale:.4g} {unit}".rstrip()
-
-    between = f"with that confidence it is at least {shown(low)} and at most {shown(high)}"
-    asked = f"{'at most' if upper_limit else 'at least'} {requirement.limit:g} {unit}".rstrip()
-    if passes != fails:
-        return [f"{between}; {asked} is required"]
-    open_ = [f"{between}: that neither shows {asked}, U and J allowed for, nor the contrary"]
-    if high is None and low is None:
-        open_ = []
-    no = [line.removeprefix("no PASS: ") for line in passing.lines if line.startswith("no PASS: ")]
-    few = [line for line in passing.lines if line.endswith(f"needs {quantities.LEAST_BATCHES}")]
-    advice = "plan more samples before the next run; adding to this one would not be a valid test"
-    return [*open_, *no, *few, advice]
+    return with_obstacles(found, obstacles(seen), planned)
 
 
 # -- mean and max
@@ -173,7 +77,11 @@ def _interval_reasons(
 def _by_mean(
     requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, disturbance: float
 ) -> Judged:
-    both, upper_limit, u = sides(requirement, seen), requirement.limit_is == "upper", measuring.uncertainty_ms
+    series, upper_limit, u = (
+        sides(requirement, seen),
+        requirement.limit_is == "upper",
+        measuring.uncertainty_ms,
+    )
     floor = _mean_floor(requirement, measuring)
     j = 0.0 if floor is None else floor.value
     judged = partial(
@@ -187,18 +95,18 @@ def _by_mean(
         pass_floor=j if requirement.jitter else None,
         longest_disturbance=disturbance,
     )
-    passing, failing = judged(both.passing), judged(both.failing)
+    passing, failing = judged(series.passing), judged(series.failing)
     two_sided = j if requirement.jitter else 0.0
     if upper_limit:
         thresholds = (limit - u - two_sided, limit + u + j)
     else:
         thresholds = (limit + u + j, limit - u - two_sided)
-    return _both(
+    return both(
         requirement,
         passing,
         failing,
-        lines=_head(requirement, measuring, floor, both, seen),
-        reasons=_interval_reasons(requirement, passing, failing, requirement.unit, _per_ms(requirement)),
+        lines=_head(requirement, measuring, floor, series, seen),
+        reasons=interval_reasons(requirement, passing, failing, requirement.unit, _per_ms(requirement)),
         thresholds=thresholds,
         floor=floor,
     )
@@ -231,22 +139,22 @@ def _by_max(
     """Never PASS. FAIL of an upper limit at ``k`` values above limit + U + J, J the largest of m loopback
     values, where the harness alone puts so many of n above J in at most alpha of runs: were its own delays
     the same in the run and on loopback, any k of the n + m are equally likely the largest."""
-    both, u = sides(requirement, seen), measuring.uncertainty_ms
+    series, u = sides(requirement, seen), measuring.uncertainty_ms
     floor = _largest_floor(requirement, measuring)
     j, m = (0.0, None) if floor is None else (floor.value, floor.n)
-    upper_limit, n = requirement.limit_is == "upper", len(both.failing)
+    upper_limit, n = requirement.limit_is == "upper", len(series.failing)
     needed = _needed_for_max(n, m, measuring.alpha)
     over_limit = limit - u, limit + u + j
-    k_pass = int((both.passing > over_limit[0]).sum()) if upper_limit else 0
-    k_fail = int((both.failing > over_limit[1]).sum()) if upper_limit else 0
-    known = np.where(np.isnan(both.passing), -inf, both.passing)
+    k_pass = int((series.passing > over_limit[0]).sum()) if upper_limit else 0
+    k_fail = int((series.failing > over_limit[1]).sum()) if upper_limit else 0
+    known = np.where(np.isnan(series.passing), -inf, series.passing)
     largest = float(known.max()) if n else None
     fails = upper_limit and n > 0 and k_fail >= needed
     never = (
         "a maximum never passes: it grows with the number of samples, and samples within the limit do not "
         "show that none exceeds it; require a quantile for a PASS"
     )
-    lines = [*_head(requirement, measuring, floor, both, seen)]
+    lines = [*_head(requirement, measuring, floor, series, seen)]
     if upper_limit:
         lines.append(
             f"FAIL threshold = limit + U + J = {limit:g} + {u:.4g} + {j:.4g} = {over_limit[1]:.6g} ms; "
@@ -299,147 +207,6 @@ def _needed_for_max(n: int, m: int | None, alpha: float) -> int:
     return max(1, k) if m is None or probability <= alpha else n + 1
 
 
-# -- shares
-
-
-def _by_loss(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
-    lost = np.isposinf(seen.from_sent) | np.isnan(seen.from_sent)
-    upper_limit, alpha = requirement.limit_is == "upper", measuring.alpha
-    found = quantities.share(
-        lost, limit, alpha, upper=upper_limit, longest_disturbance=disturbance, name="loss_rate"
-    )
-    k, n = int(lost.sum()), len(lost)
-    certain = ""
-    if upper_limit and n:
-        enough = fail_from(max(planned, n), limit, alpha)
-        if enough is not None and k >= enough:
-            certain = (
-                f"{k} unanswered were enough to fail all {max(planned, n)} planned ones ({enough} or more "
-                "fail), whatever the missing ones had brought"
-            )
-    return _both(
-        requirement,
-        found,
-        found,
-        lines=[
-            requirement_line(requirement),
-            *measuring_lines(requirement, measuring, None)[:-2],
-            f"K = {k} of n = {n} stimuli unanswered within the timeout; U and J do not enter",
-        ],
-        reasons=_share_reasons(requirement, found, found, (k, k)),
-        thresholds=(limit, limit),
-        counts=(k, k),
-        needed=found.needed if upper_limit else (None, None),
-        certain=certain,
-    )
-
-
-def _share_reasons(
-    requirement: Requirement, passing: Measured, failing: Measured, counts: tuple[int, int]
-) -> list[str]:
-    percent = requirement.unit == "%"
-    side = 1 if failing.verdict is Verdict.FAIL else 0
-    first = f"{counts[side]} of {passing.n} {counted_name(requirement)}"
-    if passing.n == 0:
-        return [first]
-    unit, scale = ("%", 100.0) if percent else ("", 1.0)
-    rest = _interval_reasons(requirement, passing, failing, unit, scale)
-    return [f"{first}: {rest[0]}", *rest[1:]]
-
-
-def _by_ratio(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
-    """At least a share L within W is the same as: the L quantile of latency is at most W."""
-    assert requirement.within_ms is not None
-    within = requirement.within_ms
-    same = requirement.model_copy(
-        update={
-            "quantity": "latency",
-            "statistic": "quantile",
-            "quantile": limit,
-            "limit": within,
-            "limit_is": "upper",
-            "unit": "ms",
-            "within_ms": None,
-        }
-    )
-    weighed = weigh(same, seen, measuring, within, disturbance)
-    found = conclude(same, seen, measuring, weighed, planned, beyond=counted_name(requirement))
-    passing, failing = weighed.guarded.decision.passing, weighed.guarded.decision.failing
-    n, alpha = passing.n, measuring.alpha
-    if n == 0:
-        return replace(found, estimate=None, lower=None, upper=None)
-    most = quantities.clopper_pearson(passing.n_effective, passing.k_effective, alpha)[1]
-    least = quantities.clopper_pearson(failing.n_effective, failing.k_effective, alpha)[0]
-    # What the harness alone may have put over the threshold is not the item's.
-    least = max(0.0, least - (failing.rate - passing.rate))
-    lines = (
-        requirement_line(requirement),
-        f"that is the same as: the {limit:g} quantile of latency is at most {within:g} ms",
-        *found.lines[1:-1],
-        f"exact bounds of the share (Clopper-Pearson at n*), each with error {alpha:g}: {1 - most:.4%} to "
-        f"{1 - least:.4%}; at least {limit:.4%} is required",
-    )
-    return replace(
-        found,
-        estimate=1 - float((seen.from_intent > within).sum() + np.isnan(seen.from_intent).sum()) / n,
-        lower=1 - most,
-        upper=1 - least,
-        lines=lines,
-    )
-
-
-def _by_ratio_at_most(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
-    """At most a share within W: the harness's own delay may only make it look smaller, so PASS counts from
-    sent at W + U + J, FAIL from intent at W - U."""
-    assert requirement.within_ms is not None
-    alpha, u = measuring.alpha, measuring.uncertainty_ms
-    floor = None if measuring.loopback is None else floor_of(measuring.loopback, limit)
-    at = guard(requirement.within_ms, limit, uncertainty=u, floor=floor, upper=False)
-    events = seen.from_sent <= at.pass_threshold, seen.from_intent <= at.fail_threshold
-    counts = int(events[0].sum()), int(events[1].sum())
-    judged = partial(quantities.share, alpha=alpha, longest_disturbance=disturbance)
-    passing, failing = judged(events[0], at.pass_rate), judged(events[1], at.fail_rate)
-    found = _both(
-        requirement,
-        passing,
-        failing,
-        lines=[
-            requirement_line(requirement),
-            *measuring_lines(requirement, measuring, floor),
-            f"PASS counts latency from sent within {requirement.within_ms:g} + U + J = "
-            f"{at.pass_threshold:.6g} ms, FAIL latency from intent within {requirement.within_ms:g} - U = "
-            f"{at.fail_threshold:.6g} ms",
-        ],
-        reasons=_share_reasons(requirement, passing, failing, counts),
-        thresholds=(at.pass_threshold, at.fail_threshold),
-        counts=counts,
-        floor=floor,
-        needed=(passing.needed[0], failing.needed[1]),
-    )
-    return _with_obstacles(found, _obstacles(seen), planned)
-
-
 # -- rate
 
 
@@ -468,7 +235,7 @@ def _by_rate(
     )
     quick, slowed = judged(arrived), judged(slow)
     passing, failing = (quick, slowed) if upper_limit else (slowed, quick)
-    found = _both(
+    found = both(
         requirement,
         passing,
         failing,
@@ -477,7 +244,7 @@ def _by_rate(
             *measuring_lines(requirement, measuring, None)[:-2],
             f"{len(arrived)} answers within the timeout to n = {len(rows)} stimuli; U and J do not enter",
         ],
-        reasons=_interval_reasons(requirement, passing, failing, "Hz"),
+        reasons=interval_reasons(requirement, passing, failing, "Hz"),
         thresholds=(limit, limit),
     )
     return replace(found, n=len(rows))
@@ -487,14 +254,14 @@ def _by_rate(
 
 
 def _head(
-    requirement: Requirement, measuring: Measuring, floor: Floor | None, both: Sides, seen: Evidence
+    requirement: Requirement, measuring: Measuring, floor: Floor | None, series: Sides, seen: Evidence
 ) -> list[str]:
-    n = len(ordered(both.passing))
+    n = len(ordered(series.passing))
     return [
         requirement_line(requirement),
-        *both.lines,
+        *series.lines,
         *measuring_lines(requirement, measuring, floor),
-        f"n = {n}; PASS is judged on {both.pass_name}, FAIL on {both.fail_name}; "
+        f"n = {n}; PASS is judged on {series.pass_name}, FAIL on {series.fail_name}; "
         f"{seen.lost} unanswered within the timeout",
     ]
 

@@ -1,0 +1,158 @@
+"""Requirements on shares of stimuli: unanswered ones (loss_rate), those answered within a time (ratio)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from harness.analysis import quantities
+from harness.analysis.by_quantile import conclude, weigh
+from harness.analysis.combined import both, interval_reasons, obstacles, with_obstacles
+from harness.analysis.evidence import Evidence, Judged, Measuring
+from harness.analysis.explain import measuring_lines, requirement_line
+from harness.analysis.guard import floor_of, guard
+from harness.analysis.quantities import Measured
+from harness.analysis.rule import fail_from
+from harness.config.schema import Requirement
+from harness.model import Verdict
+from harness.wording import counted_name
+
+
+def by_loss(
+    requirement: Requirement,
+    seen: Evidence,
+    measuring: Measuring,
+    limit: float,
+    disturbance: float,
+    planned: int,
+) -> Judged:
+    lost = np.isposinf(seen.from_sent) | np.isnan(seen.from_sent)
+    upper_limit, alpha = requirement.limit_is == "upper", measuring.alpha
+    found = quantities.share(
+        lost, limit, alpha, upper=upper_limit, longest_disturbance=disturbance, name="loss_rate"
+    )
+    k, n = int(lost.sum()), len(lost)
+    certain = ""
+    if upper_limit and n:
+        enough = fail_from(max(planned, n), limit, alpha)
+        if enough is not None and k >= enough:
+            certain = (
+                f"{k} unanswered were enough to fail all {max(planned, n)} planned ones ({enough} or more "
+                "fail), whatever the missing ones had brought"
+            )
+    return both(
+        requirement,
+        found,
+        found,
+        lines=[
+            requirement_line(requirement),
+            *measuring_lines(requirement, measuring, None)[:-2],
+            f"K = {k} of n = {n} stimuli unanswered within the timeout; U and J do not enter",
+        ],
+        reasons=_share_reasons(requirement, found, found, (k, k)),
+        thresholds=(limit, limit),
+        counts=(k, k),
+        needed=found.needed if upper_limit else (None, None),
+        certain=certain,
+    )
+
+
+def _share_reasons(
+    requirement: Requirement, passing: Measured, failing: Measured, counts: tuple[int, int]
+) -> list[str]:
+    percent = requirement.unit == "%"
+    side = 1 if failing.verdict is Verdict.FAIL else 0
+    first = f"{counts[side]} of {passing.n} {counted_name(requirement)}"
+    if passing.n == 0:
+        return [first]
+    unit, scale = ("%", 100.0) if percent else ("", 1.0)
+    rest = interval_reasons(requirement, passing, failing, unit, scale)
+    return [f"{first}: {rest[0]}", *rest[1:]]
+
+
+def by_ratio(
+    requirement: Requirement,
+    seen: Evidence,
+    measuring: Measuring,
+    limit: float,
+    disturbance: float,
+    planned: int,
+) -> Judged:
+    """At least a share L within W is the same as: the L quantile of latency is at most W."""
+    assert requirement.within_ms is not None
+    within = requirement.within_ms
+    same = requirement.model_copy(
+        update={
+            "quantity": "latency",
+            "statistic": "quantile",
+            "quantile": limit,
+            "limit": within,
+            "limit_is": "upper",
+            "unit": "ms",
+            "within_ms": None,
+        }
+    )
+    weighed = weigh(same, seen, measuring, within, disturbance)
+    found = conclude(same, seen, measuring, weighed, planned, beyond=counted_name(requirement))
+    passing, failing = weighed.guarded.decision.passing, weighed.guarded.decision.failing
+    n, alpha = passing.n, measuring.alpha
+    if n == 0:
+        return replace(found, estimate=None, lower=None, upper=None)
+    most = quantities.clopper_pearson(passing.n_effective, passing.k_effective, alpha)[1]
+    least = quantities.clopper_pearson(failing.n_effective, failing.k_effective, alpha)[0]
+    # What the harness alone may have put over the threshold is not the item's.
+    least = max(0.0, least - (failing.rate - passing.rate))
+    lines = (
+        requirement_line(requirement),
+        f"that is the same as: the {limit:g} quantile of latency is at most {within:g} ms",
+        *found.lines[1:-1],
+        f"exact bounds of the share (Clopper-Pearson at n*), each with error {alpha:g}: {1 - most:.4%} to "
+        f"{1 - least:.4%}; at least {limit:.4%} is required",
+    )
+    return replace(
+        found,
+        estimate=1 - float((seen.from_intent > within).sum() + np.isnan(seen.from_intent).sum()) / n,
+        lower=1 - most,
+        upper=1 - least,
+        lines=lines,
+    )
+
+
+def by_ratio_at_most(
+    requirement: Requirement,
+    seen: Evidence,
+    measuring: Measuring,
+    limit: float,
+    disturbance: float,
+    planned: int,
+) -> Judged:
+    """At most a share within W: the harness's own delay may only make it look smaller, so PASS counts from
+    sent at W + U + J, FAIL from intent at W - U."""
+    assert requirement.within_ms is not None
+    alpha, u = measuring.alpha, measuring.uncertainty_ms
+    floor = None if measuring.loopback is None else floor_of(measuring.loopback, limit)
+    at = guard(requirement.within_ms, limit, uncertainty=u, floor=floor, upper=False)
+    events = seen.from_sent <= at.pass_threshold, seen.from_intent <= at.fail_threshold
+    counts = int(events[0].sum()), int(events[1].sum())
+    judged = partial(quantities.share, alpha=alpha, longest_disturbance=disturbance)
+    passing, failing = judged(events[0], at.pass_rate), judged(events[1], at.fail_rate)
+    found = both(
+        requirement,
+        passing,
+        failing,
+        lines=[
+            requirement_line(requirement),
+            *measuring_lines(requirement, measuring, floor),
+            f"PASS counts latency from sent within {requirement.within_ms:g} + U + J = "
+            f"{at.pass_threshold:.6g} ms, FAIL latency from intent within {requirement.within_ms:g} - U = "
+            f"{at.fail_threshold:.6g} ms",
+        ],
+        reasons=_share_reasons(requirement, passing, failing, counts),
+        thresholds=(at.pass_threshold, at.fail_threshold),
+        counts=counts,
+        floor=floor,
+        needed=(passing.needed[0], failing.needed[1]),
+    )
+    return with_obstacles(found, obstacles(seen), planned)
