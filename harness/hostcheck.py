@@ -29,7 +29,10 @@ def host_findings(spec: Host) -> list[Finding]:
             f"load of the last minute is {load:.2f} per CPU on {cpus} CPUs"
             + (f", above {spec.max_load_per_cpu:g}" if busy else ""),
             value=f"{load:.2f}",
-            remedy="end what else runs here, wait a minute, run again" if busy else "",
+            remedy="end what else runs here, wait a minute, run again; or raise host.max_load_per_cpu in the "
+            "rig file if this load is known not to touch the run"
+            if busy
+            else "",
         )
     ]
 

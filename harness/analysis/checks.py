@@ -163,7 +163,10 @@ def host_load(findings: Iterable[Mapping[str, Any]]) -> Check:
         value="; ".join(str(f.get("message", "")) for f in found) or "nothing was found",
         bound="the host is not overloaded",
         consequence=INCONCLUSIVE if found else "",
-        remedy="; ".join(str(f["remedy"]) for f in found if f.get("remedy")),
+        remedy=(
+            "; ".join(str(f["remedy"]) for f in found if f.get("remedy"))
+            or ("free the host, or raise host.max_load_per_cpu in the rig file" if found else "")
+        ),
     )
 
 

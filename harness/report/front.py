@@ -137,7 +137,7 @@ def _rule(requirement: RequirementResult) -> str:
         "sent "
         f"(K = {t.integer(requirement.exceedances_sent)}); at n = {t.integer(requirement.n)}: "
         f"{', '.join(counts)}. "
-        f"Error probability {t.percent(1 - requirement.confidence)}; uncertainty U: "
+        f"Error probability {t.percent(t.alpha(requirement))}; uncertainty U: "
         f"{_extra(requirement.uncertainty, unit)}; "
         f"floor J: {_extra(requirement.floor, unit)}."
     )

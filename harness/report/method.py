@@ -103,7 +103,7 @@ def _plan(results: Results) -> Block:
                 f"{measured_name(requirement)} {sign(requirement)} "
                 f"{t.with_unit(t.short(requirement.limit), requirement.unit)}",
                 t.percent(requirement.confidence),
-                t.percent(1 - requirement.confidence if requirement.alpha is None else requirement.alpha, 3),
+                t.percent(t.alpha(requirement), 3),
                 t.integer(_least_n(requirement)),
                 t.integer(scenario.scheduled if scenario else None),
                 t.integer(requirement.n),

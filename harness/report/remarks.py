@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.report import text as t
-from harness.report.blocks import Block, heading, paragraph, table
+from harness.report.blocks import Block, heading, table
 from harness.results import Results
 
 _MOST_LISTED = 20
@@ -59,11 +59,10 @@ def earlier_section(results: Results) -> list[Block]:
     more = " There may be older ones." if len(rows) >= _MOST_LISTED else ""
     return [
         heading("Earlier runs of this rig in the same folder", 2),
-        paragraph(_earlier_words(results)),
         table(
             [("Run", "left"), ("Started", "left"), ("Rig file", "left"), ("Verdict", "left", 1)],
             rows,
-            f"The newest first; as they stood when this run started.{more} A run of the same rig kept "
-            "elsewhere is not known here.",
+            f"{_earlier_words(results)} The newest first; as they stood when this run started.{more} "
+            "A run of the same rig kept elsewhere is not known here.",
         ),
     ]

@@ -181,6 +181,11 @@ def statement(requirement: RequirementResult) -> str:
     )
 
 
+def alpha(requirement: RequirementResult) -> float:
+    """The error that each decision on a requirement is made with."""
+    return 1 - requirement.confidence if requirement.alpha is None else requirement.alpha
+
+
 def headroom(requirement: RequirementResult) -> str:
     """Headroom as a factor, and as the claim that it supports."""
     value = requirement.headroom

@@ -211,3 +211,32 @@ def test_a_tool_that_is_missing_fails_or_takes_too_long() -> None:
     assert run_tool(["false"], 20.0) is None
     assert run_tool(["echo", "hello"], 20.0) == "hello\n"
     assert run_tool(["sleep", "30"], 0.01) is None
+
+
+def test_every_check_has_its_line_in_the_docs() -> None:
+    page = (RIGS.parent / "docs" / "doctor.md").read_text(encoding="utf-8")
+    cells = {
+        name.strip()
+        for line in page.splitlines()
+        if line.startswith("|")
+        for name in line.split("|")[1].split(",")
+    }
+    shown = {"network interface" if name.startswith("network interface") else name for name in NAMES}
+    assert shown <= cells
+
+
+def test_what_a_rig_asks_is_looked_at_at_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.doctor import examination, rig_report
+
+    rig = load_rig(RIGS / "loopback.yaml")
+    assert {entry["severity"] for entry in rig_report(rig)} <= {health.value for health in Health}
+
+    def broken(need: Need | None = None) -> list[dict[str, str]]:
+        raise RuntimeError("odd host")
+
+    monkeypatch.setattr(examination, "host_report", broken)
+    (only,) = rig_report(rig)
+    assert (only["severity"], only["value"]) == (
+        "warning",
+        "could not be carried out: RuntimeError: odd host",
+    )
