@@ -193,6 +193,17 @@ def check(rig: str, overrides: tuple[str, ...]) -> int:
     return 4 if bad else 0
 
 
+@cli.command()
+@click.argument("rig", type=RIG)
+@SET
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, nothing else.")
+def plan(rig: str, overrides: tuple[str, ...], as_json: bool) -> int:
+    """Tell how many samples and minutes RIG needs, and how its planned run may end. Nothing is started."""
+    from harness.plan_command import run_plan
+
+    return run_plan(_console(), rig, overrides, as_json=as_json)
+
+
 @cli.command("list")
 def list_command() -> int:
     """List the rigs in rig_configs/."""
