@@ -52,9 +52,9 @@ def _show(console: Console, each: Prospect) -> None:
 
 
 def _table(each: Prospect) -> Table:
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     early = any(abs(row.mean_samples - each.samples) > 0.5 for row in each.rows)
-    for heading in ("true rate", "", "for PASS", "time", "PASS %", "FAIL %", "INCONCL. %"):
+    for heading in ("true rate", "", "for PASS", "time", "PASS%", "FAIL%", "INCONCL.%"):
         table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
     if early:
         table.add_column("mean n", justify="right", no_wrap=True)
