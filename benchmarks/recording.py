@@ -54,7 +54,7 @@ def open_tables(rows: int) -> Iterator[Bench]:
         bench = Bench(rig, folder, HostClock())
         bench.devices["robot"] = NoHandOver()  # type: ignore[assignment]
         try:
-            bench.stimuli = bench._table("stimuli", rows)
+            bench.stimuli = bench.recorder.table("stimuli", rows)
             yield bench
         finally:
             folder.close()
@@ -76,7 +76,7 @@ def sink_us(calls: int) -> float:
     with open_tables(16) as bench:
         tracker = Tracker(keyed=True)
         bench.track(PORT, tracker)
-        sink = bench._sink(PORT, bench._table(PORT, 65536), 2, 1)
+        sink = bench.recorder.sink(PORT, bench.recorder.table(PORT, 65536), 2, 1)
         for key in range(calls):
             tracker.sent(key, 0)
         return per_call_us(lambda key: sink(key, 1, 2, 3, 0.5), calls)

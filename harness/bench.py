@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,38 +13,27 @@ from harness import adapters
 from harness.clock import HostClock
 from harness.config import LoadedRig
 from harness.config.schema import Match
-from harness.errors import HarnessError, OperationError, RecordingError, SafetyError, UnavailableError
+from harness.errors import HarnessError, OperationError, SafetyError, UnavailableError
 from harness.exchanges import Exchanges
 from harness.folder import RunFolder
 from harness.guardian import Guardian
 from harness.hostcheck import StealWatch
-from harness.journal import TableWriter
-from harness.live import PortState, Tracker
 from harness.model import (
-    HOST_MONOTONIC,
     HOST_REALTIME,
-    NO_STAMP,
-    ClockInfo,
-    ClockKind,
     Finding,
-    ObservationFlag,
     Severity,
 )
 from harness.ports import Device, DeviceContext, Role
 from harness.processes import Processes
 from harness.realtime import QuietHost
+from harness.recorder import Recorder
 from harness.schedule import KeyMaker
 
 TICK_S = 0.05
 CAUSE_NS = 1_000_000_000
-OBSERVATION_ROWS = 65536
 UNWATCHED_NS = 5_000_000_000
 """Below the guardian's own patience, so that its stop is not overrun by the next command."""
 MESSAGES_LOST = "messages lost"
-HOST_CLOCKS = [
-    ClockInfo(HOST_MONOTONIC, ClockKind.HOST, "CLOCK_MONOTONIC of this host"),
-    ClockInfo(HOST_REALTIME, ClockKind.HOST, "CLOCK_REALTIME of this host"),
-]
 
 
 class Bench:
@@ -67,14 +55,13 @@ class Bench:
         self.devices: dict[str, Device] = {}
         self.processes = Processes(folder.run_id, folder.path / "processes", clock)
         self.guardian: Guardian | None = None
+        self.recorder = Recorder(folder, clock)
+        self.states = self.recorder.states
+        self.track = self.recorder.track
         self.findings: list[Finding] = []
+        self.raised: HarnessError | None = None
+        """What housekeeping raised last: a trouble of the rig, whoever was waiting."""
         self._reported: queue.SimpleQueue[Finding] = queue.SimpleQueue()
-        self._recording_failure: RecordingError | None = None
-        self.states: dict[str, PortState] = {}
-        self._trackers: dict[str, Tracker] = {}
-        self._tables: list[TableWriter] = []
-        self.clock_names: list[str] = [info.name for info in HOST_CLOCKS]
-        self._clock_infos = list(HOST_CLOCKS)
         self._last_tick_ns = clock.monotonic_ns()
         self.quiet = QuietHost(self.rig.host)
         self.identities: dict[str, dict[str, Any]] = {}
@@ -87,9 +74,9 @@ class Bench:
 
     def open(self, stimuli_rows: int) -> None:
         """Start and open everything; nothing moves yet. On failure the caller closes."""
-        self.stimuli = self._table("stimuli", stimuli_rows)
-        self.clocks = self._table("clocks", 4096)
-        self.exchanges = Exchanges(self.clock, self.clocks.append, self._clock_number(HOST_REALTIME))
+        self.stimuli = self.recorder.table("stimuli", stimuli_rows)
+        self.clocks = self.recorder.table("clocks", 4096)
+        self.exchanges = Exchanges(self.clock, self.clocks.append, self.recorder.clock_number(HOST_REALTIME))
         self.guardian = Guardian.start(self.folder.run_id, self.folder.path, self._keep_fds)
         self.folder.event("guardian_started")
         for name, options in self.rig.devices.items():
@@ -128,75 +115,14 @@ class Bench:
             self.processes.wait_ready(name, device.is_ready)
             self.folder.event("process_ready", process=name)
 
-    def _table(self, name: str, rows: int) -> TableWriter:
-        table = self.folder.create_table(name, rows)
-        self._tables.append(table)
-        return table
-
     def _listen(self) -> None:
-        owners: dict[str, str] = {}
         for name, device in self.devices.items():
             for info in device.clocks():
-                self.exchanges.add(device, info, len(self.clock_names))
-                self.clock_names.append(info.name)
-                self._clock_infos.append(info)
-                owners[info.name] = name
-        ports: dict[str, dict[str, str]] = {}
+                self.exchanges.add(device, info, self.recorder.know(name, info))
         for reference in self.response_ports():
             device_name, _, port = reference.partition(".")
-            response = self.devices[device_name].response(port)
-            ports[reference] = {
-                "stamp_clock": response.stamp_clock,
-                "received_clock": response.received_clock,
-                "received_is": response.received_is,
-            }
-            table = self._table(reference, OBSERVATION_ROWS)
-            stamp_clock = self._clock_number(response.stamp_clock)
-            received_clock = self._clock_number(response.received_clock)
-            response.listen(self._sink(reference, table, stamp_clock, received_clock))
-        self.folder.save_run(
-            ports=ports,
-            clocks=[
-                {**asdict(info), "kind": info.kind.value, "device": owners.get(info.name)}
-                for info in self._clock_infos
-            ],
-        )
-
-    def _clock_number(self, name: str) -> int:
-        if name not in self.clock_names:
-            self.clock_names.append(name)
-            self._clock_infos.append(ClockInfo(name, ClockKind.UNKNOWN, "not related to the host's clock"))
-        return self.clock_names.index(name)
-
-    def _sink(self, reference: str, table: TableWriter, stamp_clock: int, received_clock: int) -> Any:
-        state = self.states.setdefault(reference, PortState())
-        append, trackers, monotonic = table.append, self._trackers, self.clock.monotonic_ns
-
-        def sink(
-            key: int,
-            stamp_ns: int = NO_STAMP,
-            received_ns: int = NO_STAMP,
-            seen_ns: int = NO_STAMP,
-            value: float = float("nan"),
-            flags: int = 0,
-        ) -> None:
-            if seen_ns == NO_STAMP:
-                seen_ns = monotonic()
-            if received_ns == NO_STAMP:
-                flags |= ObservationFlag.NOT_MIDDLEWARE
-            try:
-                append(key, stamp_ns, received_ns, seen_ns, value, int(flags), stamp_clock, received_clock)
-            except RecordingError as failure:
-                self._recording_failure = self._recording_failure or failure
-                return
-            state.count += 1
-            state.seen_ns = seen_ns
-            state.value = value
-            tracker = trackers.get(reference)
-            if tracker is not None:
-                tracker.observed(key, seen_ns, flags)
-
-        return sink
+            self.recorder.observe(reference, self.devices[device_name].response(port))
+        self.recorder.save()
 
     # -- what the scenarios ask
     # -----------------------------------------------------------------------------------
@@ -220,13 +146,6 @@ class Bench:
         device, _, port = reference.partition(".")
         match: Match = self.rig.devices[device].ports[port].response.match
         return match
-
-    def track(self, reference: str, tracker: Tracker | None) -> None:
-        """Let ``tracker`` see what that port observes; None ends it."""
-        if tracker is None:
-            self._trackers.pop(reference, None)
-        else:
-            self._trackers[reference] = tracker
 
     def require_housekeeping(self, now_ns: int) -> None:
         """Raise OperationError when nobody kept house for a while: nothing may move unwatched."""
@@ -285,12 +204,19 @@ class Bench:
             threading.Event().wait(min(TICK_S, remaining * 1e-9))
 
     def tick(self) -> None:
-        """One round of housekeeping."""
+        """One round of housekeeping. Raises what it finds, which is then :attr:`raised` as well."""
+        try:
+            self._keep_house()
+        except HarnessError as failure:
+            self.raised = failure
+            raise
+
+    def _keep_house(self) -> None:
         self._last_tick_ns = self.clock.monotonic_ns()
-        trouble = self._recording_failure or self.folder.trouble
+        trouble = self.recorder.failure or self.folder.trouble
         if trouble is not None:
             raise trouble
-        for table in self._tables:
+        for table in self.recorder.tables:
             table.grow_ahead()
         if self.guardian is not None:
             self._check_guardian(self.guardian)

@@ -91,8 +91,17 @@ class Processes:
         self._clock = clock
         self._managed: dict[str, Managed] = {}
 
-    def start(self, name: str, spec: Process, rig_dir: Path, environment: Mapping[str, str]) -> Managed:
-        """Start one process; ``environment`` (of the devices) comes before ``spec.env`` in rank.
+    def start(
+        self,
+        name: str,
+        spec: Process,
+        rig_dir: Path,
+        environment: Mapping[str, str],
+        *,
+        stdin: int = subprocess.DEVNULL,
+    ) -> Managed:
+        """Start one process; ``environment`` (of the devices) comes before ``spec.env`` in rank. ``stdin``
+        PIPE: for a program that ends when its standard input closes, as it does with the harness.
 
         Raises ConfigurationError when the program or its folder is not there or cannot be executed,
         OperationError when a process of that name runs already, RecordingError when the log cannot be
@@ -124,7 +133,7 @@ class Processes:
         except OSError as error:
             raise RecordingError(f"log of process {name!r} cannot be written: {error}") from error
         with output:
-            popen = self._spawn(name, command, folder, env, output)
+            popen = self._spawn(name, command, folder, env, output, stdin)
         entry = proctable.read(popen.pid)
         managed = Managed(name, spec, popen, log, entry.started if entry else 0)
         self._managed.pop(name, None)
@@ -133,7 +142,7 @@ class Processes:
 
     @staticmethod
     def _spawn(
-        name: str, command: list[str], folder: Path, env: dict[str, str], output: IO[bytes]
+        name: str, command: list[str], folder: Path, env: dict[str, str], output: IO[bytes], stdin: int
     ) -> subprocess.Popen[bytes]:
         try:
             with _interruptible_children():
@@ -141,7 +150,7 @@ class Processes:
                     command,
                     cwd=folder,
                     env=env,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
@@ -235,6 +244,8 @@ class Processes:
         return told
 
     def _stop(self, managed: Managed) -> str | None:
+        if managed.popen.stdin is not None:
+            managed.popen.stdin.close()
         if managed.returncode is None:
             managed.asked = True
         patience_s = managed.spec.stop_timeout_s

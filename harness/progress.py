@@ -27,7 +27,7 @@ from rich.text import Text
 
 from harness.errors import HarnessError
 from harness.folder import RunFolder
-from harness.model import NO_STAMP, SampleFlag, StimulusFlag
+from harness.model import FLOOR_SCENARIOS, NO_STAMP, SampleFlag, StimulusFlag
 
 WINDOW_ROWS = 20_000
 """Running figures are of this many newest stimuli: enough for a p99, little enough to cost nothing."""
@@ -136,6 +136,8 @@ class Watch:
         if not len(stimuli):
             return Figures()
         index = int(stimuli["scenario"][-1])
+        if index >= FLOOR_SCENARIOS:
+            return Figures()
         resolved = self.folder.run["rig"]["resolved"]["scenarios"]
         name = list(resolved)[index]
         spec = resolved[name]

@@ -1,8 +1,8 @@
 """One run, from the lock to the report; every path out of it ends in the safe stop.
 
-Order: lock, folder, guardian, processes, devices, the guardian's own stop path, preflight, set-up; for each
-scenario reset, probes, warm-up, measuring, drain; safe stop, tear-down, closing, raw tables, analysis,
-report.
+Order: lock, folder, guardian, processes, devices, the guardian's own stop path, preflight, floor, set-up; for
+each scenario reset, probes, warm-up, measuring, drain; safe stop, floor again, safe stop, tear-down, closing,
+raw tables, analysis, report.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from harness.bench import Bench
 from harness.clock import HostClock
 from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
-from harness.config.schema import CommandRoundTrip, Paced
+from harness.config.schema import CommandRoundTrip, Paced, RigFile
 from harness.doctor import rig_report
 from harness.earlier import earlier_runs
-from harness.errors import ConfigurationError, HarnessError, RecordingError, SafetyError
+from harness.errors import ConfigurationError, HarnessError, OperationError, RecordingError, SafetyError
+from harness.floor import Floor
 from harness.folder import RunFolder
 from harness.hostcheck import host_findings
 from harness.hostinfo import collect_git, collect_host, collect_versions
@@ -104,17 +105,18 @@ def run_rig(
         with interrupts.shielded():
             folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token, clock)
         bench = Bench(loaded, folder, clock, (lock.fileno(),))
+        floor = Floor(bench)
         try:
             interrupts.raise_pending()
             _save_start(bench, options, started)
             watcher = on_folder(folder)
             if watcher is not None:
                 stack.enter_context(watcher)
-            end = _measure(bench, options, interrupts)
+            end = _measure(bench, floor, options, interrupts)
         except Interrupted as interrupt:
             end = _End("interrupt", f"ended by {interrupt.name}")
         # From here on no signal is raised: the robot is stopped and the evidence written.
-        end = _stop(bench, options, end)
+        end = _stop(bench, floor, options, end)
         if interrupts.count:
             folder.event("signals", count=interrupts.count, last=interrupts.last)
         try:
@@ -128,20 +130,23 @@ def run_rig(
         return conclude(folder, end.reason if end else None, report=options.report)
 
 
-def _measure(bench: Bench, options: RunOptions, interrupts: Interrupts) -> _End | None:
+def _measure(bench: Bench, floor: Floor, options: RunOptions, interrupts: Interrupts) -> _End | None:
     """Everything from opening the bench to the last answer; returns how it was cut short, or None.
 
     Ends shielded, or with Interrupted, after which no second signal is raised.
     """
     end: _End | None = None
     try:
-        _check_space(bench)
-        bench.open(_stimuli_rows(bench))
+        _check_space(bench, floor)
+        bench.open(_stimuli_rows(bench.rig) + floor.rows)
         bench.preflight()
+        floor.open()
+        floor.measure("before")
         bench.folder.event("phase", name="set-up")
         run_steps(bench, "setup", bench.rig.setup, bench.step_keys, options.ask)
         _scenarios(bench, options)
         bench.tick()  # what was reported last belongs to what was measured
+        _floor_again(bench, floor, interrupts)
         interrupts.shield()
     except HarnessError as failure:
         interrupts.shield()
@@ -153,11 +158,33 @@ def _measure(bench: Bench, options: RunOptions, interrupts: Interrupts) -> _End 
     return end
 
 
-def _stop(bench: Bench, options: RunOptions, end: _End | None) -> _End | None:
+def _floor_again(bench: Bench, floor: Floor, interrupts: Interrupts) -> None:
+    """The floor after the run, once the robot no longer follows its last command.
+
+    Nothing that befalls the rig from here on can change what was measured, so that it ends nothing.
+    """
+    if not floor.usable:
+        return
+    with interrupts.shielded():
+        failures = bench.safe_stop()
+    interrupts.raise_pending()
+    try:
+        if failures:
+            raise OperationError("; ".join(failures))
+        floor.measure("after")
+    except RecordingError:
+        raise
+    except HarnessError as failure:
+        message = f"the floor after the run was not measured: {failure.message}"
+        bench.note(Finding("floor", Severity.WARNING, message, remedy=failure.hint or ""))
+
+
+def _stop(bench: Bench, floor: Floor, options: RunOptions, end: _End | None) -> _End | None:
     """Safe stop, tear-down steps, closing; goes on past every failure."""
     failures = bench.safe_stop()
     if end is not None and end.failure is not None:
         end = _End.by(bench.cause_of(end.failure))
+    floor.close()
     bench.folder.event("phase", name="tear-down")
     try:
         run_steps(
@@ -195,6 +222,8 @@ def _scenarios(bench: Bench, options: RunOptions) -> None:
                 scenario.measure(scenario_seed)
                 bench.folder.event("phase", name="drain", scenario=name)
                 scenario.drain()
+            records[-1]["ended_ns"] = bench.clock.monotonic_ns()
+            bench.folder.save_run(scenarios=records)
             bench.folder.event("measured", scenario=name)
         finally:
             bench.track(spec.response, None)
@@ -237,16 +266,14 @@ def _rows_of(spec: CommandRoundTrip) -> int:
     return schedule.samples + schedule.warmup
 
 
-def _stimuli_rows(bench: Bench) -> int:
-    probes = sum(
-        round(spec.probing.timeout_s * spec.probing.rate_hz) for spec in bench.rig.scenarios.values()
-    )
-    return sum(_rows_of(spec) for spec in bench.rig.scenarios.values()) + probes + 64
+def _stimuli_rows(rig: RigFile) -> int:
+    probes = sum(round(spec.probing.timeout_s * spec.probing.rate_hz) for spec in rig.scenarios.values())
+    return sum(_rows_of(spec) for spec in rig.scenarios.values()) + probes + 64
 
 
-def _check_space(bench: Bench) -> None:
+def _check_space(bench: Bench, floor: Floor) -> None:
     """Refuse a run whose tables would not fit on the disk. Raises RecordingError."""
-    needed = _stimuli_rows(bench) * 48 * 4 + RESERVE_BYTES
+    needed = (_stimuli_rows(bench.rig) + floor.rows) * 48 * 4 + RESERVE_BYTES
     free = shutil.disk_usage(bench.folder.path).free
     if free < needed:
         raise RecordingError(
@@ -288,6 +315,7 @@ def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
         scenarios=[],
         ports={},
         devices={},
+        floors=[],
         findings=[],
         realtime={},
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.config import check_limits, cycles, expand_variants
-from harness.config.schema import CommandRoundTrip, Paced, Trials
+from harness.config.schema import CommandRoundTrip, Match, Paced, Trials
 from harness.errors import ConfigurationError, DeadlineError, OperationError
 from harness.live import Tracker
-from harness.model import NO_STAMP, StimulusFlag
+from harness.model import NO_STAMP, Finding, StimulusFlag
 from harness.planned import Planned
 from harness.ports import Stimulus
 from harness.schedule import (
@@ -31,27 +33,65 @@ if TYPE_CHECKING:
 DRAIN_EXTRA_S = 0.05
 
 
-class CommandRoundTripDriver:
-    """Drives one ``command_round_trip`` scenario of an open bench.
+@dataclass(frozen=True)
+class Wiring:
+    """What a driver sends on and how it is answered: ports of the rig, or those of a twin of its device.
 
-    Called in this order: ``probe`` until the device answers, ``measure`` (warm-up included), ``drain``.
+    ``values`` and ``limits`` as in the rig file; ``look`` tells what the device finds when nobody answers;
+    ``planned`` None: nothing is looked at before the schedule ends.
     """
 
-    def __init__(self, bench: Bench, index: int, name: str, spec: CommandRoundTrip, keys: KeyMaker) -> None:
+    stimulus: Stimulus
+    values: Mapping[str, Any]
+    limits: Mapping[str, float]
+    match: Match
+    look: Callable[[], list[Finding]]
+    planned: Planned | None = None
+
+    @classmethod
+    def of_rig(cls, bench: Bench, name: str, spec: CommandRoundTrip) -> Wiring:
+        """The ports that the rig file names."""
+        device, _, port = spec.stimulus.partition(".")
+        return cls(
+            bench.devices[device].stimulus(port),
+            bench.stimulus_values(device, port),
+            bench.rig.devices[device].limits,
+            bench.match_of(spec.response),
+            bench.look,
+            Planned(bench, name),
+        )
+
+
+class CommandRoundTripDriver:
+    """Drives one ``command_round_trip`` scenario of an open bench, or the same against a twin.
+
+    Called in this order: ``probe`` until the device answers, ``measure`` (warm-up included), ``drain``;
+    :meth:`run` does all of it.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        index: int,
+        name: str,
+        spec: CommandRoundTrip,
+        keys: KeyMaker,
+        wiring: Wiring | None = None,
+    ) -> None:
         self._bench = bench
         self._index = index
         self._name = name
         self._spec = spec
         self._keys = keys
-        device, _, port = spec.stimulus.partition(".")
-        self._stimulus: Stimulus = bench.devices[device].stimulus(port)
-        values, limits = bench.stimulus_values(device, port), bench.rig.devices[device].limits
+        wiring = wiring or Wiring.of_rig(bench, name, spec)
+        self._stimulus = wiring.stimulus
+        self._look = wiring.look
+        values, limits, match = wiring.values, wiring.limits, wiring.match
         self.variants: list[dict[str, Any]] = expand_variants(values)
         for variant in self.variants:
             check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
         self._cycles = cycles(values)
-        self._prepared = [self._stimulus.prepare(variant) for variant in self.variants]
-        match = bench.match_of(spec.response)
+        self.prepared = [self._stimulus.prepare(variant) for variant in self.variants]
         carried = self._stimulus.key_kind.value
         if match.kind not in ("order", carried):
             raise ConfigurationError(
@@ -68,7 +108,7 @@ class CommandRoundTripDriver:
         self._amend = table.amender("sent_ns", "handed_ns")
         self._amend_flags = table.amender("sent_ns", "handed_ns", "flags")
         self._cycle = 0
-        self._planned = Planned(bench, name)
+        self._planned = wiring.planned
 
     def probe(self) -> int:
         """Send probes until enough of them in a row were answered; returns how many were sent.
@@ -96,7 +136,7 @@ class CommandRoundTripDriver:
 
     def _nobody(self, sent: int, answered: int) -> DeadlineError:
         probing = self._spec.probing
-        hints = [f"{finding.message}" for finding in self._bench.look()]
+        hints = [f"{finding.message}" for finding in self._look()]
         share = "none of them was" if not answered else f"only {answered} were"
         return DeadlineError(
             f"scenario {self._name!r}: {sent} probes went to {self._spec.stimulus} "
@@ -140,9 +180,10 @@ class CommandRoundTripDriver:
             return int(StimulusFlag.WARM_UP) if number < warm_up else 0
 
         offsets = paced_offsets(schedule, warm_up + schedule.samples, seed)
-        looks = [warm_up + stage for stage in self._planned.stages]
+        planned = self._planned
+        looks = [warm_up + stage for stage in planned.stages] if planned else []
         for begin, end in pairwise([0, *looks, len(offsets)]):
-            if begin and (not self._settled(stopped) or self._planned.enough(begin - warm_up)):
+            if begin and (not self._settled(stopped) or (planned and planned.enough(begin - warm_up))):
                 return
 
             def send(number: int, due: int, begin: int = begin) -> None:
@@ -171,11 +212,11 @@ class CommandRoundTripDriver:
 
     def _trials(self, schedule: Trials, seed: int, stopped: Stopped) -> None:
         rng = np.random.default_rng(seed)
-        clock = self._bench.clock
+        clock, planned = self._bench.clock, self._planned
         for number in range(schedule.warmup + schedule.samples):
             if not self._at_rest(schedule, stopped):
                 return
-            if number > schedule.warmup and self._planned.enough(number - schedule.warmup):
+            if planned and number > schedule.warmup and planned.enough(number - schedule.warmup):
                 return
             due = clock.monotonic_ns() + int(rng.uniform(*schedule.dwell_ms) * 1e6)
             if not sleep_until(clock, due, stopped):
@@ -205,7 +246,7 @@ class CommandRoundTripDriver:
         return key
 
     def _send(self, key: int, intended_ns: int, flags: int) -> None:
-        count = len(self._prepared)
+        count = len(self.prepared)
         variant = self._cycle % count if self._cycles else min(self._cycle, count - 1)
         self._cycle += 1
         now = self._bench.clock.monotonic_ns()
@@ -215,7 +256,7 @@ class CommandRoundTripDriver:
         self._append(key, intended_ns, now, NO_STAMP, flags, self._index, variant)
         self.tracker.sent(key, now)
         try:
-            before, after = self._stimulus.send(key, self._prepared[variant])
+            before, after = self._stimulus.send(key, self.prepared[variant])
         except Exception:
             self._amend_flags(NO_STAMP, NO_STAMP, flags | StimulusFlag.UNSENT)
             raise

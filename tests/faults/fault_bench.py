@@ -60,7 +60,7 @@ RIG: dict[str, Any] = {
     "requirements": [
         {"id": "R", "scenario": "command", "quantile": 0.5, "limit": 1000, "unit": "ms", "confidence": 0.95}
     ],
-    "host": {"realtime": False, "max_load_per_cpu": 1000},
+    "host": {"realtime": False, "max_load_per_cpu": 1000, "floor_s": 0},
 }
 
 

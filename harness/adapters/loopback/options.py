@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, mod
 
 from harness.adapters.loopback.robot import Behaviour
 from harness.adapters.loopback.wire import HEADER, MAX_FRAME
-from harness.config.schema import DeviceBase, Match, Name, Strict, Value
+from harness.config.schema import DeviceBase, FloorTwin, Match, Name, Strict, Value
 
 
 class StimulusOptions(Strict):
@@ -119,6 +119,27 @@ class Options(DeviceBase):
                 "external: true is for `echo: process`; a thread is always started by the device"
             )
         return self
+
+    def floor_twin(self, stimulus: str, response: str) -> FloorTwin:
+        """The same without any misbehaviour: message size, key, clock and echo as they are here."""
+        sends, answers = self.ports[stimulus].stimulus, self.ports[response].response
+        assert sends is not None and answers is not None
+        kind = answers.match.kind if answers.match.kind in ("order", sends.key) else sends.key
+        options = {
+            "adapter": "loopback",
+            "ports": {
+                "command": {"stimulus": sends.model_dump(mode="json")},
+                "answer": {
+                    "response": {"of": "command", "match": {"kind": "order" if kind == "none" else kind}}
+                },
+            },
+            "echo": self.echo,
+            "payload_bytes": self.payload_bytes,
+            "received_clock": self.received_clock,
+        }
+        where = "process over a Unix socket" if self.echo == "process" else "thread over a socket pair"
+        what = f"the harness alone, against an echo {where}, {self.payload_bytes} B a message"
+        return FloorTwin(options, what, message_bytes=self.payload_bytes)
 
     def behaviour(self) -> Behaviour:
         """How the robot is to behave."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from harness.config.explain import Refusal
-from harness.config.schema import DeviceBase, Match, Name, Strict, Value
+from harness.config.schema import DeviceBase, FloorTwin, Match, Name, Strict, Value
 
 ProfileName = Literal[
     "default",
@@ -126,6 +126,16 @@ class Options(DeviceBase):
                     f"stop.port {self.stop.port!r} is not a stimulus port of this device; those: {known}"
                 )
         return self
+
+    def floor_twin(self, stimulus: str, response: str) -> FloorTwin:
+        """An echo of the harness's own behind the same middleware, on topics of this process alone.
+
+        Message type, key, values and QoS are the stimulus's; the echo repeats its bytes. Reliability and
+        depth of the answers are the response's, where such an answer can be had.
+        """
+        from harness.adapters.ros2 import twin
+
+        return twin.of(self, stimulus, response)
 
 
 def problems(options: Options) -> list[Refusal]:

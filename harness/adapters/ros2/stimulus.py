@@ -27,6 +27,11 @@ class PreparedMessage:
         self.buffer = buffer
         self.offset = offset
 
+    @property
+    def message_bytes(self) -> int:
+        """Its size as sent."""
+        return len(self.buffer)
+
 
 class TopicStimulus:
     """Publishes one topic. ``publisher`` None: may prepare, may not send (``harness check``)."""
