@@ -77,11 +77,8 @@ def by_other(
 def _by_mean(
     requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, disturbance: float
 ) -> Judged:
-    series, upper_limit, u = (
-        sides(requirement, seen),
-        requirement.limit_is == "upper",
-        measuring.uncertainty_ms,
-    )
+    series, u = sides(requirement, seen), measuring.uncertainty_ms
+    upper_limit = requirement.limit_is == "upper"
     floor = _mean_floor(requirement, measuring)
     j = 0.0 if floor is None else floor.value
     judged = partial(

@@ -28,6 +28,7 @@ def by_loss(
     disturbance: float,
     planned: int,
 ) -> Judged:
+    """Share of stimuli unanswered within the timeout; a late stimulus is lost or answered like any other."""
     lost = np.isposinf(seen.from_sent) | np.isnan(seen.from_sent)
     upper_limit, alpha = requirement.limit_is == "upper", measuring.alpha
     found = quantities.share(

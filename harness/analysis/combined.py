@@ -1,4 +1,4 @@
-"""Two measurements of one quantity, one to PASS on and one to FAIL on, made into one judgement with reasons."""
+"""Two measurements of one quantity, one to PASS on and one to FAIL on, made into one judgement."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def obstacles(seen: Evidence) -> list[str]:
     """What rules a verdict or a PASS out for every quantity of this page."""
     known = seen.from_intent[np.isfinite(seen.from_intent)]
     found = []
+    if len(known) == 0 and len(seen.from_intent):
+        found.append("nothing was answered at all: not even that the item was there is shown")
     if len(known) > 1 and bool((known == known[0]).all()):
         found.append(
             "all latencies are the same, which no measured one is: look for a stopped clock or a stamp that "
@@ -32,6 +34,7 @@ def obstacles(seen: Evidence) -> list[str]:
 
 
 def with_obstacles(found: Judged, against: Sequence[str], planned: int) -> Judged:
+    """``found``, which does not pass where anything is ``against`` it."""
     plan = f"n = {planned} was fixed before the run" if found.sampling_plan == "" else found.sampling_plan
     if not against:
         return replace(found, sampling_plan=plan)

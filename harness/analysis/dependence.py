@@ -69,7 +69,7 @@ class Decision:
 
     ``needed_n``: samples without which PASS is out of reach, whatever they show. ``invalid``: values that are
     no latency (NaN, -inf); they count against PASS, not for FAIL, and a series with any of them never
-    passes. ``constant``: all values are the same, which no measured latency is; never PASS.
+    passes. ``constant``: all known values are the same, which no measured latency is; never PASS.
     ``lines``: what was done, in words. ``obstacles``: what rules PASS out whatever
     the counts say.
     """
@@ -120,7 +120,8 @@ def decide(
         np.where(wrong_too, -np.inf, other), fail_threshold, p0, fail_rate or p0, alpha, passing=False
     )
     n, least = len(values), smallest_n(0, pass_rate or p0, alpha)
-    constant = n > 1 and bool((values == values[0]).all())
+    known = values[np.isfinite(values)]
+    constant = len(known) > 1 and bool((known == known[0]).all())
     bursts = n * p0 / passing.inflation
     obstacles = list(
         obstacles_to_pass(

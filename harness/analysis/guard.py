@@ -194,7 +194,8 @@ def decide(
 
 
 def _mirrored(values: Floats) -> Floats:
-    return np.where(np.isposinf(values), np.inf, -values)
+    # -inf is no latency, and would be a lost one when mirrored.
+    return np.where(np.isposinf(values), np.inf, np.where(np.isneginf(values), np.nan, -values))
 
 
 def guard_lines(at: Guard, unit: str = "ms") -> list[str]:
