@@ -236,9 +236,30 @@ def _requirements(parts: Parts) -> Iterator[Refusal]:
             )
             continue
         scenario = parts.scenarios[name]
-        if scenario is not None and requirement.limit * _MS[requirement.unit] >= scenario.timeout_ms:
+        in_ms = requirement.limit * _MS.get(requirement.unit, 0.0)
+        if scenario is not None and requirement.limit_is == "upper" and in_ms >= scenario.timeout_ms:
             yield Refusal(
                 (*path, "limit"),
                 f"{requirement.limit:g} {requirement.unit} is not below the timeout of scenario {name},"
                 f" {scenario.timeout_ms:g} ms: an answer after the timeout counts as lost",
             )
+        if scenario is not None:
+            yield from _fits_plan(path, requirement, scenario)
+
+
+def _fits_plan(
+    path: DataPath, requirement: schema.Requirement, scenario: schema.Scenario
+) -> Iterator[Refusal]:
+    """A sequential test counts trials over the limit; what is no such count needs a fixed number of them."""
+    schedule = scenario.schedule
+    if not isinstance(schedule, schema.Trials) or schedule.stopping == "fixed" or schedule.stages:
+        return
+    asked = (requirement.quantity, requirement.statistic or requirement.limit_is)
+    if asked in (("latency", "quantile"), ("loss_rate", "upper"), ("ratio", "lower")):
+        return
+    what = " ".join(filter(None, (requirement.statistic, requirement.quantity)))
+    yield Refusal(
+        (*path, "statistic" if requirement.statistic in ("mean", "max") else "quantity"),
+        f"a {what} ({requirement.limit_is} limit) needs a number of trials that is fixed, or `stages`: give"
+        f" the schedule of scenario {requirement.scenario} `stopping: fixed`",
+    )

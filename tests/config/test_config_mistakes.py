@@ -173,7 +173,7 @@ MISTAKES: dict[str, tuple[list[Edit], str, str]] = {
     "key of the other schedule": (
         [("{kind: trials, samples: 100", "{kind: trials, §rate_hz: 3, samples: 100")],
         "scenarios.rest.schedule.rate_hz",
-        "unknown key; valid here: kind, samples, warmup",
+        "unknown key; valid here: kind, samples, stopping",
     ),
     "unknown step": ([("{ask: Clear", "§{aks: Clear")], "setup[3]", "did you mean 'ask'?"),
     "step is text": ([("{sleep_s: 0.5}", "§pause")], "setup[4]", "a step is a mapping"),
@@ -459,6 +459,11 @@ MISTAKES: dict[str, tuple[list[Edit], str, str]] = {
         [("values: {twist.x: 0.1}", "values: {twist.x: §0.51}")],
         "setup[0].values.twist.x",
         "twist.x = 0.51 exceeds its limit of 0.5",
+    ),
+    "a mean of trials that may end early": (
+        [("scenario: rest, quantile: 0.5", "scenario: rest, statistic: §mean")],
+        "requirements[1].statistic",
+        "needs a number of trials that is fixed",
     ),
     "alternate beside sequence": (
         [(", values: {twist.x: {alt", ", §values: {y: {sequence: [1, 2]}, twist.x: {alt")],
