@@ -18,7 +18,7 @@ from harness.config import LoadedRig, expand_variants
 from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
 from harness.steps import describe
-from harness.wording import measured_name, relation
+from harness.wording import amount, count_of, measured_name, relation, shown_bound, sign
 
 STYLES = {
     Verdict.PASS: "bold green",
@@ -88,16 +88,16 @@ def _heading(results: Results, verdict: Verdict) -> Panel:
 
 def _requirements(requirements: Sequence[RequirementResult]) -> Table:
     table = Table(box=None, padding=(0, 1), pad_edge=True)
-    for heading in ("requirement", "limit", "estimate", "at most", "over limit", "verdict"):
+    for heading in ("requirement", "limit", "estimate", "shown", "exceedances", "verdict"):
         justify: JustifyMethod = "left" if heading in ("requirement", "verdict") else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
     for r in requirements:
         table.add_row(
             f"{r.id}  {measured_name(r)}",
-            f"{r.limit:g} {r.unit}",
-            f"{_figure(r.estimate)} {r.unit}",
-            f"{_figure(r.upper_bound)} {r.unit}",
-            f"{r.exceedances} of {r.n}",
+            f"{sign(r)} {amount(r.limit, r.unit)}",
+            _with_unit(r.estimate, r.unit),
+            f"{sign(r)} {_with_unit(_bound(r), r.unit)}",
+            count_of(r, r.exceedances, r.n),
             Text(r.verdict.value, style=STYLES[r.verdict]),
         )
     return table
@@ -114,8 +114,8 @@ def _stacked(requirements: Sequence[RequirementResult]) -> Table:
             )
         )
         figures = (
-            f"limit {r.limit:g} {r.unit}, estimate {_figure(r.estimate)} {r.unit}, "
-            f"at most {_figure(r.upper_bound)} {r.unit}, {r.exceedances} of {r.n} over limit"
+            f"limit {relation(r)} {amount(r.limit, r.unit)}, estimate {_with_unit(r.estimate, r.unit)}, "
+            f"shown {relation(r)} {_with_unit(_bound(r), r.unit)}, {count_of(r, r.exceedances, r.n)}"
         )
         table.add_row(Padding(Text(figures), (0, 0, 0, 4)))
     return table
@@ -145,6 +145,18 @@ def _hang(console: Console, label: Text, text: Text, indent: int = 2, gap: int =
         grid.add_column(overflow="fold")
         grid.add_row(label, text)
         console.print(Padding(grid, (0, 0, 0, indent), expand=False), highlight=False)
+
+
+def _bound(requirement: RequirementResult) -> float | None:
+    """The bound that PASS rests on."""
+    value: float | None = getattr(requirement, shown_bound(requirement))
+    return value
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if unit == "1" else f"{value:.3f} {unit}"
 
 
 def _figure(value: float | None) -> str:
@@ -196,7 +208,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
     for r in rig.requirements:
         say(
             f"requires  {r.id}: {measured_name(r)} of {r.scenario} {relation(r)}"
-            f" {r.limit:g} {r.unit} at {100 * r.confidence:g} % confidence"
+            f" {amount(r.limit, r.unit)} at {100 * r.confidence:g} % confidence"
         )
     for step in rig.teardown:
         say(f"teardown  {describe(step)}")

@@ -80,6 +80,17 @@ def threshold_unit(asked: Asked) -> str:
     return "ms" if asked.quantity == "ratio" else asked.unit
 
 
+def shown_bound(asked: Asked) -> str:
+    """Which bound PASS rests on: upper_bound or lower_bound."""
+    return "upper_bound" if asked.limit_is == "upper" else "lower_bound"
+
+
+def count_of(asked: Asked, exceedances: int, n: int) -> str:
+    """3 of 2000 over the limit, 3 of 2000 unanswered; n values where the quantity counts nothing."""
+    name = counted_name(asked)
+    return f"{exceedances} of {n} {name}" if name else f"{n} stimuli"
+
+
 def amount(value: float, unit: str) -> str:
     """10 ms, 1 %, 0.95: a limit as it was typed, with its unit where it has one."""
     return f"{value:g}" if unit == "1" else f"{value:g} {unit}"

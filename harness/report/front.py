@@ -11,7 +11,7 @@ from harness.report import text as t
 from harness.report.changes import changes
 from harness.report.remarks import bounds_note, remarks
 from harness.results import RequirementResult, Results
-from harness.wording import statistic_name
+from harness.wording import counted_name, statistic_name, threshold_unit
 
 _MEANING = {
     Verdict.PASS: "Every requirement is shown to be met.",
@@ -66,14 +66,15 @@ def _requirement(requirement: RequirementResult) -> dict[str, Any]:
     ]
     places = t.decimals_for(min(known)) if known and min(known) > 0 else 3
     figures = [
-        [f"{statistic_name(requirement)} estimate", t.number(requirement.estimate, places)],
+        [_estimate_name(requirement), t.number(requirement.estimate, places)],
         ["lower bound", t.number(requirement.lower_bound, places)],
         ["upper bound", t.number(requirement.upper_bound, places)],
         ["limit", t.short(requirement.limit)],
         ["stimuli n", t.integer(requirement.n)],
-        ["over limit K", t.integer(requirement.exceedances)],
-        ["headroom", t.headroom(requirement)],
     ]
+    if counted := counted_name(requirement):
+        figures.append([f"{counted.replace('the ', '')} K", t.integer(requirement.exceedances)])
+    figures.append(["headroom", t.headroom(requirement)])
     return {
         "id": requirement.id,
         "verdict": requirement.verdict.value,
@@ -82,6 +83,11 @@ def _requirement(requirement: RequirementResult) -> dict[str, Any]:
         "figures": figures,
         "claim": _claim(requirement),
     }
+
+
+def _estimate_name(requirement: RequirementResult) -> str:
+    name = statistic_name(requirement)
+    return name if requirement.statistic == "max" else f"{name} estimate"
 
 
 def _reasons(results: Results) -> list[list[str]]:
@@ -98,6 +104,12 @@ def _claim(requirement: RequirementResult) -> str:
     factor = requirement.headroom
     if requirement.verdict is not Verdict.PASS or factor is None or factor < 1.01:
         return ""
+    if requirement.limit_is == "lower":
+        return f"at least {math.floor((factor - 1) * 100)}{t.NARROW}% above the limit"
+    if requirement.quantity == "loss_rate":
+        return f"at most {math.ceil(100 / factor)}{t.NARROW}% of what the limit allows"
+    if requirement.quantity != "latency":
+        return f"the limit is at least {math.floor(factor * 100) / 100:.2f} times what is shown"
     if factor < 2:
         return f"at least {math.floor((factor - 1) * 100)}{t.NARROW}% faster than the limit"
     return f"at least {math.floor(factor * 10) / 10:.1f} times as fast as the limit asks"
@@ -118,7 +130,39 @@ def _rules(results: Results) -> list[dict[str, Any]]:
 
 def _rule(requirement: RequirementResult) -> str:
     """The rule and its thresholds in one paragraph."""
-    unit = requirement.unit
+    unit = threshold_unit(requirement)
+    error = f"Error probability {t.percent(t.alpha(requirement))}"
+    if requirement.quantity in ("loss_rate", "rate_hz"):
+        guards = "U and J do not enter"
+    else:
+        u, j = _extra(requirement.uncertainty, unit), _extra(requirement.floor, unit)
+        guards = f"uncertainty U: {u}; floor J: {j}"
+    return f"{_tested(requirement, unit)} {error}; {guards}."
+
+
+def _tested(requirement: RequirementResult, unit: str) -> str:
+    """What PASS and FAIL are tested on, and what would decide."""
+    places = _places(requirement)
+    at = [
+        t.with_unit(t.number(each, places), unit)
+        for each in (requirement.pass_threshold, requirement.fail_threshold)
+    ]
+    first, second = _series(requirement)
+    n, upper = t.integer(requirement.n), requirement.limit_is == "upper"
+    if requirement.statistic == "mean" or requirement.quantity == "rate_hz":
+        high, low = ("upper", "lower") if upper else ("lower", "upper")
+        least, beyond_it = ("at most", "above") if upper else ("at least", "below")
+        return (
+            f"PASS when the {high} bound{first} is {least} {at[0]}, FAIL when the {low} bound{second} is "
+            f"{beyond_it} {at[1]}; n = {n}."
+        )
+    if requirement.statistic == "max":
+        if not upper:
+            return f"A maximum decides nothing about a lower limit; n = {n}."
+        enough = "no K allows a FAIL"
+        if requirement.fail_from is not None:
+            enough = f"FAIL from K = {t.integer(requirement.fail_from)} above {at[1]}{second}"
+        return f"A maximum never passes; {enough} (K = {t.integer(requirement.exceedances_sent)}); n = {n}."
     counts = []
     if requirement.pass_up_to is not None:
         counts.append(f"PASS up to K = {t.integer(requirement.pass_up_to)}")
@@ -129,18 +173,23 @@ def _rule(requirement: RequirementResult) -> str:
         if requirement.fail_from is not None
         else "no K allows a FAIL"
     )
-    return (
-        f"PASS is tested at {t.with_unit(t.number(requirement.pass_threshold, _places(requirement)), unit)} "
-        "on latency "
-        f"from intent (K = {t.integer(requirement.exceedances)}), FAIL at "
-        f"{t.with_unit(t.number(requirement.fail_threshold, _places(requirement)), unit)} on latency from "
-        "sent "
-        f"(K = {t.integer(requirement.exceedances_sent)}); at n = {t.integer(requirement.n)}: "
-        f"{', '.join(counts)}. "
-        f"Error probability {t.percent(t.alpha(requirement))}; uncertainty U: "
-        f"{_extra(requirement.uncertainty, unit)}; "
-        f"floor J: {_extra(requirement.floor, unit)}."
-    )
+    decided = f"at n = {n}: {', '.join(counts)}."
+    if requirement.quantity == "loss_rate":
+        return f"K = {t.integer(requirement.exceedances)} unanswered; {decided}"
+    k, k_sent = t.integer(requirement.exceedances), t.integer(requirement.exceedances_sent)
+    return f"PASS is tested at {at[0]}{first} (K = {k}), FAIL at {at[1]}{second} (K = {k_sent}); {decided}"
+
+
+def _series(requirement: RequirementResult) -> tuple[str, str]:
+    """What PASS and what FAIL is judged on, as the end of a phrase."""
+    if requirement.quantity in ("loss_rate", "rate_hz"):
+        return "", ""
+    names = " on latency from intent", " on latency from sent"
+    if requirement.quantity == "jitter":
+        names = " on the larger jitter, from intent or sent", " on the smaller jitter, from intent or sent"
+    # Of a ratio the time is an upper limit where the share is a lower one.
+    straight = (requirement.limit_is == "upper") != (requirement.quantity == "ratio")
+    return (names[0], names[1]) if straight else (names[1], names[0])
 
 
 def _places(requirement: RequirementResult) -> int:

@@ -22,7 +22,7 @@ from harness.report.text import (
     with_unit,
 )
 from harness.results import RequirementResult, Results
-from harness.wording import measured_name
+from harness.wording import count_of, measured_name, relation
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 # XML 1.0, production [2]: what may not appear in a document, not even escaped.
@@ -62,9 +62,9 @@ def message(requirement: RequirementResult) -> str:
     what = f"{requirement.id}: {requirement.verdict.value}: {measured_name(requirement)}"
     estimate = with_unit(number(requirement.estimate), requirement.unit)
     limit = with_unit(short(requirement.limit), requirement.unit)
-    counts = f"{requirement.exceedances} of {requirement.n} over the limit"
+    counts = count_of(requirement, requirement.exceedances, requirement.n)
     reasons = " ".join(requirement.reasons)
-    return f"{what} {estimate}, limit {limit}, {counts}. {reasons}".strip()
+    return f"{what} {estimate}, {relation(requirement)} {limit} required, {counts}. {reasons}".strip()
 
 
 def _rig_name(results: Results) -> str:
@@ -90,10 +90,15 @@ def _figures(requirement: RequirementResult) -> list[tuple[str, str]]:
         ("verdict", requirement.verdict.value),
         ("scenario", requirement.scenario),
         ("quantity", requirement.quantity),
+        ("statistic", requirement.statistic),
         ("quantile", requirement.quantile),
+        ("within_ms", requirement.within_ms),
+        ("jitter", requirement.jitter),
+        ("limit_is", requirement.limit_is),
         ("limit", requirement.limit),
         ("unit", requirement.unit),
         ("confidence", requirement.confidence),
+        ("alpha", requirement.alpha),
         ("estimate", requirement.estimate),
         ("lower_bound", requirement.lower_bound),
         ("upper_bound", requirement.upper_bound),

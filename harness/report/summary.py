@@ -21,7 +21,7 @@ from harness.report.text import (
     with_unit,
 )
 from harness.results import RequirementResult, Results, ScenarioResult
-from harness.wording import measured_name
+from harness.wording import count_of, measured_name, sign
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 SYMBOLS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.ERROR: "⚠️"}
@@ -42,8 +42,8 @@ def render_summary(results: Results) -> str:
         lines += [f"**ABORTED:** {_escape(results.abort_reason or 'no reason recorded')}", ""]
     if results.requirements:
         lines += [
-            "| Requirement | Verdict | Quantile | Estimate | Bounds | Limit | n | Over limit | Headroom |",
-            "|---|---|---|--:|--:|--:|--:|--:|--:|",
+            "| Requirement | Verdict | Quantity | Estimate | Bounds | Limit | Exceedances | Headroom |",
+            "|---|---|---|--:|--:|--:|--:|--:|",
             *(_row(requirement) for requirement in results.requirements),
             "",
         ]
@@ -105,9 +105,8 @@ def _row(requirement: RequirementResult) -> str:
         MISSING
         if requirement.lower_bound is None and requirement.upper_bound is None
         else with_unit(bounds, unit),
-        with_unit(short(requirement.limit), unit),
-        integer(requirement.n),
-        integer(requirement.exceedances),
+        f"{sign(requirement)} {with_unit(short(requirement.limit), unit)}",
+        count_of(requirement, requirement.exceedances, requirement.n),
         headroom(requirement),
     ]
     return f"| {' | '.join(cells)} |"
