@@ -11,7 +11,7 @@ Cucu-Grosjean 2019; Cazorla et al., ACM CSUR 52(1), 2019).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite, log
+from math import inf, isfinite, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ QUANTILES = (0.90, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995)
 MOST_CLUSTERS = 2000
 BOOTSTRAPS = 200
 SEED = 20260133
+HEAVY = 0.5
+"""From this shape on a variance does not exist, and a level far out says nothing."""
 CAVEATS = (
     "informative only: no verdict rests on this, and it is not a worst-case time",
     "an extrapolation from the largest measured values; it holds only while the item, its load and its "
@@ -110,14 +112,14 @@ def tail(values: Floats, *, run: int = 10, shares: tuple[float, ...] = (1e-4, 1e
         "shape is "
         f"{shapes}: " + ("stable" if stable else "not stable, so that the extrapolation means little")
     )
-    if interval[1] >= 0.5:
-        lines.append("so heavy a tail has hardly a variance: levels far out are guesses")
+    if interval[1] >= HEAVY:
+        lines.append("so heavy a tail has hardly a variance: levels far out would be guesses")
     return Tail(
         tuple(fit for fit, _ in fits),
         chosen,
         interval,
         stable,
-        levels if stable else (),
+        levels if stable and interval[1] < HEAVY else (),
         n,
         lost,
         tuple(lines),
@@ -173,10 +175,14 @@ def _resampled(rng: np.random.Generator, peaks: Floats) -> list[tuple[float, flo
 
 
 def _shape_interval(rng: np.random.Generator, peaks: Floats) -> tuple[float, float]:
-    """Percentile bootstrap, about the moment estimate, moved to the maximum-likelihood one."""
-    moved = _pareto(peaks)[0] - _quick(peaks)[0]
-    low, high = np.quantile([shape for shape, _ in _resampled(rng, peaks)], (0.025, 0.975))
-    return float(low + moved), float(high + moved)
+    """Percentile bootstrap, about the moment estimate, moved to the maximum-likelihood one; and no narrower
+    than the asymptotic interval of maximum likelihood, since moments of a heavy tail hardly vary: variance
+    (1 + xi)^2 / n for xi > -1/2 (Smith 1985, Biometrika 72(1))."""
+    shape = _pareto(peaks)[0]
+    moved = shape - _quick(peaks)[0]
+    low, high = np.quantile([each for each, _ in _resampled(rng, peaks)], (0.025, 0.975))
+    reach = 1.96 * max(0.5, 1 + shape) / sqrt(min(len(peaks), MOST_CLUSTERS))
+    return float(min(low + moved, shape - reach)), float(max(high + moved, shape + reach))
 
 
 def _stable_from(shapes: list[float], intervals: list[tuple[float, float]]) -> int | None:

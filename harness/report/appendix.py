@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harness.analysis.tail import Tail, tail
 from harness.report import text as t
-from harness.report.blocks import Block, bullets, figure, heading, paragraph, table
+from harness.report.blocks import Block, bullets, figure, heading, table
 from harness.report.series import extract, places
 from harness.results import Results
 
@@ -36,7 +36,10 @@ def appendix(
 def _one(stem: str, fitted: Tail, root: Path) -> Iterator[Block]:
     from harness.report import tail_figure  # matplotlib takes a second to import; only a PDF needs it
 
-    yield bullets(_sentence(line) for line in fitted.lines[len(fitted.caveats) :])
+    lines = list(fitted.lines[len(fitted.caveats) :])
+    if fitted.fits and not fitted.levels:
+        lines.append("no level is given" + ("" if fitted.stable else ": the shape moves with the threshold"))
+    yield bullets(map(_sentence, lines))
     if not fitted.fits:
         return
     (root / f"{stem}.svg").write_text(tail_figure.stability(fitted), encoding="utf-8")
@@ -47,7 +50,6 @@ def _one(stem: str, fitted: Tail, root: Path) -> Iterator[Block]:
         "bootstrap intervals; filled: the threshold used. A limit law fits where the shape no longer moves.",
     )
     if not fitted.levels:
-        yield paragraph("No level is given: the shape is not stable over the thresholds.", "muted")
         return
     rows = [
         [f"1 in {t.integer(round(1 / share))}", *(t.number(value) for value in (middle, low, high))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.report import text as t
-from harness.report.blocks import Block, Tone, cell, code, heading, pairs, paragraph, table
+from harness.report.blocks import Block, Column, Tone, cell, code, heading, paragraph, table
 from harness.results import Results
 
 _ORDER: dict[str, Tone] = {"error": "bad", "warning": "warn", "info": "plain"}
@@ -51,8 +51,10 @@ def host_preflight(results: Results) -> list[Block]:
     else:
         blocks.append(paragraph("Nothing was found that costs latency.", "good"))
     if well:
-        blocks += [heading("Host preflight: well", 2)]
-        blocks.append(pairs((_text(entry, "name"), _text(entry, "value")) for entry in well))
+        cells = [_text(entry, key) for entry in well for key in ("name", "value")]
+        cells += [""] * (-len(cells) % 4)
+        columns: list[Column] = [(title, "left", share) for title, share in (("Well", 1), ("Value", 1.6)) * 2]
+        blocks.append(table(columns, [cells[place : place + 4] for place in range(0, len(cells), 4)]))
     return blocks
 
 

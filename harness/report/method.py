@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.report import text as t
-from harness.report.blocks import Block, bullets, heading, pairs, paragraph, table
+from harness.report.blocks import Block, Column, bullets, heading, pairs, paragraph, table
 from harness.report.front import step_by_step
 from harness.results import RequirementResult, Results, ScenarioResult
 from harness.wording import measured_name, sign
@@ -70,7 +70,7 @@ def _schedule(schedule: Mapping[str, Any]) -> str:
     rest = {
         k: v
         for k, v in schedule.items()
-        if k not in {"kind", "periodic", "rate_hz", "samples"} and v is not None
+        if k not in {"kind", "periodic", "rate_hz", "samples"} and v not in (None, [], {}, "")
     }
     more = f"; {t.scalar(rest).replace('_', ' ')}" if rest else ""
     samples = schedule.get("samples")
@@ -205,13 +205,14 @@ def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
             t.flatten(t.section(run, "realtime")),
         ),
         ("Software", [(name, t.scalar(value)) for name, value in t.section(run, "versions").items()]),
-        ("Arrival stamps by port", t.flatten(t.section(run, "ports"))),
         ("Further", t.flatten(results.environment, shown)),
     ]
     for title, rows in sections:
         if rows:
             blocks += [heading(title, 2), pairs(rows)]
-    clocks = run.get("clocks") or []
+    blocks += _ports(t.section(run, "ports"))
+    # What begins with an underscore is the harness's own, for the floor.
+    clocks = [each for each in run.get("clocks") or [] if not str(each.get("name")).startswith("_")]
     if clocks:
         blocks += [
             heading("Clocks", 2),
@@ -231,6 +232,24 @@ def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
     if len(blocks) == 1:
         blocks.append(paragraph("Nothing was recorded about the environment.", "muted"))
     return blocks
+
+
+def _ports(ports: Mapping[str, Any]) -> list[Block]:
+    """What the stamps of each response port are; of the rig's ports alone."""
+    rows = [
+        [name, *(t.scalar(port.get(key)) for key in ("received_is", "received_clock", "stamp_clock"))]
+        for name, port in ports.items()
+        if isinstance(port, Mapping) and not name.startswith("_")
+    ]
+    if not rows:
+        return []
+    columns: list[Column] = [
+        ("Port", "left", 1),
+        ("Arrival is", "left", 1),
+        ("of clock", "left", 1),
+        ("Own stamps are of clock", "left", 1),
+    ]
+    return [heading("Arrival stamps by port", 2), table(columns, rows)]
 
 
 def _host(host: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from harness.results import (
     Results,
     UncertaintyItem,
 )
+from harness.wording import threshold_unit
 
 _NAMED = {0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99_9"}
 
@@ -85,13 +86,17 @@ def _thresholds(requirement: RequirementResult) -> str:
     u, j = requirement.uncertainty, requirement.floor
     if u is None and j is None:
         return ""
-    unit = requirement.unit
+    unit = threshold_unit(requirement)
+
+    limit = f"limit {t.with_unit(t.short(requirement.limit), unit)}"
+    if requirement.within_ms is not None:
+        limit = f"within {t.with_unit(t.short(requirement.within_ms), unit)}"
 
     def shown(value: float | None, none: str) -> str:
         return none if value is None else t.with_unit(t.number(value), unit)
 
     return (
-        f"{requirement.id}: limit {t.with_unit(t.short(requirement.limit), unit)}, U = "
+        f"{requirement.id}: {limit}, U = "
         f"{shown(u, 'not evaluated')}, J = {shown(j, 'not measured')}: PASS is decided at "
         f"{shown(requirement.pass_threshold, 'no threshold')}, FAIL at "
         f"{shown(requirement.fail_threshold, 'no threshold')}."
@@ -137,7 +142,8 @@ def _floor_table(floor: FloorResult, requirements: list[RequirementResult]) -> B
         columns,
         rows,
         f"In the loop: {floor.what}; {t.with_unit(t.short(floor.rate_hz), 'Hz')}{size}. "
-        f"{t.integer(floor.lost)} of {t.integer(floor.n)} lost; n counts the answered ones.",
+        f"{t.integer(floor.lost)} of {t.integer(floor.n)} lost; n counts the answered ones. "
+        "–: a quantile among the lost, or not taken.",
     )
 
 

@@ -10,7 +10,8 @@ import pypdf
 import pytest
 import report_data as data
 
-from harness.report import changes, host, remarks, uncertainty
+from harness.analysis.tail import tail
+from harness.report import changes, host, method, remarks, uncertainty
 from harness.report.front import verdict_page
 from harness.report.pdf import render_pdf
 from harness.results import (
@@ -226,8 +227,9 @@ def test_earlier_runs_are_counted_and_listed() -> None:
 
 def test_the_host_shows_the_worst_first_and_no_reason_for_what_is_well() -> None:
     blocks = host.host_preflight(full(60)[0])
-    (shown,) = tables(blocks)
+    shown, well = tables(blocks)
     assert [row[1]["text"] for row in shown["rows"]] == ["disk", "CPU governor"]
+    assert [entry["text"] for entry in well["rows"][0]] == ["clock source", "tsc", "", ""]
     said = text_of(blocks)
     assert "cpupower frequency-set -g performance" in said
     assert "tsc" in said
@@ -345,3 +347,28 @@ def test_the_arithmetic_of_several_requirements_is_all_there(pages: list[str]) -
         assert f"Decision on {name}, step by step" in whole
     assert whole.count("PASS if P(Bin(3000, 0.01) ≤ K) ≤ 0.05") == 2
     assert "95 % 2.5 %" in whole
+
+
+def test_ports_and_clocks_of_the_harness_itself_are_not_among_those_of_the_rig() -> None:
+    port = {"received_is": "loopback", "received_clock": "host.monotonic", "stamp_clock": None}
+    record = data.run_record(
+        ports={"robot.applied": port, "_floor_command.answer": port},
+        clocks=[{"name": "robot.clock", "kind": "unknown"}, {"name": "_floor_command.clock"}],
+    )
+    said = text_of(method.environment(record, full(60)[0]))
+    assert "robot.applied" in said
+    assert "robot.clock" in said
+    assert "_floor" not in said
+
+
+def test_no_level_where_the_tail_is_so_heavy_that_it_says_nothing() -> None:
+    drawn = np.random.default_rng(5).pareto(0.8, 20_000)
+    found = tail(drawn)
+    assert found.chosen is not None
+    assert found.shape_interval is not None
+    assert found.shape_interval[1] > 0.5
+    assert found.levels == ()
+    assert len(found.intervals) == len(found.fits)
+    for fit, (low, high) in zip(found.fits, found.intervals, strict=True):
+        # Never narrower than maximum likelihood allows.
+        assert high - low >= 2 * 1.96 * (1 + fit.shape) / min(fit.clusters, 2000) ** 0.5 - 1e-9
