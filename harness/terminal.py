@@ -96,7 +96,7 @@ def _requirements(requirements: Sequence[RequirementResult]) -> Table:
             f"{r.id}  {measured_name(r)}",
             f"{sign(r)} {amount(r.limit, r.unit)}",
             _with_unit(r.estimate, r.unit),
-            f"{sign(r)} {_with_unit(_bound(r), r.unit)}",
+            "-" if _bound(r) is None else f"{sign(r)} {_with_unit(_bound(r), r.unit)}",
             count_of(r, r.exceedances, r.n),
             Text(r.verdict.value, style=STYLES[r.verdict]),
         )

@@ -21,6 +21,10 @@ class Asked(Protocol):
         """Of statistic quantile."""
 
     @property
+    def jitter(self) -> str | None:
+        """pdv or ipdv, of quantity jitter."""
+
+    @property
     def within_ms(self) -> float | None:
         """Of quantity ratio."""
 
@@ -52,11 +56,14 @@ def statistic_name(asked: Asked) -> str:
 
 
 def measured_name(asked: Asked) -> str:
-    """p99 latency, mean jitter, loss rate, rate of answers."""
+    """p99 latency, mean jitter (pdv), loss rate, rate of answers."""
     name = statistic_name(asked)
     if asked.quantity == "rate_hz":
         return "rate of answers"
-    return name if asked.quantity in ("loss_rate", "ratio") else f"{name} {asked.quantity}"
+    if asked.quantity in ("loss_rate", "ratio"):
+        return name
+    kind = f" ({asked.jitter})" if asked.jitter else ""
+    return f"{name} {asked.quantity}{kind}"
 
 
 def beyond(asked: Asked) -> str:

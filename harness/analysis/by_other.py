@@ -146,7 +146,9 @@ def _by_max(
     k_fail = int((series.failing > over_limit[1]).sum()) if upper_limit else 0
     known = np.where(np.isnan(series.passing), -inf, series.passing)
     largest = float(known.max()) if n else None
-    fails = upper_limit and n > 0 and k_fail >= needed
+    # What the bench itself lost is an ERROR; an answer that never came is no delay that it added.
+    lost = int(np.isposinf(series.failing).sum()) if upper_limit and isfinite(j) else 0
+    fails = upper_limit and n > 0 and (k_fail >= needed or lost > 0)
     never = (
         "a maximum never passes: it grows with the number of samples, and samples within the limit do not "
         "show that none exceeds it; require a quantile for a PASS"
@@ -166,13 +168,19 @@ def _by_max(
         )
     else:
         lines.append("of a lower limit a maximum decides nothing: a later sample may always be larger")
+    if lost:
+        lines.append(f"{lost} unanswered: over every limit, and no delay of the harness: FAIL")
     lines.append(never)
     if n and not fails and largest is not None and isfinite(largest):
         share = 1 - measuring.alpha ** (1 / n)
         lines.append(f"{n} samples up to {largest:.6g} ms show that less than {share:.3g} of all exceed it")
     reasons = [never]
     if fails:
-        reasons = [f"{k_fail} of {n} over the limit; {needed} or more fail"]
+        reasons = [
+            f"{lost} of {n} unanswered within the timeout, which is over every limit"
+            if lost
+            else f"{k_fail} of {n} over the limit; {needed} or more fail"
+        ]
     enough = _needed_for_max(max(planned, n), m, measuring.alpha)
     return Judged(
         verdict=Verdict.FAIL if fails else Verdict.INCONCLUSIVE,
@@ -188,8 +196,8 @@ def _by_max(
         lines=tuple(lines),
         fail_from=needed if upper_limit and n else None,
         floor=floor,
-        certain=f"{k_fail} over the limit; {enough} or more fail, whatever the missing ones had brought"
-        if fails and k_fail >= enough
+        certain=f"{reasons[0]}, whatever the missing ones had brought"
+        if fails and (lost or k_fail >= enough)
         else "",
     )
 

@@ -101,7 +101,7 @@ def interval_reasons(
     if passes != fails:
         return [f"{between}; {asked} is required"]
     open_ = [f"{between}: that neither shows {asked}, U and J allowed for, nor the contrary"]
-    if high is None and low is None:
+    if high is None or low is None:
         open_ = []
     no = [line.removeprefix("no PASS: ") for line in passing.lines if line.startswith("no PASS: ")]
     few = [line for line in passing.lines if line.endswith(f"needs {quantities.LEAST_BATCHES}")]

@@ -169,7 +169,8 @@ def statement(requirement: RequirementResult) -> str:
     if requirement.text:
         return requirement.text
     limit = with_unit(short(requirement.limit), requirement.unit)
-    if requirement.quantile is None or requirement.quantity != "latency":
+    plain = requirement.quantity == "latency" and requirement.limit_is == "upper"
+    if requirement.quantile is None or not plain:
         return (
             f"The {measured_name(requirement)} of “{requirement.scenario}” is {relation(requirement)} "
             f"{limit}, "
