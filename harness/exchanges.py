@@ -1,8 +1,8 @@
 """Readings of the other clocks: four-timestamp exchanges with those of the devices, before, while and after
 measuring, and CLOCK_REALTIME once a second.
 
-Exchanges are made on the thread that keeps house, which a device must not hold up: a clock that does not answer,
-or takes long, is asked less often.
+Exchanges are made on the thread that keeps house, which a device must not hold up: a clock that does not
+answer, or takes long, is asked less often.
 """
 
 from __future__ import annotations

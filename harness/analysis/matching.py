@@ -29,16 +29,19 @@ NOBODY = -1
 class Arrivals:
     """The instants of a port's observations on CLOCK_MONOTONIC, one row per observation.
 
-    ``at_ns`` is the arrival to be used: the converted receive stamp where there is a trustworthy one,
-    otherwise ``seen_ns``. ``stepped``: ``seen_ns`` was used because the stamp's clock was set nearby.
-    ``tolerance_ns``: how far a converted stamp can be off.
+    ``at_ns`` is the arrival to be used: the converted stamp where there is a trustworthy one, otherwise
+    ``seen_ns``. ``stepped``: ``seen_ns`` was used because the stamp's clock was set nearby, or says what
+    cannot be. ``tolerance_ns``: how far a converted stamp can be off. ``placed_ns``: by which the order of
+    observations among the stimuli is told; of the host's own clocks, for another may be off by more than what
+    lies between.
     """
 
     at_ns: Integers
     seen_ns: Integers
     stepped: Booleans
     stamped: Booleans
-    tolerance_ns: int
+    tolerance_ns: Integers
+    placed_ns: Integers
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,30 @@ class Matched:
     used: Booleans
 
 
-def arrivals(observations: NDArray[Any], timebase: Timebase) -> Arrivals:
-    """Arrival of each observation (OBSERVATION_DTYPE): the middleware's receive stamp where there is one."""
+def arrivals(
+    observations: NDArray[Any], timebase: Timebase, arrival: Literal["received", "stamp"] = "received"
+) -> Arrivals:
+    """Arrival of each observation (OBSERVATION_DTYPE): the middleware's receive stamp where there is one, or
+    with ``stamp`` the device's own."""
     seen = observations["seen_ns"].astype(np.int64)
-    stamped = (observations["flags"] & ObservationFlag.NOT_MIDDLEWARE) == 0
-    stamps = np.where(stamped, observations["received_ns"], NO_STAMP)
-    converted = timebase.convert(stamps, observations["received_clock"], seen)
-    return Arrivals(converted.instant_ns, seen, converted.stepped, converted.usable, timebase.bound_ns)
+    if arrival == "stamp":
+        stamps, clocks = observations["stamp_ns"].astype(np.int64), observations["stamp_clock"]
+    else:
+        stamped = (observations["flags"] & ObservationFlag.NOT_MIDDLEWARE) == 0
+        stamps, clocks = (
+            np.where(stamped, observations["received_ns"], NO_STAMP),
+            observations["received_clock"],
+        )
+    converted = timebase.convert(stamps, clocks, seen)
+    hosts = timebase.of_host(clocks) if arrival == "received" else np.zeros(len(seen), dtype=bool)
+    return Arrivals(
+        converted.instant_ns,
+        seen,
+        converted.stepped,
+        converted.usable,
+        converted.bound_ns,
+        np.where(hosts, converted.instant_ns, seen),
+    )
 
 
 def match(
@@ -155,11 +175,17 @@ def _own_answers(task: _Task, observed: Integers, sent: Integers) -> tuple[Integ
     # that the harness itself saw before is no answer.
     causal = when.seen_ns[rows] >= task.sent_ns[own]
     rows, own = rows[causal], own[causal]
-    at, send = when.at_ns[rows], task.sent_ns[own]
-    impossible = at < send - when.tolerance_ns
-    at = np.where(impossible, when.seen_ns[rows], np.maximum(at, send))
+    at, stepped = _since(when, rows, task.sent_ns[own])
     order = np.argsort(at, kind="stable")
-    return own[order], _Candidates(rows[order], at[order], (when.stepped[rows] | impossible)[order])
+    return own[order], _Candidates(rows[order], at[order], stepped[order])
+
+
+def _since(when: Arrivals, rows: Integers, send: Integers) -> tuple[Integers, Booleans]:
+    """Instants of those observations, none before the ``send`` it answers, and whether the stamp was no
+    use."""
+    at = when.at_ns[rows]
+    impossible = at < send - when.tolerance_ns[rows]
+    return np.where(impossible, when.seen_ns[rows], np.maximum(at, send)), when.stepped[rows] | impossible
 
 
 def _by_order(task: _Task) -> Matched:
@@ -167,11 +193,11 @@ def _by_order(task: _Task) -> Matched:
     sent = np.flatnonzero(task.sent_ns != NO_STAMP)
     sent = sent[np.argsort(task.sent_ns[sent], kind="stable")]
     rows = np.flatnonzero(task.offered)
-    rows = rows[np.argsort(when.at_ns[rows], kind="stable")]
-    at = when.at_ns[rows]
-    start = np.searchsorted(at, task.sent_ns[sent])
+    rows = rows[np.argsort(when.placed_ns[rows], kind="stable")]
+    placed = when.placed_ns[rows]
+    start = np.searchsorted(placed, task.sent_ns[sent])
     until = np.append(start[1:], len(rows))  # up to the next send
-    in_time = np.searchsorted(at, task.sent_ns[sent] + task.timeout_ns, side="right")
+    in_time = np.searchsorted(placed, task.sent_ns[sent] + task.timeout_ns, side="right")
     # A late answer is the one that was waited for; what follows it, or comes after the timeout, is nobody's.
     count = np.where(start < until, np.maximum(np.minimum(in_time, until) - start, 1), 0)
     chosen = np.full(n, NOBODY, dtype=np.int64)
@@ -180,7 +206,10 @@ def _by_order(task: _Task) -> Matched:
     found[sent] = count
     flags = np.zeros(n, dtype=np.int64)
     flags[found > 1] |= SampleFlag.DUPLICATED
-    result = _finish(task, _Candidates(rows, at, when.stepped[rows]), chosen, found, flags)
+    at, stepped = when.at_ns[rows], when.stepped[rows]
+    answers = chosen[sent][count > 0]
+    at[answers], stepped[answers] = _since(when, rows[answers], task.sent_ns[sent][count > 0])
+    result = _finish(task, _Candidates(rows, at, stepped), chosen, found, flags)
     belongs = np.repeat(start - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
     result.used[:] = False
     result.used[rows[belongs]] = True

@@ -4,7 +4,8 @@ CLOCK_REALTIME is slewed together with CLOCK_MONOTONIC (clock_gettime(2)), so th
 somebody sets the wall clock. A reading T1, T2, T4 confines the distance to [T2 - T4, T2 - T1]; between two
 steps all readings have to agree, and their common part is the distance with its bound. A step shows as
 readings that lie apart by more than 50 us beyond their widths; when exactly it happened between them is not
-known, so stamps seen in that window are not used.
+known, so stamps seen in that window are not used. A device's own clock is converted by its estimated offset
+(:mod:`harness.analysis.offset`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.offset import OffsetEstimate
 from harness.model import HOST_MONOTONIC, HOST_REALTIME, NO_STAMP
 
 STEP_NS = 50_000
@@ -23,6 +25,8 @@ STEP_NS = 50_000
 AMBIGUOUS_NS = 100_000_000
 """After a backward step of d, stamps of the first d are ambiguous, up to this much: a longer stall of the
 receiver right across a step is not considered."""
+BEYOND_NS = 10_000_000_000
+"""How far beyond the exchanges with a clock its bound is extrapolated."""
 FAR = np.iinfo(np.int64).max
 
 Integers = NDArray[np.int64]
@@ -46,11 +50,12 @@ class Segment:
 @dataclass(frozen=True)
 class Converted:
     """Instants on CLOCK_MONOTONIC. ``usable``: may serve as arrival. ``stepped``: the clock was set
-    nearby."""
+    nearby, or says what cannot be. ``bound_ns``: how far a usable instant can be off."""
 
     instant_ns: Integers
     usable: Booleans
     stepped: Booleans
+    bound_ns: Integers
 
 
 def segments(readings: NDArray[Any]) -> list[Segment]:
@@ -102,21 +107,31 @@ def segments(readings: NDArray[Any]) -> list[Segment]:
 class Timebase:
     """Converts stamps of the run's clocks. Clock numbers index ``names``.
 
-    ``host.monotonic`` needs no conversion, ``host.realtime`` is converted piecewise. Any other clock is
-    unknown: its stamps are not used for arrival. An estimated offset with bounds (four-timestamp exchanges)
-    belongs into :meth:`_convert_other`, as a further source of segments.
+    ``host.monotonic`` needs no conversion, ``host.realtime`` is converted piecewise, a clock of ``estimates``
+    by its offset with bounds. Any other clock is unknown: its stamps are not used for arrival.
     """
 
-    def __init__(self, names: Sequence[str], readings: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        readings: NDArray[Any],
+        estimates: Mapping[str, OffsetEstimate] | None = None,
+    ) -> None:
         self.names = list(names)
+        self._estimates = dict(estimates or {})
         self._realtime: list[Segment] = []
         if HOST_REALTIME in self.names:
             self._realtime = segments(readings[readings["clock"] == self.names.index(HOST_REALTIME)])
 
     @classmethod
-    def of_run(cls, run: Mapping[str, Any], readings: NDArray[Any]) -> Timebase:
-        """From ``run.json`` and the clocks table."""
-        return cls([str(clock["name"]) for clock in run["clocks"]], readings)
+    def of_run(
+        cls,
+        run: Mapping[str, Any],
+        readings: NDArray[Any],
+        estimates: Mapping[str, OffsetEstimate] | None = None,
+    ) -> Timebase:
+        """From ``run.json`` and the clocks table; ``estimates`` by name of the clock, usable ones only."""
+        return cls([str(clock["name"]) for clock in run["clocks"]], readings, estimates)
 
     @property
     def realtime(self) -> list[Segment]:
@@ -134,22 +149,32 @@ class Timebase:
         """Largest half-width of the conversion of CLOCK_REALTIME."""
         return max((segment.bound_ns for segment in self._realtime), default=0)
 
+    def of_host(self, clocks: NDArray[np.uint16]) -> Booleans:
+        """Which of those clock numbers are the host's own clocks."""
+        hosts = [number for number, name in enumerate(self.names) if name in (HOST_MONOTONIC, HOST_REALTIME)]
+        return np.isin(clocks, hosts)
+
     def convert(self, stamps: Integers, clocks: NDArray[np.uint16], seen_ns: Integers) -> Converted:
         """Convert ``stamps`` of ``clocks``; ``seen_ns`` (CLOCK_MONOTONIC, not before the stamped instant)
         tells in which span a stamp lies. All arrays of one length. A stamp later than ``seen_ns`` is not
         used."""
         n = len(stamps)
-        out = Converted(seen_ns.astype(np.int64), np.zeros(n, dtype=bool), np.zeros(n, dtype=bool))
+        out = Converted(
+            seen_ns.astype(np.int64),
+            np.zeros(n, dtype=bool),
+            np.zeros(n, dtype=bool),
+            np.zeros(n, dtype=np.int64),
+        )
         given = (stamps != NO_STAMP) & (seen_ns != NO_STAMP)
         for number in np.unique(clocks[given]):
             mask = given & (clocks == number)
             name = self.names[number] if number < len(self.names) else ""
             if name == HOST_MONOTONIC:
-                self._accept(out, mask, stamps, 0)
+                self._accept(out, mask, stamps, np.zeros(n, dtype=np.int64))
             elif name == HOST_REALTIME:
                 self._convert_realtime(out, mask, stamps, seen_ns)
-            else:
-                self._convert_other(out, mask)
+            elif name in self._estimates:
+                self._convert_estimated(out, mask, stamps, self._estimates[name])
         return out
 
     def _convert_realtime(self, out: Converted, mask: Booleans, stamps: Integers, seen_ns: Integers) -> None:
@@ -164,19 +189,28 @@ class Timebase:
                 before = here & (instant < segment.start_ns + min(back, AMBIGUOUS_NS))
                 out.stepped[before] = True
                 here &= ~before
-            self._accept(out, here, instant, segment.bound_ns)
+            self._accept(out, here, instant, np.full(len(mask), segment.bound_ns))
         if self._realtime:
             out.stepped[mask & ~placed] = True
 
     @staticmethod
-    def _accept(out: Converted, mask: Booleans, instant: Integers, bound_ns: int) -> None:
+    def _accept(out: Converted, mask: Booleans, instant: Integers, bound_ns: Integers) -> None:
         """Take ``instant`` where it is not later than the instant it was seen; ``instant_ns`` still holds
         that."""
         late = mask & (instant > out.instant_ns + bound_ns)
         good = mask & ~late
         out.stepped[late] = True
         out.usable[good] = True
+        out.bound_ns[good] = bound_ns[good]
         out.instant_ns[good] = np.minimum(instant, out.instant_ns)[good]
 
-    def _convert_other(self, out: Converted, mask: Booleans) -> None:
-        """A clock whose distance is not known: ``seen_ns`` stays, nothing is flagged."""
+    def _convert_estimated(
+        self, out: Converted, mask: Booleans, stamps: Integers, clock: OffsetEstimate
+    ) -> None:
+        instant, bound = np.zeros(len(mask), dtype=np.int64), np.zeros(len(mask), dtype=np.int64)
+        host, _ = clock.to_host(stamps[mask])
+        # A stamp that is nowhere near the run is wrong, not merely uncertain: the bound that grows with the
+        # distance from the exchanges must not excuse it.
+        near = np.clip(host, clock.first_ns - BEYOND_NS, clock.last_ns + BEYOND_NS)
+        instant[mask], bound[mask] = host, np.ceil(clock.offset_ns(near)[1]).astype(np.int64)
+        self._accept(out, mask, instant, bound)
