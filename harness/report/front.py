@@ -81,21 +81,28 @@ def _requirement(requirement: RequirementResult) -> dict[str, Any]:
         "statement": t.statement(requirement),
         "unit": t.pretty_unit(requirement.unit),
         "figures": figures,
+        "headroom": "limit / upper bound" if requirement.limit_is == "upper" else "lower bound / limit",
         "claim": _claim(requirement),
     }
 
 
 def _estimate_name(requirement: RequirementResult) -> str:
-    name = statistic_name(requirement)
+    # The statement beside it has the time that a share is of.
+    name = "share" if requirement.quantity == "ratio" else statistic_name(requirement)
     return name if requirement.statistic == "max" else f"{name} estimate"
 
 
 def _reasons(results: Results) -> list[list[str]]:
-    """Ids and reason, each reason once: of an aborted run all requirements have the same."""
+    """Ids and reason, each reason once: of an aborted run all requirements have the same.
+
+    Why it was cut short stands above all of them and is not repeated.
+    """
+    said = (results.abort_reason or "") if results.aborted else ""
     ids: dict[str, list[str]] = {}
     for requirement in results.requirements:
         for reason in requirement.reasons:
-            ids.setdefault(reason, []).append(requirement.id)
+            if not said or not reason.endswith(said):
+                ids.setdefault(reason, []).append(requirement.id)
     return [[", ".join(dict.fromkeys(names)), reason] for reason, names in ids.items()]
 
 
@@ -161,7 +168,9 @@ def _tested(requirement: RequirementResult, unit: str) -> str:
             return f"A maximum decides nothing about a lower limit; n = {n}."
         enough = "no K allows a FAIL"
         if requirement.fail_from is not None:
-            enough = f"FAIL from K = {t.integer(requirement.fail_from)} above {at[1]}{second}"
+            enough = (
+                f"FAIL from K = {t.integer(requirement.fail_from)} above {at[1]}{second}, or one unanswered"
+            )
         return f"A maximum never passes; {enough} (K = {t.integer(requirement.exceedances_sent)}); n = {n}."
     counts = []
     if requirement.pass_up_to is not None:
@@ -194,9 +203,10 @@ def _series(requirement: RequirementResult) -> tuple[str, str]:
 
 def _places(requirement: RequirementResult) -> int:
     """Decimals of the thresholds: none beyond the limit's own when no guard band was taken off."""
-    if requirement.pass_threshold == requirement.fail_threshold == requirement.limit:
-        return len(f"{requirement.limit:.10g}".partition(".")[2])
-    return t.decimals_for(requirement.limit, 5)
+    asked = requirement.limit if requirement.within_ms is None else requirement.within_ms
+    if requirement.pass_threshold == requirement.fail_threshold == asked:
+        return len(f"{asked:.10g}".partition(".")[2])
+    return t.decimals_for(asked, 5)
 
 
 def _extra(value: float | None, unit: str) -> str:
