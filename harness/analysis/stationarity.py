@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Stationarity:
-    """``medians`` of the blocks, in the values' unit, +inf where most of a block was lost; ``tau`` from -1
+    """``medians`` of the blocks, in ms, +inf where most of a block was lost; ``tau`` from -1
     (falling) to 1 (rising); ``p`` of the two-sided test, 1 where nothing can be tested."""
 
     medians: tuple[float, ...]
@@ -46,12 +46,12 @@ class Stationarity:
         return (
             f"{seen}: Kendall's tau of {BLOCKS} block medians = {self.tau:+.3f}, p = {self.p:.3g}; median "
             "of the "
-            f"first quarter {first:.4g}, of the last {last:.4g}"
+            f"first quarter {first:.4g} ms, of the last {last:.4g} ms"
         )
 
 
 def stationarity(values: Floats) -> Stationarity:
-    """Test ``values`` in order of time, shape (n,), NaN left out; needs 200 of them."""
+    """Test ``values`` in ms in order of time, shape (n,), NaN left out; needs 200 of them."""
     known = values[~np.isnan(values)]
     if len(known) < BLOCKS * LEAST_BLOCK:
         return Stationarity((), 0.0, 1.0, False)

@@ -92,6 +92,14 @@ def _least_n(requirement: RequirementResult) -> int | None:
     return smallest_n(requirement.quantile, requirement.confidence if alpha is None else 1 - alpha)
 
 
+def _planned(scenario: ScenarioResult | None) -> int | None:
+    """As the schedule says: of a run that was cut short fewer came to be due."""
+    if scenario is None:
+        return None
+    samples = scenario.schedule.get("samples")
+    return samples if isinstance(samples, int) else scenario.scheduled
+
+
 def _plan(results: Results) -> Block:
     rows = []
     for requirement in results.requirements:
@@ -105,7 +113,7 @@ def _plan(results: Results) -> Block:
                 t.percent(requirement.confidence),
                 t.percent(t.alpha(requirement), 3),
                 t.integer(_least_n(requirement)),
-                t.integer(scenario.scheduled if scenario else None),
+                t.integer(_planned(scenario)),
                 t.integer(requirement.n),
             ]
         )

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from harness.model import Verdict
 from harness.results import RequirementResult
 from harness.wording import measured_name, relation
 
@@ -188,9 +189,9 @@ def alpha(requirement: RequirementResult) -> float:
 
 
 def headroom(requirement: RequirementResult) -> str:
-    """Headroom as a factor, and as the claim that it supports."""
+    """Headroom as a factor; none where nothing is said about the item."""
     value = requirement.headroom
-    if value is None:
+    if value is None or requirement.verdict is Verdict.ERROR:
         return MISSING
     factor = f"{value:.2f}" if value < 10 else f"{value:.1f}"
     return f"{factor}{NARROW}×"

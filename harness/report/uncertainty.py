@@ -21,8 +21,8 @@ _NAMED = {0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99_9"}
 
 
 def uncertainty(results: Results) -> list[Block]:
-    """The section on uncertainty: budget, thresholds, floor, clocks."""
-    return [*_budget(results), *_floor(results), *_clocks(results.clocks)]
+    """The section on uncertainty: budget, floor, thresholds, clocks."""
+    return [*_budget(results), *_floor(results), *_decided_at(results), *_clocks(results.clocks)]
 
 
 def _budget(results: Results) -> list[Block]:
@@ -50,8 +50,12 @@ def _budget(results: Results) -> list[Block]:
         ]
         rows = [_item(item, last=place == len(items) - 1) for place, item in enumerate(items)]
         blocks.append(table(columns, rows))
-    lines = [line for line in map(_thresholds, results.requirements) if line]
-    return [*blocks, bullets(lines)] if lines else blocks
+    return blocks
+
+
+def _decided_at(results: Results) -> list[Block]:
+    lines = [line for each in results.requirements if (line := _thresholds(each, results.floors))]
+    return [heading("Thresholds", 2), bullets(lines)] if lines else []
 
 
 def _alike(items: Iterable[UncertaintyItem]) -> list[tuple[list[str], list[UncertaintyItem]]]:
@@ -81,7 +85,7 @@ def _ms(value: float | None) -> str:
     return "unbounded" if value is None else t.number(value, t.decimals_for(value, 3))
 
 
-def _thresholds(requirement: RequirementResult) -> str:
+def _thresholds(requirement: RequirementResult, floors: Iterable[FloorResult]) -> str:
     """The arithmetic of one requirement's thresholds, in its own unit."""
     u, j = requirement.uncertainty, requirement.floor
     if u is None and j is None:
@@ -92,12 +96,16 @@ def _thresholds(requirement: RequirementResult) -> str:
     if requirement.within_ms is not None:
         limit = f"within {t.with_unit(t.short(requirement.within_ms), unit)}"
 
+    # A floor among whose answers some are missing has no largest value: JSON knows no infinity.
+    lost = any(floor.scenario == requirement.scenario and floor.lost for floor in floors)
+    no_floor = "unbounded, as loopback answers were lost" if lost else "not measured"
+
     def shown(value: float | None, none: str) -> str:
         return none if value is None else t.with_unit(t.number(value), unit)
 
     return (
         f"{requirement.id}: {limit}, U = "
-        f"{shown(u, 'not evaluated')}, J = {shown(j, 'not measured')}: PASS is decided at "
+        f"{shown(u, 'not evaluated')}, J = {shown(j, no_floor)}: PASS is decided at "
         f"{shown(requirement.pass_threshold, 'no threshold')}, FAIL at "
         f"{shown(requirement.fail_threshold, 'no threshold')}."
     )

@@ -11,6 +11,7 @@ import pytest
 import report_data as data
 
 from harness.analysis.tail import tail
+from harness.model import Verdict
 from harness.report import changes, host, method, remarks, uncertainty
 from harness.report.front import verdict_page
 from harness.report.pdf import render_pdf
@@ -372,3 +373,37 @@ def test_no_level_where_the_tail_is_so_heavy_that_it_says_nothing() -> None:
     for fit, (low, high) in zip(found.fits, found.intervals, strict=True):
         # Never narrower than maximum likelihood allows.
         assert high - low >= 2 * 1.96 * (1 + fit.shape) / min(fit.clusters, 2000) ** 0.5 - 1e-9
+
+
+def test_why_a_run_was_cut_short_is_said_once_and_no_headroom_with_an_error() -> None:
+    table = data.samples(60)
+    both = [
+        data.requirement(
+            table,
+            id=name,
+            verdict=Verdict.ERROR,
+            headroom=6.0,
+            reasons=["the run was cut short: Ctrl-C", "few"],
+        )
+        for name in ("A", "B")
+    ]
+    scenario = data.scenario_result(table).model_copy(update={"schedule": {"kind": "paced", "samples": 3000}})
+    results = data.results({"command": scenario}, both, aborted=True, abort_reason="Ctrl-C")
+    page = verdict_page(results, {})
+    assert page["reasons"] == [["A, B", "few"]]
+    assert all(entry["figures"][-1] == ["headroom", "–"] for entry in page["requirements"])
+    assert "3000" in text_of(method.method(results, data.run_record()))
+
+
+def test_a_floor_with_lost_answers_is_unbounded_not_unmeasured() -> None:
+    table = data.samples(60)
+    lines = [
+        text_of(
+            uncertainty.uncertainty(
+                data.results({}, [data.requirement(table, uncertainty=0.1)], floors=floors)
+            )
+        )
+        for floors in ([floor()], [])
+    ]
+    assert "J = unbounded, as loopback answers were lost" in lines[0]
+    assert "J = not measured" in lines[1]
