@@ -5,73 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_data import MS, around, monotonic_only, observations, stimuli
+from analysis_data import MS, around
+from quantities_data import KINDS, RATE_HZ, measured, measuring, requirement, verdict
 from scipy.stats import beta, binom, t
 
 from harness.analysis.by_other import by_other
 from harness.analysis.by_quantile import by_quantile
 from harness.analysis.checks import Circumstances
-from harness.analysis.evidence import Measuring, evidence
-from harness.analysis.samples import build
-from harness.analysis.uncertainty import combine, other
-from harness.analysis.verdicts import judge
-from harness.config.schema import Match, Requirement, Trials
+from harness.analysis.evidence import evidence
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag, Verdict
 
-RULE = Match(kind="sequence", path="n")
 PASS, FAIL, OPEN, ERROR = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR
-PERIOD_MS = 200
-RATE_HZ = 1000 / PERIOD_MS
-
-KINDS = {
-    "quantile": {"quantile": 0.99, "limit": 10},
-    "lower quantile": {"quantile": 0.1, "limit": 1, "limit_is": "lower"},
-    "mean": {"statistic": "mean", "limit": 10},
-    "lower mean": {"statistic": "mean", "limit": 1, "limit_is": "lower"},
-    "max": {"statistic": "max", "limit": 10},
-    "lower max": {"statistic": "max", "limit": 1, "limit_is": "lower"},
-    "pdv": {"quantity": "jitter", "limit": 5},
-    "ipdv": {"quantity": "jitter", "jitter": "ipdv", "limit": 5},
-    "mean pdv": {"quantity": "jitter", "statistic": "mean", "limit": 5},
-    "mean ipdv": {"quantity": "jitter", "statistic": "mean", "jitter": "ipdv", "limit": 5},
-    "max pdv": {"quantity": "jitter", "statistic": "max", "limit": 5},
-    "loss_rate": {"quantity": "loss_rate", "limit": 2, "unit": "%"},
-    "lower loss_rate": {"quantity": "loss_rate", "limit": 0.001, "limit_is": "lower"},
-    "ratio": {"quantity": "ratio", "within_ms": 10, "limit": 95, "unit": "%"},
-    "upper ratio": {"quantity": "ratio", "within_ms": 2, "limit": 0.5, "limit_is": "upper"},
-    "rate_hz": {"quantity": "rate_hz", "limit": 4},
-    "upper rate_hz": {"quantity": "rate_hz", "limit": 6, "limit_is": "upper"},
-}
 NEVER = ("max", "lower max", "max pdv", "lower loss_rate")
 """Kinds that healthy data do not pass."""
-
-
-def requirement(**changes):
-    return Requirement(**{"id": "R", "scenario": "command", **changes})
-
-
-def measured(latency_ms, *, late_ms=0.0, jitter_seed=None):
-    """Samples about 200 ms apart with these latencies from sent; NaN is never answered."""
-    latency = np.asarray(latency_ms, dtype=float)
-    intended = np.arange(len(latency), dtype=np.int64) * PERIOD_MS * MS
-    if jitter_seed is not None:
-        intended += np.random.default_rng(jitter_seed).integers(0, 50 * MS, len(latency))
-    sent = intended + np.broadcast_to(np.asarray(late_ms) * MS, latency.shape).astype(np.int64)
-    rows = stimuli(sent, intended_ns=intended)
-    answered = np.flatnonzero(~np.isnan(latency))
-    at = sent[answered] + np.round(latency[answered] * MS).astype(np.int64)
-    return build(rows, observations(answered, at), monotonic_only(), RULE, 100 * MS).samples
-
-
-def verdict(samples, circumstances=None, measuring=None, **asked):
-    circumstances = circumstances or Circumstances(planned=max(1, len(samples)))
-    return judge(requirement(**asked), samples, circumstances, measuring)
-
-
-def measuring(*, u=0.0, loopback=None, alpha=0.05):
-    budget = combine([other("made up", u, divisor=2.0, source="a test")]) if u else None
-    fixed = Trials(kind="trials", samples=1000, stopping="fixed")
-    return Measuring(alpha, fixed, budget, None if loopback is None else np.asarray(loopback, dtype=float))
 
 
 # -- never PASS on nothing
@@ -424,82 +370,3 @@ def test_a_shared_error_widens_every_bound(kind):
     for bound, sign in (("upper_bound", 1), ("lower_bound", -1)):
         a, b = getattr(wide, bound), getattr(narrow, bound)
         assert a is None or b is None or sign * (a - b) >= 0
-
-
-# -- error rates, true value exactly at the limit
-
-
-def exactly(kind, rng):
-    """A series of 800 whose true value is exactly at the limit of that requirement, and the requirement."""
-    n = 800
-    latency = rng.gamma(4.0, 1.0, n)
-    if kind == "lower quantile":
-        return rng.uniform(1, 11, n), {"quantile": 0.1, "limit": 2, "limit_is": "lower"}
-    if kind == "mean":
-        return latency, {"statistic": "mean", "limit": 4}
-    if kind == "lower mean":
-        return latency, {"statistic": "mean", "limit": 4, "limit_is": "lower"}
-    if kind == "loss_rate":
-        return np.where(rng.random(n) < 0.02, math.nan, latency), {
-            "quantity": "loss_rate",
-            "limit": 2,
-            "unit": "%",
-        }
-    if kind == "ratio":
-        return rng.uniform(1, 11, n), {"quantity": "ratio", "within_ms": 10.5, "limit": 95, "unit": "%"}
-    if kind == "upper ratio":
-        return rng.uniform(1, 11, n), {
-            "quantity": "ratio",
-            "within_ms": 6,
-            "limit": 50,
-            "unit": "%",
-            "limit_is": "upper",
-        }
-    assert kind == "rate_hz"
-    lost = np.where(rng.random(n) < 0.2, math.nan, latency)
-    return lost, {"quantity": "rate_hz", "limit": 0.8 * RATE_HZ}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind", ["lower quantile", "mean", "lower mean", "loss_rate", "ratio", "upper ratio", "rate_hz"]
-)
-def test_at_the_limit_verdicts_are_wrong_no_more_often_than_promised(kind):
-    repetitions, rng = 1000, np.random.default_rng((20261, len(kind)))
-    found = []
-    for _ in range(repetitions):
-        latency, asked = exactly(kind, rng)
-        found.append(verdict(measured(latency), **asked).verdict)
-    bound = 0.05 + 3 * math.sqrt(0.05 * 0.95 / repetitions)
-    assert found.count(PASS) / repetitions <= bound
-    assert found.count(FAIL) / repetitions <= bound
-    # A rule that decides nothing would keep its promise, too.
-    assert found.count(PASS) > 0 and found.count(FAIL) > 0
-
-
-@pytest.mark.slow
-def test_a_floor_that_hits_the_slowest_does_not_fail_a_compliant_mean():
-    repetitions, rng, fails = 1000, np.random.default_rng(20262), 0
-    for _ in range(repetitions):
-        item, loopback = rng.gamma(4.0, 1.0, 400), rng.exponential(0.3, 400)
-        added = np.sort(rng.exponential(0.3, 400))[np.argsort(np.argsort(item))]
-        result = verdict(
-            measured(item + added), measuring=measuring(loopback=loopback), statistic="mean", limit=4
-        )
-        fails += result.verdict is FAIL
-    assert fails / repetitions <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repetitions)
-
-
-@pytest.mark.slow
-def test_the_harness_alone_seldom_fails_a_maximum():
-    repetitions, rng, fails = 1000, np.random.default_rng(20263), 0
-    for _ in range(repetitions):
-        item, loopback = np.full(400, 9.9999) - rng.uniform(0, 1e-4, 400), rng.exponential(0.3, 400)
-        result = verdict(
-            measured(item + rng.exponential(0.3, 400)),
-            measuring=measuring(loopback=loopback),
-            statistic="max",
-            limit=10,
-        )
-        fails += result.verdict is FAIL
-    assert 0 < fails / repetitions <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repetitions)
