@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import checks as bench
+from harness.analysis.budget import all_items, bounded, budget
 from harness.analysis.checks import Circumstances
+from harness.analysis.clocks import Clocks
 from harness.analysis.evidence import Measuring
 from harness.analysis.floors import floor_results, floors_of, of_scenario
 from harness.analysis.floors import measured as floor_measured
@@ -18,7 +20,7 @@ from harness.analysis.provenance import environment, provenance
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
 from harness.analysis.summaries import Described, loss, summarise
-from harness.analysis.timebase import Timebase
+from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import judge, measured_window
 from harness.config import rig_from_resolved
 from harness.config.schema import Match, Requirement, RigFile
@@ -113,7 +115,7 @@ def analyse(
             each,
             sampled[each.scenario].samples,
             circumstances[each.scenario],
-            analysis.measuring(each),
+            analysis.measuring(each, sampled[each.scenario].samples),
         )
         for each in rig.requirements
     ]
@@ -138,7 +140,11 @@ def analyse(
         scenarios=scenarios,
         monitors=monitors,
         findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
+        uncertainty=all_items(
+            [(each.id, analysis.budget(each, sampled[each.scenario].samples)) for each in rig.requirements]
+        ),
         floors=floor_results(analysis.floors),
+        clocks=analysis.clocks.results(),
         earlier_runs=[
             {key: str(value) for key, value in each.items()} for each in run.get("earlier_runs", [])
         ],
@@ -175,7 +181,7 @@ def look(
     _, monitor_checks = analysis.monitors({name: sampled})
     circumstances, _ = analysis.circumstances(name, sampled, monitor_checks)
     return [
-        judge(each, sampled.samples, circumstances, analysis.measuring(each))
+        judge(each, sampled.samples, circumstances, analysis.measuring(each, sampled.samples))
         for each in rig.requirements
         if each.scenario == name
     ]
@@ -196,7 +202,8 @@ class _Analysis:
     ) -> None:
         self._run, self._rig, self._events, self._changed = run, rig, events, changed
         self._stimuli, self._observations = stimuli.astype(STIMULUS_DTYPE, copy=False), observations
-        self.timebase = Timebase.of_run(run, clocks.astype(CLOCK_DTYPE, copy=False))
+        self.clocks = Clocks(run, rig, clocks.astype(CLOCK_DTYPE, copy=False))
+        self.timebase = self.clocks.timebase
         # A run.json without a last word is of a harness that was killed: never finished, whatever is in the
         # tables.
         self.aborted = run.get("status") != "finished"
@@ -221,8 +228,7 @@ class _Analysis:
     def described(self, name: str) -> Described:
         """The scenario's part of the rig file, and how its response port matches and stamps."""
         spec = self._rig.scenarios[name]
-        port = self._run.get("ports", {}).get(spec.response, {})
-        return Described(spec, self._match(spec.response), str(port.get("received_is", "")))
+        return Described(spec, self._match(spec.response), self.clocks.arrival_is(spec))
 
     def _match(self, reference: str) -> Match:
         # Options of devices are the adapters' own models; what a response port says of matching is common to
@@ -253,6 +259,7 @@ class _Analysis:
             self.timebase,
             described.match,
             round(described.spec.timeout_ms * 1e6),
+            arrival=described.spec.arrival,
             recorded_until_ns=self._recorded_until,
             ended_ns=self._ended_ns(index),
             foreign_keys=self._keys_of_others(index),
@@ -291,7 +298,11 @@ class _Analysis:
         found = [bench.monitor(each, self.observed(each.port), windows) for each in self._rig.monitors]
         return [result for result, _ in found], [check for _, check in found]
 
-    def measuring(self, requirement: Requirement) -> Measuring:
+    def budget(self, requirement: Requirement, samples: RawTable) -> Budget:
+        """U of that requirement, on the samples of its scenario."""
+        return budget(requirement, self._rig.scenarios[requirement.scenario], self.clocks, samples)
+
+    def measuring(self, requirement: Requirement, samples: RawTable) -> Measuring:
         """How the values of that requirement were measured, and at which error it is decided."""
         spec = self._rig.scenarios[requirement.scenario]
         share = len(self._rig.requirements) if self._rig.family_wise else 1
@@ -299,6 +310,7 @@ class _Analysis:
         return Measuring(
             alpha=complement(requirement.confidence) / share,
             schedule=spec.schedule,
+            budget=bounded(self.budget(requirement, samples)),
             loopback=None if floor is None else floor.latency_ms,
             longest_disturbance_ms=spec.longest_disturbance_ms,
         )
@@ -312,12 +324,15 @@ class _Analysis:
         lost = bench.messages_lost(findings, self._events, name, (spec.response, spec.stimulus), window)
         broken = [lost, bench.raw_data(self._changed)]
         checks = [bench.host_load(findings), *bench.phases(sampled.samples, spec.schedule), *monitor_checks]
+        clock = self.clocks.check(spec, sampled)
+        checks += [clock] if clock else []
         checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)
         facts = [
             bench.sending(sampled.samples, spec.schedule.samples),
             loss(sampled.samples),
             bench.wall_clock(sampled.samples, self.timebase),
             bench.stationary(sampled.samples),
+            *self.clocks.facts(spec),
         ]
         reason = str(self._run.get("abort_reason") or "")
         return Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks), facts

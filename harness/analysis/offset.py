@@ -107,12 +107,13 @@ class OffsetEstimate:
 
     def words(self) -> list[str]:
         """For the report."""
-        out = [
-            f"{self.exchanges} exchanges over {(self.last_ns - self.first_ns) / 1e9:.1f} s; smallest round "
-            "trip "
-            f"{self.round_trip_min_ns / 1e6:.4f} ms; bound at most +-{self.largest_bound_ns() / 1e6:.4f} ms; "
-            f"drift {self.drift_ppm[0]:+.2f} to {self.drift_ppm[1]:+.2f} ppm"
-        ]
+        lasted = (self.last_ns - self.first_ns) / 1e9
+        first = f"{self.exchanges} exchanges over {lasted:.1f} s; smallest round trip "
+        first += f"{self.round_trip_min_ns / 1e6:.4f} ms"
+        if self.lines is not None:
+            first += f"; bound at most +-{self.largest_bound_ns() / 1e6:.4f} ms; "
+            first += f"drift {self.drift_ppm[0]:+.2f} to {self.drift_ppm[1]:+.2f} ppm"
+        out = [first]
         if self.asymmetry is not None:
             out.append(
                 f"asymmetry of the two directions at most {self.asymmetry:g}: assumed, not observable; "

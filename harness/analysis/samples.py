@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ def build(
     rule: Match,
     timeout_ns: int,
     *,
+    arrival: Literal["received", "stamp"] = "received",
     recorded_until_ns: int | None = None,
     ended_ns: int | None = None,
     foreign_keys: NDArray[np.int64] | None = None,
@@ -55,13 +56,14 @@ def build(
     """Samples of one scenario.
 
     ``stimuli`` are the scenario's rows (STIMULUS_DTYPE), probes and warm-up included; ``observations`` all
-    rows of its response port from the first stimulus on. ``recorded_until_ns``: for a run that was cut short,
-    the last recorded instant; a stimulus without an answer whose timeout had not passed then is OPEN, not
+    rows of its response port from the first stimulus on. ``arrival``: the receive stamp, or the
+    device's own. ``recorded_until_ns``: for a run that was cut short, the last recorded instant; a
+    stimulus without an answer whose timeout had not passed then is OPEN, not
     lost. So is one whose hand-over never returned. ``ended_ns``: when the scenario was over; what is
     observed later, such as the echo of a stop, is not unmatched. ``foreign_keys``: keys of other
     scenarios, whose answers are not unmatched.
     """
-    when = arrivals(observations, timebase)
+    when = arrivals(observations, timebase, arrival)
     matched = match(
         stimuli["key"].astype(np.int64),
         stimuli["sent_ns"].astype(np.int64),

@@ -320,7 +320,5 @@ def test_the_page_about_results_names_what_the_open_objects_hold():
     for name in ("rig", "environment", "provenance"):
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
         assert all(f"`{key}`" in row for key in getattr(results, name)), name
-    (row,) = [line for line in page.splitlines() if line.startswith("| `uncertainty` | list")]
-    assert all(f"`{key}`" in row for each in results.uncertainty for key in each)
     (row,) = [line for line in page.splitlines() if line.startswith("| `stages_ms` |")]
     assert all(f"`{key}`" in row for key in results.scenarios["command"].stages_ms)

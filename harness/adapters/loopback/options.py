@@ -93,6 +93,8 @@ class Options(DeviceBase):
         default=0.0, description="the robot's own clock is ahead of the host's by this"
     )
     clock_drift_ppm: float = Field(default=0.0, description="and gains this much")
+    clock_step_ms: float = Field(default=0.0, description="that clock is set forward by this much, once")
+    clock_step_after: NonNegativeInt = Field(default=0, description="after this many commands; 0: never")
 
     @model_validator(mode="after")
     def _wired(self) -> Options:

@@ -45,6 +45,8 @@ class Behaviour:
     die_after: int = 0
     clock_offset_ms: float = 0.0
     clock_drift_ppm: float = 0.0
+    clock_step_ms: float = 0.0
+    clock_step_after: int = 0
 
     def arguments(self) -> list[str]:
         """The command line of the robot program that means this behaviour."""
@@ -62,17 +64,28 @@ class DiedError(Exception):
 
 
 class OwnClock:
-    """The robot's own clock: starts at the host's wall clock plus an offset, and runs a little wrong."""
+    """The robot's own clock: starts at the host's wall clock plus an offset, and runs a little wrong.
+
+    ``epoch_ns`` + elapsed + elapsed ``drift_ppb`` / 1e9, with elapsed since ``start_ns`` (CLOCK_MONOTONIC).
+    """
 
     def __init__(self, behaviour: Behaviour) -> None:
-        self._start = time.monotonic_ns()
-        self._epoch = time.time_ns() + round(behaviour.clock_offset_ms * 1e6)
-        self._drift_ppb = round(behaviour.clock_drift_ppm * 1000)
+        self.start_ns = time.monotonic_ns()
+        self.epoch_ns = time.time_ns() + round(behaviour.clock_offset_ms * 1e6)
+        self.drift_ppb = round(behaviour.clock_drift_ppm * 1000)
 
     def now_ns(self) -> int:
         """Its time in ns since the epoch."""
-        elapsed = time.monotonic_ns() - self._start
-        return self._epoch + elapsed + elapsed * self._drift_ppb // 1_000_000_000
+        elapsed = time.monotonic_ns() - self.start_ns
+        return self.epoch_ns + elapsed + elapsed * self.drift_ppb // 1_000_000_000
+
+    def step(self, ms: float) -> None:
+        """Set it forward by that much."""
+        self.epoch_ns += round(ms * 1e6)
+
+    def facts(self) -> dict[str, int]:
+        """For the robot's log: what converts its stamps exactly."""
+        return {"start_ns": self.start_ns, "epoch_ns": self.epoch_ns, "drift_ppb": self.drift_ppb}
 
 
 @dataclass(eq=False)
@@ -149,7 +162,7 @@ class Robot:
     def _serve(
         self, listener: socket.socket | None, connection: socket.socket | None, linger_s: float | None
     ) -> None:
-        self._write("started")
+        self._write("started", clock=self._clock.facts())
         self._selector.register(self._wake, selectors.EVENT_READ)
         if listener is not None:
             listener.setblocking(False)
@@ -224,6 +237,9 @@ class Robot:
         how = self._behaviour
         self._commands += 1
         self._write("command", peer=peer.number, port=frame.port, key=frame.key, value=frame.value)
+        if how.clock_step_after and self._commands == how.clock_step_after + 1:
+            self._clock.step(how.clock_step_ms)
+            self._write("clock stepped", clock=self._clock.facts())
         if how.die_after and self._commands > how.die_after:
             self._write("died")
             raise DiedError
