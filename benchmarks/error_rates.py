@@ -26,7 +26,7 @@ from harness.analysis.checks import Circumstances
 from harness.analysis.dependence import decide
 from harness.analysis.verdicts import judge
 from harness.config.schema import Requirement
-from harness.model import SAMPLE_DTYPE, Verdict
+from harness.model import NO_STAMP, SAMPLE_DTYPE, SampleFlag, Verdict
 
 Floats = NDArray[np.float64]
 Path_ = Callable[[Floats], Verdict]
@@ -97,16 +97,25 @@ def by_decision(values: Floats) -> Verdict:
 REQUIREMENT = Requirement(id="P99", scenario="command", quantile=0.99, limit=LIMIT_MS, confidence=0.95)
 
 
-def by_judge(values: Floats) -> Verdict:
-    """The whole verdict of a requirement, from the table of samples: 1000 stimuli a second, sent on time."""
+def table_of(values: Floats) -> NDArray[np.void]:
+    """Table of samples (SAMPLE_DTYPE) with these latencies in ms, +inf where lost: 1000 stimuli a second,
+    sent on time."""
     n = len(values)
     samples = np.zeros(n, dtype=SAMPLE_DTYPE)
     due = np.arange(1, n + 1, dtype=np.int64) * 1_000_000
+    answered = np.isfinite(values)
+    arrived = due + np.rint(np.where(answered, values, 0.0) * 1e6).astype(np.int64)
     samples["key"] = np.arange(n)
     samples["intended_ns"] = samples["sent_ns"] = samples["handed_ns"] = due
-    samples["arrived_ns"] = samples["seen_ns"] = due + np.rint(values * 1e6).astype(np.int64)
-    samples["answers"] = 1
-    return judge(REQUIREMENT, samples, Circumstances(n)).verdict
+    samples["arrived_ns"] = samples["seen_ns"] = np.where(answered, arrived, NO_STAMP)
+    samples["answers"] = answered
+    samples["flags"] = np.where(answered, 0, int(SampleFlag.LOST))
+    return samples
+
+
+def by_judge(values: Floats) -> Verdict:
+    """The whole verdict of a requirement, from the table of samples."""
+    return judge(REQUIREMENT, table_of(values), Circumstances(len(values))).verdict
 
 
 PATHS = {"judge": by_judge, "decide": by_decision}
