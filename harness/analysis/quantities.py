@@ -1,8 +1,8 @@
-"""Quantities beside the quantile of latency: each with an estimate, an interval and a decision.
+"""Mean, share, delay variation and rate of plain arrays: each with an estimate, an interval and a decision.
 
 Every one takes an upper or a lower limit, has the interval that its decision rests on, and says in words what
-was done. None passes without evidence: no samples, lost ones where the quantity needs all, or a quantity that
-cannot be shown by sampling (``max``).
+was done. None passes without evidence: no samples, or lost ones where the quantity needs all. What enters
+them for a requirement is chosen in :mod:`harness.analysis.by_other` and :mod:`harness.analysis.by_share`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
 from harness.analysis.dependence import degrees_of_freedom, few, many, obstacles_to_pass, shrink
-from harness.analysis.guard import Guard, Guarded
-from harness.analysis.guard import decide as decide_guarded
 from harness.analysis.pairs import gate, inflation, width_distances
 from harness.analysis.rule import smallest_n
-from harness.analysis.statistics import lower_bound, order_quantile, ordered, upper_bound
 from harness.model import Verdict
 from harness.results import Dependence
 
@@ -43,53 +40,9 @@ class Measured:
     upper: float | None
     n: int
     lines: tuple[str, ...]
-    guarded: Guarded | None = None
     dependence: Dependence | None = None
     needed: tuple[int | None, int | None] = (None, None)
     """Of a share: the largest count that passes an upper limit, and the smallest that fails it."""
-
-
-def quantile(
-    values: Floats,
-    q: float,
-    at: Guard,
-    alpha: float,
-    longest_disturbance: float = 1.0,
-    *,
-    fail_values: Floats | None = None,
-    unit: str = "ms",
-    name: str = "quantile",
-) -> Measured:
-    """A quantile, decided as in :mod:`harness.analysis.guard`. The bounds shown are order statistics at the
-    effective n."""
-    found = decide_guarded(values, at, alpha, longest_disturbance, fail_values=fail_values, unit=unit)
-    ascending = ordered(values)
-    lower, upper = lower_bound(ascending, q, alpha), upper_bound(ascending, q, alpha)
-    if found.decision.passing.dependent:
-        lower, upper = _effective_bounds(ascending, at.p0, alpha, found)
-    return Measured(
-        name,
-        found.verdict,
-        _known(order_quantile(ascending, q)),
-        _known(lower),
-        _known(upper),
-        len(values),
-        found.lines,
-        found,
-    )
-
-
-def _effective_bounds(
-    ascending: Floats, p0: float, alpha: float, found: Guarded
-) -> tuple[float | None, float | None]:
-    """Order statistics at the largest K that passes, and the smallest that fails, with n* for n."""
-    n, effective = len(ascending), found.decision.passing.n_effective
-    scale = effective / n if n else 0.0
-    passing = _last(lambda k: few(effective, k * scale, p0) <= alpha, n)
-    failing = _last(lambda k: many(effective, k * scale, p0) > alpha, n)
-    upper = None if passing < 0 or passing >= n else float(ascending[n - passing - 1])
-    lower = None if failing + 1 > n else float(ascending[n - failing - 1])
-    return lower, upper
 
 
 def _last(holds: Callable[[int], bool], n: int) -> int:
@@ -102,30 +55,6 @@ def _last(holds: Callable[[int], bool], n: int) -> int:
         else:
             high = middle
     return low
-
-
-def maximum(values: Floats, limit: float, *, uncertainty: float = 0.0, floor: float = 0.0) -> Measured:
-    """The largest value: descriptive. One value above limit + U + J is a FAIL; no number of values within the
-    limit shows that none exceeds it, so there is no PASS. ``floor``: the largest that the harness measured of
-    itself. Lost ones are above every limit."""
-    known = np.where(np.isnan(values), -inf, values)
-    n = len(values)
-    largest = float(known.max()) if n else nan
-    threshold = limit + uncertainty + floor
-    fails = n > 0 and largest > threshold
-    lines = [
-        f"largest of {n}: {largest:g}; FAIL above limit + U + J = {limit:g} + {uncertainty:g} + {floor:g} = "
-        f"{threshold:g}",
-        "a maximum is descriptive: it grows with the number of samples, and samples within the limit do not "
-        "show that none exceeds it; require a quantile for a PASS",
-    ]
-    if n and not fails:
-        lines.append(
-            f"{n} samples within it show, at 95 %, that less than {1 - 0.05 ** (1 / n):.3g} exceed it"
-        )
-    return Measured(
-        "max", Verdict.FAIL if fails else Verdict.INCONCLUSIVE, _known(largest), None, None, n, tuple(lines)
-    )
 
 
 def mean(
@@ -292,11 +221,6 @@ def share(
     )
 
 
-def loss_rate(lost: Booleans, limit: float, alpha: float, *, longest_disturbance: float = 1.0) -> Measured:
-    """Share of unanswered stimuli against an upper limit."""
-    return share(lost, limit, alpha, longest_disturbance=longest_disturbance, name="loss_rate")
-
-
 def clopper_pearson(n: float, k: float, alpha: float) -> tuple[float, float]:
     """One-sided bounds, each with error alpha; n and k need not be whole."""
     if n <= 0:
@@ -325,35 +249,6 @@ def delay_variation(values: Floats, kind: str = "pdv") -> Floats:
     with np.errstate(invalid="ignore"):
         change = np.abs(values[1:] - before)
     return np.where(np.isfinite(values[1:]), change, values[1:])
-
-
-def jitter(
-    values: Floats,
-    q: float,
-    at: Guard,
-    alpha: float,
-    longest_disturbance: float = 1.0,
-    *,
-    kind: str = "pdv",
-    unit: str = "ms",
-) -> Measured:
-    """A quantile of :func:`delay_variation`, decided like one of latency."""
-    varied = delay_variation(values, kind)
-    found = quantile(varied, q, at, alpha, longest_disturbance, unit=unit, name="jitter")
-    source = {
-        "pdv": "delay less the smallest delay of the run (RFC 5481, section 4.2)",
-        "ipdv": "change of delay from one answered sample to the next (RFC 3393)",
-    }[kind]
-    return Measured(
-        "jitter",
-        found.verdict,
-        found.estimate,
-        found.lower,
-        found.upper,
-        found.n,
-        (f"jitter = {source}", *found.lines),
-        found.guarded,
-    )
 
 
 def rate_hz(

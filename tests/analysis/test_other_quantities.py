@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from analysis_data import MS, around
 from quantities_data import KINDS, RATE_HZ, measured, measuring, requirement, verdict
+from scipy.signal import lfilter
 from scipy.stats import beta, binom, t
 
 from harness.analysis.by_other import by_other
@@ -127,6 +128,23 @@ def test_a_lower_limit_bears_the_floor_where_it_passes(quantile, moved):
     assert result.pass_threshold == pytest.approx(2 + result.uncertainty + result.floor)
     assert result.fail_threshold == pytest.approx(2 - result.uncertainty)
     assert any(f"PASS is tested against the rate {moved:.4g}" in line for line in result.decision)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.9])
+@pytest.mark.parametrize("limit_is", ["upper", "lower"])
+def test_bounds_agree_with_the_verdict_of_dependent_samples_too(phi, limit_is):
+    noise = np.random.default_rng(17).standard_normal(6000)
+    latency = 50 + 3 * lfilter([1.0], [1.0, -phi], noise)
+    samples = measured(latency)
+    found = set()
+    for limit in np.linspace(48, 52, 41):
+        result = verdict(samples, quantile=0.5, limit=float(limit), limit_is=limit_is)
+        assert result.dependence.dependent == (phi > 0)
+        low, high = result.lower_bound, result.upper_bound
+        passes, fails = (high <= limit, low > limit) if limit_is == "upper" else (low >= limit, high < limit)
+        assert (result.verdict is PASS, result.verdict is FAIL) == (passes, fails)
+        found.add(result.verdict)
+    assert found == {PASS, OPEN, FAIL}
 
 
 # -- jitter
