@@ -65,7 +65,7 @@ def harness_block(samples: int, realtime: bool) -> Block:
     changes = [f"scenarios.command.schedule.rate_hz={RATE_HZ}", f"host.realtime={str(realtime).lower()}"]
     rig = load_rig(find_rig(str(ROOT / "rig_configs" / "loopback.yaml")), changes)
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as place:
-        outcome = run_rig(rig, RunOptions(out=Path(place), samples=samples, report=False))
+        outcome = run_rig(rig, RunOptions(out=Path(place), samples=samples, report=False, anyway=True))
         folder = RunFolder.open(outcome.folder)
         if folder.run["status"] != "finished":
             raise SystemExit(f"the run of the loopback rig was cut short: {folder.run['abort_reason']}")

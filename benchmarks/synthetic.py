@@ -35,7 +35,7 @@ Rng = np.random.Generator
 def real_run(out: Path, samples: int = 200) -> dict[str, Any]:
     """``run.json`` of a real run of the loopback rig."""
     rig = load_rig(find_rig(str(ROOT / "rig_configs" / "loopback.yaml")))
-    outcome = run_rig(rig, RunOptions(out=out, samples=samples, report=False))
+    outcome = run_rig(rig, RunOptions(out=out, samples=samples, report=False, anyway=True))
     return RunFolder.open(outcome.folder).run
 
 

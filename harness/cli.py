@@ -91,6 +91,11 @@ def cli() -> None:
     is_flag=True,
     help="The operator has confirmed, before this call, that the area is clear and the e-stop at hand.",
 )
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Run although some requirement cannot pass, whatever is measured (see plan).",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress; one line at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")
 def run(
@@ -102,6 +107,7 @@ def run(
     operator: str,
     arm: bool,
     confirm_area_clear: bool,
+    anyway: bool,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -128,6 +134,7 @@ def run(
         armed=arm,
         confirm=(lambda _question: True) if confirm_area_clear else _asker({operator}, ()),
         ask=_asker({operator, "yes", "y", "done"}, displays),
+        anyway=anyway,
     )
     outcome = run_rig(loaded, options, on_folder=display)
     summary = outcome.folder / "summary.md"

@@ -37,6 +37,7 @@ from harness.interrupt import Interrupted, Interrupts
 from harness.lock import RigLock
 from harness.model import SCHEMA_VERSION, Finding, Severity, Verdict
 from harness.processes import end_run_processes
+from harness.prospects import require_possible
 from harness.scenarios import driver
 from harness.schedule import KeyMaker
 from harness.steps import Ask, run_steps
@@ -49,7 +50,7 @@ class RunOptions:
     """What the caller of a run decides.
 
     ``ask`` puts a question of a step to the operator, ``confirm`` the one whether a real rig may move; None
-    where nobody can answer.
+    where nobody can answer. ``anyway``: run even where some requirement cannot pass, whatever is measured.
     """
 
     out: Path = Path("reports")
@@ -61,6 +62,7 @@ class RunOptions:
     confirm: Ask | None = None
     ask: Ask | None = None
     report: bool = True
+    anyway: bool = False
     command_line: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
 
 
@@ -89,11 +91,13 @@ def run_rig(
     """Run a rig and judge it.
 
     ``on_folder`` is called with the new run folder and may return a context manager, entered while the run
-    lasts (live progress). Raises ConfigurationError, SafetyError (not armed), UnavailableError (in use) or
-    RecordingError (no folder) before anything was started; afterwards everything ends in an outcome.
+    lasts (live progress). Raises ConfigurationError (of a run that cannot pass, too), SafetyError (not
+    armed), UnavailableError (in use) or RecordingError (no folder) before anything was started; afterwards
+    everything ends in an outcome.
     """
     clock = clock or HostClock()
     loaded = _select(loaded, options)
+    require_possible(loaded.rig, anyway=options.anyway)
     require_arming(loaded.rig, armed=options.armed, operator=options.operator, ask=options.confirm)
     started = datetime.now(timezone.utc)
     token = secrets.token_hex(2)
@@ -252,10 +256,17 @@ def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
         if options.samples < 1:
             raise ConfigurationError(f"--samples {options.samples}: at least one is needed")
         for scenario in resolved["scenarios"].values():
-            scenario["schedule"]["samples"] = options.samples
+            schedule = scenario["schedule"]
+            schedule["samples"] = options.samples
+            if schedule["stages"]:
+                looks = [stage for stage in schedule["stages"] if stage < options.samples]
+                schedule["stages"] = [*looks, options.samples]
     chosen = []
     if options.samples is not None:
-        chosen = [f"scenarios.{name}.schedule.samples={options.samples}" for name in resolved["scenarios"]]
+        for name, scenario in resolved["scenarios"].items():
+            chosen.append(f"scenarios.{name}.schedule.samples={options.samples}")
+            if scenario["schedule"]["stages"]:
+                chosen.append(f"scenarios.{name}.schedule.stages={scenario['schedule']['stages']}")
     return replace(loaded, overrides=(*loaded.overrides, *chosen), rig=rig_from_resolved(resolved))
 
 

@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patch = pytest.MonkeyPatch()
     patch.setenv("HARNESS_LOCK_DIR", str(root / "locks"))
     loaded = load_rig(find_rig("loopback"), ["scenarios.command.schedule.warmup_s=0.1"])
-    outcome = run_rig(loaded, RunOptions(out=root, samples=100, command_line=("test",)))
+    outcome = run_rig(loaded, RunOptions(out=root, samples=100, anyway=True, command_line=("test",)))
     patch.undo()
     assert outcome.results is not None
     return outcome.folder

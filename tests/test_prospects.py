@@ -143,3 +143,11 @@ def test_the_command_fits_80_columns_and_speaks_json(tmp_path, monkeypatch, sche
     told = CliRunner().invoke(cli, ["plan", str(file), "--json"], standalone_mode=False)
     (each,) = json.loads(told.output)["requirements"]
     assert (each["id"], each["samples"], bool(each["refusal"])) == ("R", schedule["samples"], status == 2)
+
+
+def test_run_refuses_before_anything_is_made(tmp_path):
+    file = rig_file(tmp_path, {"scenarios.command.schedule": paced(30), "requirements": [P95]})
+    told = CliRunner().invoke(cli, ["run", str(file), "--out", str(tmp_path / "out")], standalone_mode=False)
+    assert isinstance(told.exception, ConfigurationError) and told.exception.exit_status == 2
+    assert "R: 30 samples cannot pass" in str(told.exception)
+    assert not (tmp_path / "out").exists()

@@ -146,6 +146,7 @@ def test_trials_are_sent_one_at_a_time_from_rest_and_matched_by_order(tmp_path):
     trials = {
         "kind": "trials",
         "samples": 25,
+        "stopping": "fixed",
         "warmup": 2,
         "quiet_ms": 5.0,
         "dwell_ms": [3.0, 9.0],

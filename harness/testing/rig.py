@@ -43,11 +43,14 @@ class RigUnderTest:
     out: Path = Path("reports")
     root: Path = Path()
 
-    def run(self, scenario: str | None = None, *, accept: Sequence[str] = ()) -> RunResults:
+    def run(
+        self, scenario: str | None = None, *, accept: Sequence[str] = (), anyway: bool = False
+    ) -> RunResults:
         """Run one scenario and its requirements (or the whole rig) and return the results.
 
         Fails the calling test, without a traceback, unless the verdict is PASS or named in ``accept``
-        (``"INCONCLUSIVE"``, ``"FAIL"`` or ``"ERROR"``); so does a rig that cannot be run at all.
+        (``"INCONCLUSIVE"``, ``"FAIL"`` or ``"ERROR"``); so does a rig that cannot be run at all, and,
+        unless ``anyway``, one with a requirement that cannot pass, whatever is measured.
         """
         __tracebackhide__ = True
         wanted = {Verdict.PASS, *(Verdict(word) for word in accept)}
@@ -61,6 +64,7 @@ class RigUnderTest:
                 out=self.out,
                 samples=self.samples,
                 scenarios=(scenario,) if scenario else None,
+                anyway=anyway,
             )
             outcome = run_rig(loaded, options)
         except HarnessError as error:

@@ -124,6 +124,7 @@ def test_answers_later_than_the_timeout_are_lost_and_their_instant_is_kept(tmp_p
         "scenarios.command.schedule": {
             "kind": "trials",
             "samples": 30,
+            "stopping": "fixed",
             "warmup": 0,
             "quiet_ms": 60.0,
             "dwell_ms": [1.0, 2.0],

@@ -30,7 +30,7 @@ scenarios:
     stimulus: robot.command
     response: robot.applied
     timeout_ms: 5000
-    schedule: {kind: trials, samples: 350, warmup: 1, quiet_ms: 0.5, dwell_ms: [0.5, 1.0]}
+    schedule: {kind: trials, samples: 350, stopping: fixed, warmup: 1, quiet_ms: 0.5, dwell_ms: [0.5, 1.0]}
     probing: {consecutive: 3, rate_hz: 100}
   other:
     <<: *scenario
@@ -115,7 +115,7 @@ assert results.scenarios["other"].timeout_ms == 4500
 def test_a_failed_requirement_fails_the_test_in_few_words(session: pytest.Pytester) -> None:
     result = run(
         session,
-        'rig.run("command")',
+        'rig.run("command", anyway=True)',
         *("--rig", "plugged", "--rig-set", "devices.robot.drop_every=2", "--rig-samples", "6"),
         *("--rig-set", "scenarios.command.timeout_ms=1000", "--rig-set", "requirements[0].limit=0.9"),
         *("--rig-set", "scenarios.command.probing.consecutive=1"),
@@ -144,7 +144,8 @@ def test_a_failed_requirement_fails_the_test_in_few_words(session: pytest.Pytest
 @pytest.mark.slow
 @pytest.mark.parametrize("accept", [False, True])
 def test_too_few_samples_are_inconclusive_unless_accepted(session: pytest.Pytester, accept: bool) -> None:
-    body = 'print(rig.run("command", accept=("INCONCLUSIVE",)).verdict)' if accept else 'rig.run("command")'
+    accepted = ', accept=("INCONCLUSIVE",)' if accept else ""
+    body = f'rig.run("command", anyway=True{accepted})'
     result = run(
         session, body, "--rig", "plugged", "--rig-samples", "30", "--rig-set", "requirements[0].quantile=0.99"
     )
@@ -153,6 +154,15 @@ def test_too_few_samples_are_inconclusive_unless_accepted(session: pytest.Pytest
         result.stdout.fnmatch_lines(
             ["plugged: command: INCONCLUSIVE", "INCONCLUSIVE  RTT-EASY*", "  because *"]
         )
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_pass_is_refused(session: pytest.Pytester) -> None:
+    few = ("--rig-samples", "30", "--rig-set", "requirements[0].quantile=0.99")
+    result = run(session, 'rig.run("command")', "--rig", "plugged", *few)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*RTT-EASY: 30 samples cannot pass, whatever they show*at least 299*"])
+    assert not (session.path / "reports").exists()
 
 
 @pytest.mark.slow
