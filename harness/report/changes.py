@@ -16,10 +16,10 @@ def changes(results: Results) -> list[str]:
     checks = [check for scenario in results.scenarios.values() for check in scenario.checks]
     checks += [check for requirement in results.requirements for check in requirement.checks]
     monitors = {monitor.name for monitor in results.monitors}
+    reasons = [reason for requirement in results.requirements for reason in requirement.reasons]
     for check in checks:
         if not check.ok and check.name not in monitors and (_broken(check) or not results.aborted):
-            what = f"{check.name}: {check.value}, wanted {check.bound}."
-            lines.append(" ".join(part for part in (what, check.consequence, check.remedy) if part))
+            lines.append(_line(check, reasons))
     if not results.aborted:
         lines += _monitors(results, checks)
     for finding in results.findings:
@@ -27,13 +27,21 @@ def changes(results: Results) -> list[str]:
         severity = finding.get("severity")
         if severity not in {"warning", "error"} or not remedy:
             continue
-        known = [*lines, results.abort_reason or ""]
+        known, said = [*lines, results.abort_reason or ""], "\n".join(reasons)
         if (results.aborted and severity == "warning") or any(
-            message in line and remedy in line for line in known
+            (message in line or message in said) and remedy in line for line in known
         ):
             continue
         lines.append(f"{message} Remedy: {remedy}".strip())
     return list(dict.fromkeys(lines))
+
+
+def _line(check: Check, reasons: list[str]) -> str:
+    """What mends it; what was found only where the reasons above do not tell it already."""
+    if check.remedy and any(check.value in reason for reason in reasons):
+        return f"{check.name}: {check.remedy}"
+    what = f"{check.name}: {check.value}, wanted {check.bound}"
+    return ". ".join(part for part in (what, check.consequence, check.remedy) if part)
 
 
 def _broken(check: Check) -> bool:

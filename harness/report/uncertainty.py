@@ -142,7 +142,7 @@ def _floor_table(floor: FloorResult, requirements: list[RequirementResult]) -> B
     rows = []
     for name, part in (("before", floor.before), ("after", floor.after), ("together", floor.together)):
         last = "strong" if name == "together" else "plain"
-        figures = [part.p50, part.p99, *(_at(part, q) for q in extra), part.max]
+        figures = [part.p50, part.p99, *(_at(part, q, floor.lost) for q in extra), part.max]
         texts = [name, t.integer(part.n), *map(t.number, figures)]
         rows.append([cell(text, last) for text in texts])  # type: ignore[arg-type]
     size = f", {t.plural(floor.message_bytes, 'byte')} a message" if floor.message_bytes is not None else ""
@@ -155,8 +155,10 @@ def _floor_table(floor: FloorResult, requirements: list[RequirementResult]) -> B
     )
 
 
-def _at(part: Distribution, quantile: float) -> float | None:
-    """A quantile of a summary, where it has that one."""
+def _at(part: Distribution, quantile: float, lost: int) -> float | None:
+    """A quantile of a summary, where it has that one; the largest value where too few make it that."""
+    if part.n and not lost and math.ceil(part.n * quantile - 1e-9) >= part.n:
+        return part.max
     for known, field in _NAMED.items():
         if math.isclose(known, quantile):
             value: float | None = getattr(part, field)

@@ -58,12 +58,20 @@ def _checks(results: Results) -> list[tuple[str, Check]]:
                     break
             else:
                 concerned.append(([name], check))
-    return [(", ".join(names), check) for names, check in concerned]
+    return [(_concerned(names, results), check) for names, check in concerned]
+
+
+def _concerned(names: list[str], results: Results) -> str:
+    """Names of scenarios and requirements, briefly where all of many requirements are among them."""
+    ids = [requirement.id for requirement in results.requirements]
+    if len(ids) < 3 or not set(ids) <= set(names):
+        return ", ".join(names)
+    return ", ".join([*(name for name in names if name not in ids), "all requirements"])
 
 
 def _consequences(checks: Iterable[tuple[str, Check]]) -> list[Block]:
     lines = [
-        f"{where}, {check.name}: {' '.join(part for part in (check.consequence, check.remedy) if part)}"
+        f"{where}, {check.name}: {'; '.join(part for part in (check.consequence, check.remedy) if part)}"
         for where, check in checks
         if not check.ok and (check.consequence or check.remedy)
     ]

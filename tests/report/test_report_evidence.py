@@ -12,7 +12,7 @@ import report_data as data
 
 from harness.analysis.tail import tail
 from harness.model import Verdict
-from harness.report import changes, host, method, remarks, uncertainty
+from harness.report import changes, host, method, remarks, uncertainty, validity
 from harness.report.front import verdict_page
 from harness.report.pdf import render_pdf
 from harness.results import (
@@ -407,3 +407,38 @@ def test_a_floor_with_lost_answers_is_unbounded_not_unmeasured() -> None:
     ]
     assert "J = unbounded, as loopback answers were lost" in lines[0]
     assert "J = not measured" in lines[1]
+
+
+def test_what_the_reasons_tell_already_is_not_told_again_with_its_remedy() -> None:
+    check = Check(
+        name="floor",
+        ok=False,
+        value="2.8 ms",
+        bound="at most 2 ms",
+        consequence="INCONCLUSIVE",
+        remedy="free it",
+    )
+    told = with_checks(check, monitors=[])
+    lines = changes.changes(told)
+    assert lines == ["floor: 2.8 ms, wanted at most 2 ms. INCONCLUSIVE. free it"]
+    requirement = told.requirements[0].model_copy(update={"reasons": ["floor: 2.8 ms; at most 2 ms"]})
+    assert changes.changes(told.model_copy(update={"requirements": [requirement]})) == ["floor: free it"]
+
+
+def test_a_check_of_all_of_many_requirements_does_not_name_each() -> None:
+    table = data.samples(60)
+    check = Check(name="raw data", ok=True, value="as recorded", bound="unchanged")
+    scenario = data.scenario_result(table).model_copy(update={"checks": [check]})
+    many = [data.requirement(table, id=name, checks=[check]) for name in ("AA-1", "BB-1", "CC-1")]
+    said = text_of(validity.validity(data.results({"command": scenario}, many), []))
+    assert "command, all requirements raw data" in said
+    assert "command, AA-1, BB-1 raw data" in text_of(
+        validity.validity(data.results({"command": scenario}, many[:2]), [])
+    )
+
+
+def test_j_is_the_largest_of_a_floor_with_too_few_for_its_quantile() -> None:
+    whole = floor().model_copy(update={"lost": 0, "n": 800})
+    results = data.results({}, [data.requirement(data.samples(60), quantile=0.999)], floors=[whole])
+    row = tables(uncertainty.uncertainty(results))[0]["rows"][2]
+    assert row[4]["text"] == row[5]["text"] != "–"
