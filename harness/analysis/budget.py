@@ -127,7 +127,7 @@ def items_of(requirement: str, found: Budget) -> list[UncertaintyItem]:
 
 
 def bounded(found: Budget) -> Budget | None:
-    """The budget where U enters the decision and is bounded. Where it is unbounded, the check of the clock has
+    """The budget where U enters the decision and is bounded. Unbounded, the check of the clock has
     failed, and nothing is decided."""
     return found if found.items and isfinite(found.expanded_ms) else None
 

@@ -70,8 +70,8 @@ def find_shift(out: Floats, forward: Floats, home: Floats, back: Floats) -> Shif
     n = len(at)
     if n < 2 * LEAST_SIDE:
         return None
-    # The slope of most neighbouring pairs: a single step touches few of them.
-    reach = min(WINDOW, n // 2)
+    # The slope of most neighbouring pairs: a single step touches at most a third of them.
+    reach = min(WINDOW, n // 4)
     slope = float(np.median((theta[reach:] - theta[:-reach]) / (at[reach:] - at[:-reach])))
     up, down, theta = up - slope * at, down + slope * at, theta - slope * at
     noise = float(np.median(np.abs(np.diff(theta)))) * 1.05
