@@ -2,7 +2,7 @@
 
 The item's true p99 sits exactly at the limit, as in :mod:`benchmarks.error_rates`, but what is measured is
 not the truth: a fixed bias of the whole uncertainty U, in either direction, and the harness's own delay,
-which only adds, on top. That delay is drawn apart from the item's, or so that it is largest exactly where the item
+which only adds, on top. It is drawn apart from the item's, or so that it is largest exactly where the item
 is slowest, which is the worst that it can do. The whole verdict is asked for, with U and loopback samples
 given to it as a run gives them, and, as the contrast, with neither (U = J = 0).
 """
