@@ -49,6 +49,8 @@ SETTINGS = (
     Setting("step of 0.1 ms", step_us=100.0),
     Setting("step of -0.1 ms, one exchange a second", step_us=-100.0, n=60),
     Setting("step of 0.5 ms", step_us=500.0),
+    Setting("no step, 200 exchanges in 20 s", n=200, seconds=20.0),
+    Setting("step of 0.1 ms, 200 exchanges in 20 s", n=200, seconds=20.0, step_us=100.0),
 )
 
 
