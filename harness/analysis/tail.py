@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import genpareto
 
 LEAST_CLUSTERS = 50
+LEAST_FITS = 3
 QUANTILES = (0.90, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995)
 MOST_CLUSTERS = 2000
 BOOTSTRAPS = 200
@@ -98,7 +99,7 @@ def tail(values: Floats, *, run: int = 10, shares: tuple[float, ...] = (1e-4, 1e
     rng = np.random.default_rng((SEED, n))
     intervals = [_shape_interval(rng, peaks) for _, peaks in fits]
     index = _stable_from([fit.shape for fit, _ in fits], intervals)
-    stable = index is not None and len(fits) - index >= 3
+    stable = index is not None and len(fits) - index >= LEAST_FITS
     chosen, peaks = fits[index if index is not None else len(fits) - 1]
     interval = intervals[index if index is not None else len(fits) - 1]
     levels = tuple(_level(rng, chosen, peaks, share, n) for share in shares if share < chosen.exceedances / n)
@@ -110,7 +111,7 @@ def tail(values: Floats, *, run: int = 10, shares: tuple[float, ...] = (1e-4, 1e
     lines.append(
         f"over thresholds from the {fits[0][0].quantile:g} to the {fits[-1][0].quantile:g} quantile the "
         "shape is "
-        f"{shapes}: " + ("stable" if stable else "not stable, so that the extrapolation means little")
+        f"{shapes}: " + _judged(stable, len(fits))
     )
     if interval[1] >= HEAVY:
         lines.append("so heavy a tail has hardly a variance: levels far out would be guesses")
@@ -125,6 +126,14 @@ def tail(values: Floats, *, run: int = 10, shares: tuple[float, ...] = (1e-4, 1e
         tuple(lines),
         tuple(intervals),
     )
+
+
+def _judged(stable: bool, fits: int) -> str:
+    if stable:
+        return "stable"
+    if fits < LEAST_FITS:
+        return f"fewer than {LEAST_FITS} thresholds, too few to tell whether it is stable"
+    return "not stable, so that an extrapolation would mean little"
 
 
 def clusters(place: NDArray[np.int64], peaks: Floats, run: int) -> Floats:

@@ -38,7 +38,7 @@ def _one(stem: str, fitted: Tail, root: Path) -> Iterator[Block]:
 
     lines = list(fitted.lines[len(fitted.caveats) :])
     if fitted.fits and not fitted.levels:
-        lines.append("no level is given" + ("" if fitted.stable else ": the shape moves with the threshold"))
+        lines.append("no level is given" + ("" if fitted.stable else ": the shape is not shown to be stable"))
     yield bullets(map(_sentence, lines))
     if not fitted.fits:
         return

@@ -13,6 +13,8 @@ from harness.report.remarks import bounds_note, remarks
 from harness.results import RequirementResult, Results
 from harness.wording import counted_name, statistic_name, threshold_unit
 
+MOST_RULES = 3
+"""With more requirements, their rules would push the signatures off the first page."""
 _MEANING = {
     Verdict.PASS: "Every requirement is shown to be met.",
     Verdict.FAIL: "At least one requirement is shown not to be met.",
@@ -132,6 +134,9 @@ def _rules(results: Results) -> list[dict[str, Any]]:
     if step_by_step(results):
         only = results.requirements[0]
         return [{"id": only.id, "thresholds": "", "lines": only.decision}]
+    if len(results.requirements) > MOST_RULES and all(entry.decision for entry in results.requirements):
+        where = "each rule and its arithmetic, step by step, are in the section on method."
+        return [{"id": "All requirements", "thresholds": where, "lines": []}]
     return [{"id": entry.id, "thresholds": _rule(entry), "lines": []} for entry in results.requirements]
 
 

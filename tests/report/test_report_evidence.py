@@ -442,3 +442,13 @@ def test_j_is_the_largest_of_a_floor_with_too_few_for_its_quantile() -> None:
     results = data.results({}, [data.requirement(data.samples(60), quantile=0.999)], floors=[whole])
     row = tables(uncertainty.uncertainty(results))[0]["rows"][2]
     assert row[4]["text"] == row[5]["text"] != "–"
+
+
+def test_the_rules_of_many_requirements_leave_room_for_the_signatures() -> None:
+    table = data.samples(60)
+    many = [data.requirement(table, id=name) for name in ("A", "B", "C", "D")]
+    scenario = data.scenario_result(table)
+    (rule,) = verdict_page(data.results({"command": scenario}, many), {})["rules"]
+    assert "section on method" in rule["thresholds"]
+    bare = [each.model_copy(update={"decision": []}) for each in many]
+    assert len(verdict_page(data.results({"command": scenario}, bare), {})["rules"]) == 4
