@@ -60,13 +60,31 @@ def find_shift(out: Floats, forward: Floats, home: Floats, back: Floats) -> Shif
 
     ``out``, ``home``: T1 and T4 in ns from any origin, ascending; ``forward`` = T2 - T1, ``back`` = T3 - T4,
     in ns, less a constant. At each second medians of up to 10 seconds on either side are compared, less a
-    common slope; a shift counts when it exceeds 50 us and six times the scatter of the minima.
+    common slope; a shift counts when it exceeds 50 us and six times the scatter of the minima. Not across a
+    gap of more than ten times the usual distance: no slope is known well enough to bridge it, and a step that
+    matters there leaves no line that fits.
     """
     second = np.floor((out - out[0]) / SECOND).astype(np.int64)
     begins = np.flatnonzero(np.concatenate(([True], np.diff(second) > 0)))
     at = (second[begins] + 0.5) * SECOND
     up, down = np.minimum.reduceat(forward, begins), -np.maximum.reduceat(back, begins)
     theta = (up - down) / 2
+    spacing = np.diff(at)
+    gaps = (
+        np.flatnonzero(spacing > WINDOW * np.median(spacing)) + 1
+        if len(spacing)
+        else np.empty(0, dtype=np.int64)
+    )
+    shifts = [
+        shift
+        for part in np.split(np.arange(len(at)), gaps)
+        if (shift := _largest(at[part], up[part], down[part], theta[part])) is not None
+    ]
+    return max(shifts, key=lambda each: max(abs(each.forward_ns), abs(each.backward_ns)), default=None)
+
+
+def _largest(at: Floats, up: Floats, down: Floats, theta: Floats) -> Shift | None:
+    """The largest shift of minima without gaps: of ``up`` and ``down``, ``theta`` half their difference."""
     n = len(at)
     if n < 2 * LEAST_SIDE:
         return None
