@@ -49,7 +49,7 @@ def sim(folder: Path, changes: dict[str, Any] | None = None, *misbehave: str) ->
         "scenarios.command.schedule.warmup_s": 0.1,
         "scenarios.command.probing": {"consecutive": 3, "rate_hz": 50, "timeout_s": 30},
         "requirements": [{"id": "R", "scenario": "command", "quantile": 0.5, "limit": 90}],
-        "host": {"realtime": False, "max_load_per_cpu": 1000},
+        "host": {"realtime": False, "max_load_per_cpu": 1000, "floor_s": 0.2},
     }
     return rig_file(folder, {**base, **(changes or {})}, base=SIM)
 

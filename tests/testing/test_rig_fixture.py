@@ -38,7 +38,7 @@ requirements:
   # The median: decided at this n even on a busy host, where latencies come in bursts.
   - {id: RTT-EASY, text: Commands are acted on, scenario: command, quantile: 0.5, limit: 4, unit: s}
   - {id: RTT-OTHER, scenario: other, quantile: 0.5, limit: 4, unit: s}
-host: {realtime: false, max_load_per_cpu: 1000}
+host: {realtime: false, max_load_per_cpu: 1000, floor_s: 0}
 """
 
 
