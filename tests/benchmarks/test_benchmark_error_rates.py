@@ -2,8 +2,9 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from benchmarks import clock_bounds, error_rates
+from benchmarks import clock_bounds, error_rates, guarded_rates
 from benchmarks.error_rates import Cell, Found, line, measure
 from benchmarks.series import GENERATORS, LIMIT_MS
 from harness.analysis.pairs import inflation
@@ -94,3 +95,64 @@ def test_the_whole_verdict_and_the_decision_alone_agree(name):
     for rate in (0.002, 0.01, 0.05):
         values = GENERATORS[name](rng, 5000, rate)
         assert error_rates.by_judge(values) is error_rates.by_decision(values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "setting", [each for each in clock_bounds.SETTINGS if not each.step_us], ids=lambda each: each.name
+)
+def test_no_step_is_reported_where_there_is_none(setting):
+    """Exchanges before and after a long run, too: no slope may be carried across the gap."""
+    assert clock_bounds.row(setting, 20, 9).endswith("| 0.0% |")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("series", "wrong_at_most"), [("independent", 0.05), ("AR(1) 0.9", 0.05)])
+def test_the_whole_verdict_is_seldom_wrong_at_the_limit(series, wrong_at_most):
+    """300 runs of 1000 samples whose p99 is at the limit: as often wrong as a binomial count with what was
+    promised is in all but one case of a million."""
+    times = 300
+    found = measure(Cell(series, 1000, 0.01, times), 21)
+    most = binom.ppf(1 - 1e-6, times, wrong_at_most) / times
+    assert found.passed <= most and found.failed <= most
+    assert found.passed + found.failed < 1
+    # And not by never deciding anything.
+    assert measure(Cell("independent", 2560, 0.005, 60), 22).passed > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "cell", [each for each in guarded_rates.CELLS if each.n == 1000], ids=lambda each: each.name
+)
+def test_a_bias_within_the_uncertainty_and_a_floor_cause_no_more_errors(cell):
+    times = 300
+    found = guarded_rates.measure(cell, 23, times)
+    most = binom.ppf(1 - 1e-6, times, 0.05) / times
+    assert found.passed <= most and found.failed <= most
+
+
+@pytest.mark.slow
+def test_without_the_guard_a_bias_turns_verdicts_round():
+    cell = next(each for each in guarded_rates.CELLS if each.n == 10_000 and each.bias and each.floor)
+    found = guarded_rates.measure(cell, 24, 60)
+    assert found.failed_bare > 0.5 and found.failed <= 0.2
+    assert guarded_rates.line(found, 60).count("|") == guarded_rates.HEADER.split("\n")[0].count("|")
+
+
+def test_guarded_cells_are_those_of_the_promises():
+    for n in (1000, 10_000, 60_000):
+        of_length = [each for each in guarded_rates.CELLS if (each.series, each.n) == ("independent", n)]
+        assert {each.bias for each in of_length} == {-1, 0, 1}
+        assert {each.floor for each in of_length} == {"", "apart", "worst"}
+        assert all(each.wrong_at_most == 0.055 and each.repetitions == 10_000 for each in of_length)
+
+
+def test_the_harness_only_ever_adds_and_the_worst_case_keeps_what_it_adds():
+    rng = np.random.default_rng(25)
+    truth = rng.uniform(1, 10, 500)
+    for floor in ("apart", "worst"):
+        cell = guarded_rates.Cell("independent", 500, 1, 0.055, floor=floor)
+        added = guarded_rates.measured(rng, cell, truth) - truth
+        assert (added > 0).all()
+        if floor == "worst":
+            assert (np.diff(added[np.argsort(truth)]) >= -1e-12).all()
