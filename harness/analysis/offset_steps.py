@@ -88,8 +88,10 @@ def _largest(at: Floats, up: Floats, down: Floats, theta: Floats) -> Shift | Non
     n = len(at)
     if n < 2 * LEAST_SIDE:
         return None
-    # The slope of most neighbouring pairs: a single step touches at most a third of them.
-    reach = min(WINDOW, n // 4)
+    # The slope of most pairs: a single step touches at most a third of them. Across a long gap the slope has
+    # to hold for longer than neighbours can tell, so the pairs reach across it too.
+    gaps = at[-1] - at[0] > 2 * n * SECOND
+    reach = min(WINDOW, n // 2 if gaps else n // 4)
     slope = float(np.median((theta[reach:] - theta[:-reach]) / (at[reach:] - at[:-reach])))
     up, down, theta = up - slope * at, down + slope * at, theta - slope * at
     noise = float(np.median(np.abs(np.diff(theta)))) * 1.05
