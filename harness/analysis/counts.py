@@ -6,7 +6,6 @@ shrink by the same factor n*/n, so a raw count k passes when P(Bin(n*, p0) <= k 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.dependence import Decision, Side, few, many
+from harness.analysis.rule import largest
 from harness.model import Verdict
 
 
@@ -80,7 +80,7 @@ class Counts:
     def _most_passing(self) -> int | None:
         """Largest raw count that passes the test of counts; None when not even 0 does."""
         side = self.decision.passing
-        return _largest(side, lambda k: _few(side, k) <= self.alpha)
+        return largest(side.n, lambda k: _few(side, k) <= self.alpha) if side.n else None
 
     @property
     def pass_up_to(self) -> int | None:
@@ -91,9 +91,11 @@ class Counts:
     def fail_from(self) -> int | None:
         """Smallest raw count that fails; None when not even n does."""
         side = self.decision.failing
-        most = _largest(side, lambda k: _many(side, k) > self.alpha)
-        if side.n == 0 or most is None:
-            return None if side.n == 0 else 0
+        if side.n == 0:
+            return None
+        most = largest(side.n, lambda k: _many(side, k) > self.alpha)
+        if most is None:
+            return 0
         return most + 1 if most < side.n else None
 
     @property
@@ -119,17 +121,3 @@ def _few(side: Side, k: int) -> float:
 
 def _many(side: Side, k: int) -> float:
     return many(side.n_effective, k * side.n_effective / side.n, side.rate)
-
-
-def _largest(side: Side, holds: Callable[[int], bool]) -> int | None:
-    """The largest k in 0..n for which ``holds``; it holds up to some k and not beyond."""
-    if side.n == 0 or not holds(0):
-        return None
-    low, high = 0, side.n
-    while low < high:
-        middle = (low + high + 1) // 2
-        if holds(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
