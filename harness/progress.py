@@ -148,8 +148,8 @@ class Watch:
         return figures
 
     def _measure(self, figures: Figures, spec: dict[str, Any], rows: np.ndarray[Any, Any]) -> None:
+        from harness.analysis.clocks import Clocks
         from harness.analysis.samples import build
-        from harness.analysis.timebase import Timebase
         from harness.config import rig_from_resolved
 
         rig = rig_from_resolved(self.folder.run["rig"]["resolved"])
@@ -157,10 +157,16 @@ class Watch:
         rule = rig.devices[device].ports[port].response.match
         observations = self.folder.observations()[spec["response"]]
         observations = observations[observations["seen_ns"] >= rows["intended_ns"][0]]
-        timebase = Timebase.of_run(self.folder.run, self.folder.clocks())
+        timebase = Clocks(self.folder.run, rig, self.folder.clocks()).timebase
         until = time.monotonic_ns()
         samples = build(
-            rows, observations, timebase, rule, int(spec["timeout_ms"] * 1e6), recorded_until_ns=until
+            rows,
+            observations,
+            timebase,
+            rule,
+            int(spec["timeout_ms"] * 1e6),
+            arrival=spec["arrival"],
+            recorded_until_ns=until,
         ).samples
         answered = samples["arrived_ns"] != NO_STAMP
         sent = samples["sent_ns"] != NO_STAMP

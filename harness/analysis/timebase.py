@@ -208,9 +208,12 @@ class Timebase:
         self, out: Converted, mask: Booleans, stamps: Integers, clock: OffsetEstimate
     ) -> None:
         instant, bound = np.zeros(len(mask), dtype=np.int64), np.zeros(len(mask), dtype=np.int64)
-        host, _ = clock.to_host(stamps[mask])
+        host, width = clock.to_host(stamps[mask])
         # A stamp that is nowhere near the run is wrong, not merely uncertain: the bound that grows with the
         # distance from the exchanges must not excuse it.
         near = np.clip(host, clock.first_ns - BEYOND_NS, clock.last_ns + BEYOND_NS)
-        instant[mask], bound[mask] = host, np.ceil(clock.offset_ns(near)[1]).astype(np.int64)
+        far = near != host
+        if far.any():
+            width[far] = clock.offset_ns(near[far])[1]
+        instant[mask], bound[mask] = host, np.ceil(width).astype(np.int64)
         self._accept(out, mask, instant, bound)

@@ -4,7 +4,7 @@ from analysis_data import EPOCH, MS, NAMES, monotonic_only, observations, readin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.analysis.matching import NOBODY, arrivals, match
+from harness.analysis.matching import NOBODY, Arrivals, arrivals, match
 from harness.analysis.timebase import Timebase
 from harness.errors import RecordingError
 from harness.model import NO_KEY, NO_STAMP, ObservationFlag, SampleFlag
@@ -228,3 +228,17 @@ def test_matching_agrees_with_the_plain_definition_and_invents_nothing(data, kin
     assert int(in_time.sum()) + int(lost.sum()) == int(is_sent.sum())
     assert ((out.answers > 0) == answered).all()
     assert out.used.sum() == (out.answers.sum() - ((out.flags & SampleFlag.SUPERSEDED) != 0).sum())
+
+
+def test_by_order_a_stamp_just_before_its_send_within_its_bound_stays_with_it():
+    sent = np.array([0, 10, 20], dtype=np.int64) * MS
+    seen = sent + 2 * MS
+    at = sent + np.array([1 * MS, -30_000, -5 * MS])
+    table = observations(None, seen)
+    bound = np.full(3, 50_000)
+    when = Arrivals(at, seen, np.zeros(3, dtype=bool), np.ones(3, dtype=bool), bound, placed_ns=seen)
+    out = match(np.arange(3), sent, table, when, TIMEOUT, kind="order")
+    assert out.first.tolist() == [0, 1, 2]
+    # Within the bound the truth is not before the send; beyond it the stamp is wrong, and what was seen stands.
+    assert out.arrived_ns.tolist() == [1 * MS, 10 * MS, 22 * MS]
+    assert flags(out) == [SampleFlag(0), SampleFlag(0), SampleFlag.CLOCK_STEP]
