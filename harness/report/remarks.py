@@ -37,8 +37,8 @@ def bounds_note(results: Results) -> str:
     if all(r.lower_bound is None and r.upper_bound is None for r in results.requirements):
         return ""
     return (
-        "Bounds here are one-sided, each at the requirement's confidence, since each decides one error; the "
-        "intervals in the tables of results are two-sided and therefore wider."
+        "Bounds here are one-sided, as each decides one error; intervals in the tables are two-sided, hence "
+        "wider."
     )
 
 
