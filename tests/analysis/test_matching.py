@@ -239,6 +239,6 @@ def test_by_order_a_stamp_just_before_its_send_within_its_bound_stays_with_it():
     when = Arrivals(at, seen, np.zeros(3, dtype=bool), np.ones(3, dtype=bool), bound, placed_ns=seen)
     out = match(np.arange(3), sent, table, when, TIMEOUT, kind="order")
     assert out.first.tolist() == [0, 1, 2]
-    # Within the bound the truth is not before the send; beyond it the stamp is wrong, and what was seen stands.
+    # Within the bound the truth is not before the send; beyond it the stamp is wrong: what was seen stands.
     assert out.arrived_ns.tolist() == [1 * MS, 10 * MS, 22 * MS]
     assert flags(out) == [SampleFlag(0), SampleFlag(0), SampleFlag.CLOCK_STEP]
