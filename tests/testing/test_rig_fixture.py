@@ -127,7 +127,7 @@ def test_a_failed_requirement_fails_the_test_in_few_words(session: pytest.Pytest
         [
             "plugged: command: FAIL",
             "FAIL  RTT-EASY  Commands are acted on",
-            "  latency at quantile 0.99 of command: estimate *, limit 0.9 s",
+            "  p99 latency of command: estimate *, limit 0.9 s",
             "  bounds at 95% confidence: * s",
             "  3 of 6 samples over the limit*",
             "  because *",
