@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.clock import HostClock
+from harness.errors import HarnessError
 from harness.model import ClockInfo, ClockKind
 from harness.ports import Device
 
@@ -63,8 +64,6 @@ class Exchanges:
     def burst(self, phase: int) -> None:
         """A reading of CLOCK_REALTIME and up to 50 exchanges with each clock, which take at most 1 s before
         and 0.25 s after measuring.
-
-        Raises OperationError when a device is gone.
         """
         self._read_realtime(phase)
         limit_ns = BURST_NS if phase == BEFORE else FINAL_BURST_NS
@@ -79,7 +78,7 @@ class Exchanges:
                 self._clock.sleep_until(now_ns + PAUSE_NS)
 
     def turn(self) -> None:
-        """One exchange with each clock that is due for one. Raises OperationError when a device is gone."""
+        """One exchange with each clock that is due for one."""
         if self._clock.monotonic_ns() >= self._next_realtime_ns:
             self._read_realtime(DURING)
         for each in self._clocks:
@@ -88,7 +87,11 @@ class Exchanges:
 
     def _exchange(self, each: _Clock, phase: int) -> None:
         before_ns = self._clock.monotonic_ns()
-        found = each.device.exchange(each.name)
+        try:
+            found = each.device.exchange(each.name)
+        except HarnessError:
+            # That a device is gone is told by itself, or by its process; a clock is no reason to end a run.
+            found = None
         after_ns = self._clock.monotonic_ns()
         each.unanswered = 0 if found is not None else each.unanswered + 1
         pause_ns = max(PERIOD_NS << min(each.unanswered, 8), LARGEST_SHARE * (after_ns - before_ns))

@@ -66,8 +66,8 @@ def test_j_is_the_quantile_of_both_measurements_and_moves_the_fail_threshold_alo
     assert floor.message_bytes == 48 and floor.what == "the harness alone"
     expected = np.sort(np.concatenate([before, after]))[int(np.ceil(1100 * 0.999)) - 1]
     assert requirement.floor == pytest.approx(expected, abs=1e-5)
-    assert requirement.pass_threshold == 10
-    assert requirement.fail_threshold == pytest.approx(10 + requirement.floor)
+    assert requirement.pass_threshold == pytest.approx(10 - requirement.uncertainty)
+    assert requirement.fail_threshold == pytest.approx(10 + requirement.uncertainty + requirement.floor)
     assert requirement.n == N and results.scenarios["command"].scheduled == N
     assert [c.name for c in requirement.checks if not c.ok] == []
     assert (samples["scenario"] >= FLOOR_SCENARIOS).sum() == 1100
