@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from harness.model import Verdict
 
@@ -181,6 +181,55 @@ class RequirementResult(_Frozen):
     decision: list[str] = Field(default=[], description="the rule and its arithmetic, line by line, in words")
 
 
+_FROM: Any = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
+# `from` is a word of Python's own.
+
+
+class HopResult(_Frozen):
+    """A port that the command passes, and the stage that ends there: from the port ``from`` (``sent``: the
+    send) to ``name``. ``missing`` answered stimuli were not seen there; ``clock_steps``: seen, and the
+    instant is no use; ``negative``: seen there before ``from``; ``correlation``: Spearman's rho of this stage
+    with the one before.
+    """
+
+    name: str
+    from_: str = _FROM
+    arrival_is: str
+    missing: int
+    clock_steps: int
+    negative: int
+    correlation: float | None
+    stage_ms: Distribution
+    since_sent_ms: Distribution
+
+
+class StageShare(_Frozen):
+    """What one stage has to do with the tail: means in ms in the middle and in the tail, ``share`` of the
+    excess, and in how many of the tail's samples its own excess was the ``largest``."""
+
+    name: str
+    from_: str = _FROM
+    middle_ms: float
+    tail_ms: float
+    share: float | None
+    largest: int
+
+
+class HopsTail(_Frozen):
+    """Which stage makes the tail beyond ``quantile``: the ``slowest`` samples of ``n`` that were seen at
+    every hop, against the middle fifth. Shares add up to 1; null where the tail is no slower than the
+    middle."""
+
+    quantile: float
+    n: int
+    slowest: int
+    threshold_ms: float
+    middle_ms: float
+    tail_ms: float
+    stages: list[StageShare]
+    words: str
+
+
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
@@ -218,6 +267,10 @@ class ScenarioResult(_Frozen):
     latency_from_intent_ms: Distribution
     lateness_ms: Distribution
     stages_ms: dict[str, Distribution]
+    hops: list[HopResult] = []
+    hops_lost: dict[str, int] = {}
+    hops_tail: list[HopsTail] = []
+    hops_words: list[str] = []
     trend: Trend | None = None
     checks: list[Check] = []
 

@@ -16,10 +16,11 @@ from harness.analysis.clocks import Clocks
 from harness.analysis.evidence import Measuring
 from harness.analysis.floors import floor_results, floors_of, of_scenario
 from harness.analysis.floors import measured as floor_measured
+from harness.analysis.hops import Hopped, Tap, summarise_hops, trace
 from harness.analysis.provenance import environment, provenance
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
-from harness.analysis.summaries import Described, loss, summarise
+from harness.analysis.summaries import Described, arrival_is, loss, summarise
 from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import judge, measured_window
 from harness.config import rig_from_resolved
@@ -106,10 +107,12 @@ def analyse(
 
     scenarios: dict[str, ScenarioResult] = {}
     circumstances: dict[str, Circumstances] = {}
-    for name, each in sampled.items():
+    for index, (name, each) in enumerate(sampled.items()):
         circumstances[name], facts = analysis.circumstances(name, each, monitor_checks)
         checks = [*circumstances[name].broken, *circumstances[name].checks, *facts]
-        scenarios[name] = summarise(analysis.described(name), each, checks)
+        scenarios[name] = summarise(
+            analysis.described(name), each, checks, analysis.hopped(name, index, each)
+        )
     requirements = [
         judge(
             each,
@@ -250,12 +253,9 @@ class _Analysis:
         """Samples of the scenario with that number."""
         described = self.described(name)
         rows = self._stimuli[self._stimuli["scenario"] == index]
-        table = self.observed(described.spec.response)
-        start, end = self._window(index)
-        table = table[(table["seen_ns"] >= start) & (table["seen_ns"] < end)]
         return build(
             rows,
-            table,
+            self._observed_in(index, described.spec.response),
             self.timebase,
             described.match,
             round(described.spec.timeout_ms * 1e6),
@@ -264,6 +264,38 @@ class _Analysis:
             ended_ns=self._ended_ns(index),
             foreign_keys=self._keys_of_others(index),
         )
+
+    def _observed_in(self, index: int, port: str) -> RawTable:
+        """Rows of a port from the scenario's first send on, to the first one of a later scenario."""
+        table = self.observed(port)
+        start, end = self._window(index)
+        return table[(table["seen_ns"] >= start) & (table["seen_ns"] < end)]
+
+    def hopped(self, name: str, index: int, sampled: Sampled) -> Hopped | None:
+        """Where the time went between the ports of `stages`; None for a scenario that lists none."""
+        described = self.described(name)
+        spec = described.spec
+        if not spec.stages:
+            return None
+        taps = [
+            Tap(
+                port,
+                self._match(port),
+                self._observed_in(index, port),
+                self.clocks.arrival_is(spec.model_copy(update={"response": port})),
+            )
+            for port in spec.stages
+        ]
+        nothing = np.zeros(0, dtype=OBSERVATION_DTYPE)
+        response = Tap(spec.response, described.match, nothing, arrival_is(described, sampled))
+        timeout_ns = round(spec.timeout_ms * 1e6)
+        found = trace(sampled.samples, response, taps, self.timebase, timeout_ns, spec.arrival)
+        asked = {
+            each.quantile
+            for each in self._rig.requirements
+            if each.scenario == name and each.quantity == "latency" and each.quantile is not None
+        }
+        return summarise_hops(found, sorted(asked) or [0.99])
 
     def _keys_of_others(self, index: int) -> NDArray[np.int64]:
         # Not those of the floor: they are numbered anew, and their answers are on a port of their own.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.hops import Hopped
 from harness.analysis.samples import STAGES, Sampled, counted, has, latency_ms, lateness_ms, stages_ms, tried
 from harness.analysis.stationarity import stationarity
 from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution, finite
@@ -61,8 +62,11 @@ def trend(values: NDArray[np.float64]) -> Trend:
     )
 
 
-def summarise(described: Described, sampled: Sampled, checks: list[Check]) -> ScenarioResult:
-    """Counts, distributions and stages of one scenario."""
+def summarise(
+    described: Described, sampled: Sampled, checks: list[Check], hopped: Hopped | None = None
+) -> ScenarioResult:
+    """Counts, distributions and stages of one scenario; ``hopped``: of the ports between, where it has
+    some."""
     spec, samples = described.spec, sampled.samples
     measured = samples[counted(samples)]
     rows = measured[measured["sent_ns"] != NO_STAMP]
@@ -107,6 +111,10 @@ def summarise(described: Described, sampled: Sampled, checks: list[Check]) -> Sc
         latency_from_intent_ms=distribution(latency_ms(rows, "intended_ns")),
         lateness_ms=distribution(lateness_ms(measured)),
         stages_ms={name: distribution(stages[name], ()) for name in STAGES},
+        hops=[] if hopped is None else hopped.hops,
+        hops_lost={} if hopped is None else hopped.lost,
+        hops_tail=[] if hopped is None else hopped.tail,
+        hops_words=[] if hopped is None else hopped.words,
         trend=trend(latency_ms(samples[tried(samples)], "intended_ns")),
         checks=checks,
     )

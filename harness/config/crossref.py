@@ -10,6 +10,7 @@ from harness.config import devices as dev
 from harness.config import schema
 from harness.config.explain import Refusal
 from harness.config.problems import DataPath, suggest
+from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, violations
 from harness.errors import ConfigurationError
 
@@ -175,6 +176,7 @@ def _bounds(path: DataPath, part: schema.Monitor | schema.WaitStep, required: bo
 def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterator[Refusal]:
     yield from _reference(parts, (*path, "stimulus"), scenario.stimulus, "stimulus")
     yield from _reference(parts, (*path, "response"), scenario.response, "response")
+    yield from _stages(parts, path, scenario)
     schedule = scenario.schedule
     if isinstance(schedule, schema.Paced):
         if schedule.periodic and schedule.robot_period_ms is None:
@@ -189,7 +191,7 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
         yield Refusal(
             (*path, "schedule", "dwell_ms"), f"from {first:g} to {last:g}: the first may not be the larger"
         )
-    response, stimulus = _port(parts, scenario.response), _port(parts, scenario.stimulus)
+    response = _port(parts, scenario.response)
     if dev.direction(response) != "response":
         return
     match = dev.match_of(response)
@@ -201,19 +203,47 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
             True,
         )
         return
-    if match.kind == "order" and not isinstance(schedule, schema.Trials):
-        yield Refusal(
-            (*path, "schedule", "kind"),
-            f"must be trials: {scenario.response} matches by order, so only one stimulus may be outstanding",
-        )
-    key = dev.key_kind_of(stimulus) if dev.direction(stimulus) == "stimulus" else None
-    key = key or parts.key_kinds.get(scenario.stimulus)
-    if match.kind != "order" and key is not None and key != match.kind:
+    device = parts.devices.get(scenario.stimulus.partition(".")[0])
+    limits = {} if device is None else device.limits
+    values = dev.values_of(_port(parts, scenario.stimulus))
+    yield from trial_rules(path, scenario, match, values, limits)
+    key = _key_of(parts, scenario.stimulus)
+    if match.keyed and key is not None and key != match.kind:
         carries = "carries no key" if key == "none" else f"carries a {key} as its key"
         yield Refusal(
             (*path, "response"),
             f"{scenario.response} matches by {match.kind}, but {scenario.stimulus} {carries}",
         )
+
+
+def _key_of(parts: Parts, stimulus: str) -> str | None:
+    """What the key of that stimulus port is; None where nobody says."""
+    port = _port(parts, stimulus)
+    key = dev.key_kind_of(port) if dev.direction(port) == "stimulus" else None
+    return key or parts.key_kinds.get(stimulus)
+
+
+def _stages(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterator[Refusal]:
+    """Ports between stimulus and response: each carries the stimulus's key, and is passed once."""
+    key = _key_of(parts, scenario.stimulus)
+    for index, port in enumerate(scenario.stages):
+        here = (*path, "stages", index)
+        yield from _reference(parts, here, port, "response")
+        if port == scenario.response:
+            yield Refusal(here, f"{port} is the scenario's response: stages are what lies before it")
+        elif port in scenario.stages[:index]:
+            yield Refusal(here, f"{port} is already stages[{scenario.stages.index(port)}]")
+        options = _port(parts, port)
+        if dev.direction(options) != "response":
+            continue
+        match = dev.match_of(options)
+        if match is None:
+            yield Refusal(here, f"{port} has no `match`: say where its messages carry the stimulus's key")
+        elif match.kind not in ("stamp", "sequence"):
+            yield Refusal(here, f"{port} matches by {match.kind}; a stage has to carry the stimulus's key")
+        elif key is not None and key != match.kind:
+            carries = "carries no key" if key == "none" else f"carries a {key} as its key"
+            yield Refusal(here, f"{port} matches by {match.kind}, but {scenario.stimulus} {carries}")
 
 
 def _requirements(parts: Parts) -> Iterator[Refusal]:
