@@ -118,11 +118,6 @@ class CommandRoundTrip(Strict):
     uncertainty: list[DeclaredUncertainty] = Field(
         default=[], description="further two-sided contributions, e.g. of a sensor in the way"
     )
-    return_values: dict[str, Element] = Field(
-        default={},
-        description="with trials: what is sent after each trial to bring the robot back, beside the values"
-        " that do not change; recorded, and never counted",
-    )
     stages: list[PortRef] = Field(
         default=[],
         description="response ports that the command passes between stimulus and response, in that order;"
