@@ -43,8 +43,8 @@ class Tracker:
         """A stimulus is about to be handed over."""
         self._pending[key] = sent_ns
 
-    def observed(self, key: int, seen_ns: int, flags: int = 0) -> None:
-        """The response port saw something."""
+    def observed(self, key: int, seen_ns: int, flags: int = 0, value: float = math.nan) -> None:
+        """The response port saw something; ``value`` is its signal, which matters to an onset only."""
         self.last_seen_ns = seen_ns
         if flags & ObservationFlag.REJECTED:
             return

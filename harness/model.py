@@ -33,6 +33,8 @@ class StimulusFlag(enum.IntFlag):
     """Due while the harness was late; not sent, so that no burst follows. ``sent_ns`` is NO_STAMP."""
     UNSENT = 8
     """Not sent for another reason (run aborted, hand-over failed). ``sent_ns`` is NO_STAMP."""
+    RETURN = 16
+    """Sent to bring the robot back after a trial; never counted."""
 
 
 class ObservationFlag(enum.IntFlag):
@@ -62,7 +64,12 @@ class SampleFlag(enum.IntFlag):
     NOT_SENT = 64
     """Skipped or unsent: counts neither for nor against the item."""
     OPEN = 128
-    """Sent, and the recording ended before its timeout did: counts neither for nor against the item."""
+    """Sent, and the recording, or its trial, ended before its timeout did: counts neither for nor against the
+    item."""
+    FALSE_ONSET = 256
+    """The signal had left its rest band before the stimulus: counts neither for nor against the item."""
+    NO_SIGNAL = 512
+    """Too few values before the stimulus to know its rest band: counts neither for nor against the item."""
 
 
 STIMULUS_DTYPE = np.dtype(

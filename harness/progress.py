@@ -45,7 +45,7 @@ _PHASE_OF = {
 }
 _GOES_ON = {"messages lost"}
 """Errors that a run outlives."""
-_NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE
+_NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN
 
 
 class Display:

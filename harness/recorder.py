@@ -119,6 +119,6 @@ class Recorder:
             state.value = value
             tracker = trackers.get(reference)
             if tracker is not None:
-                tracker.observed(key, seen_ns, flags)
+                tracker.observed(key, seen_ns, flags, value)
 
         return sink

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.matching import Matched, arrivals, match
+from harness.analysis.onset import Onsets, find
 from harness.analysis.timebase import Timebase
 from harness.config.schema import Match
 from harness.model import NO_STAMP, SAMPLE_DTYPE, ObservationFlag, SampleFlag, StimulusFlag
@@ -26,19 +27,23 @@ Booleans = NDArray[np.bool_]
 
 NS_PER_MS = 1e6
 """Divided by, not multiplied with its inverse: a latency of exactly the limit has to compare equal to it."""
+NEITHER = SampleFlag.NOT_SENT | SampleFlag.OPEN | SampleFlag.FALSE_ONSET | SampleFlag.NO_SIGNAL
+"""Flags of stimuli that count neither for nor against the item."""
+_NOT_MEASURED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN
 STAGES = ("lateness", "hand_over", "robot_and_transport", "harness_receive")
 
 
 @dataclass(frozen=True)
 class Sampled:
     """Samples of one scenario (SAMPLE_DTYPE, in order of the stimuli table) and what belongs to no
-    stimulus."""
+    stimulus. ``onsets``: of a match by onset, how well each instant is known."""
 
     samples: NDArray[Any]
     unmatched: int
     rejected: int
     duplicates: int
     by_stamp: int
+    onsets: Onsets | None = None
 
 
 def build(
@@ -52,6 +57,7 @@ def build(
     recorded_until_ns: int | None = None,
     ended_ns: int | None = None,
     foreign_keys: NDArray[np.int64] | None = None,
+    directions: NDArray[np.int8] | None = None,
 ) -> Sampled:
     """Samples of one scenario.
 
@@ -61,18 +67,24 @@ def build(
     stimulus without an answer whose timeout had not passed then is OPEN, not
     lost. So is one whose hand-over never returned. ``ended_ns``: when the scenario was over; what is
     observed later, such as the echo of a stop, is not unmatched. ``foreign_keys``: keys of other
-    scenarios, whose answers are not unmatched.
+    scenarios, whose answers are not unmatched. ``directions``: for onsets, which way each command went.
     """
     when = arrivals(observations, timebase, arrival)
-    matched = match(
-        stimuli["key"].astype(np.int64),
-        stimuli["sent_ns"].astype(np.int64),
-        observations,
-        when,
-        timeout_ns,
-        kind=rule.kind,
-        answers=rule.answers,
-    )
+    sent_ns = stimuli["sent_ns"].astype(np.int64)
+    onsets = None
+    if rule.kind == "onset":
+        onsets = find(sent_ns, observations, when, timeout_ns, rule, directions)
+        matched = onsets.matched
+    else:
+        matched = match(
+            stimuli["key"].astype(np.int64),
+            sent_ns,
+            observations,
+            when,
+            timeout_ns,
+            kind=rule.kind,
+            answers=rule.answers,
+        )
     out = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
     for name in ("key", "intended_ns", "sent_ns", "handed_ns", "scenario", "variant"):
         out[name] = stimuli[name]
@@ -84,7 +96,7 @@ def build(
     stray = ~matched.used & ~rejected
     if ended_ns is not None:
         stray &= observations["seen_ns"] <= ended_ns
-    if foreign_keys is not None and rule.kind != "order":
+    if foreign_keys is not None and rule.keyed:
         stray &= ~np.isin(observations["key"], foreign_keys)
     measured = counted(out)
     stamped = measured & (matched.first >= 0) & ~has(out, SampleFlag.CLOCK_STEP)
@@ -94,6 +106,7 @@ def build(
         rejected=int(rejected.sum()),
         duplicates=_duplicates(out[measured]),
         by_stamp=int(when.stamped[matched.first[stamped]].sum()),
+        onsets=onsets,
     )
 
 
@@ -119,14 +132,13 @@ def _with_open(
 
 
 def counted(samples: NDArray[Any]) -> Booleans:
-    """Rows that belong to the measurement: neither warm-up nor probe."""
-    return np.asarray(samples["stimulus_flags"] & (StimulusFlag.WARM_UP | StimulusFlag.PROBE) == 0)
+    """Rows that belong to the measurement: neither warm-up nor probe nor return."""
+    return np.asarray(samples["stimulus_flags"] & _NOT_MEASURED == 0)
 
 
 def tried(samples: NDArray[Any]) -> Booleans:
     """Rows that count for or against the item: measured, sent, and with their outcome known."""
-    neither = SampleFlag.NOT_SENT | SampleFlag.OPEN
-    return np.asarray(counted(samples) & (samples["flags"] & neither == 0))
+    return np.asarray(counted(samples) & (samples["flags"] & NEITHER == 0))
 
 
 def has(samples: NDArray[Any], flag: SampleFlag) -> Booleans:
@@ -135,12 +147,12 @@ def has(samples: NDArray[Any], flag: SampleFlag) -> Booleans:
 
 
 def latency_ms(samples: NDArray[Any], start: str = "sent_ns") -> Floats:
-    """arrived - ``start`` in ms: +inf where lost or late, NaN where not sent or open. ``start``: ``sent_ns``
-    for the latency from sent, ``intended_ns`` for the latency from intent."""
+    """arrived - ``start`` in ms: +inf where lost or late, NaN where it counts neither way. ``start``:
+    ``sent_ns`` for the latency from sent, ``intended_ns`` for the latency from intent."""
     out: Floats = (samples["arrived_ns"] - samples[start]).astype(np.float64) / NS_PER_MS
     out[samples["arrived_ns"] == NO_STAMP] = np.nan
     out[has(samples, SampleFlag.LOST)] = np.inf
-    out[samples["flags"] & (SampleFlag.NOT_SENT | SampleFlag.OPEN) != 0] = np.nan
+    out[samples["flags"] & NEITHER != 0] = np.nan
     return out
 
 

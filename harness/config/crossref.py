@@ -10,6 +10,7 @@ from harness.config import devices as dev
 from harness.config import schema
 from harness.config.explain import Refusal
 from harness.config.problems import DataPath, suggest
+from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, violations
 from harness.errors import ConfigurationError
 
@@ -202,13 +203,12 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
             True,
         )
         return
-    if match.kind == "order" and not isinstance(schedule, schema.Trials):
-        yield Refusal(
-            (*path, "schedule", "kind"),
-            f"must be trials: {scenario.response} matches by order, so only one stimulus may be outstanding",
-        )
+    sender = parts.devices.get(scenario.stimulus.partition(".")[0])
+    limits = {} if sender is None else sender.limits
+    values = dev.values_of(_port(parts, scenario.stimulus))
+    yield from trial_rules(path, scenario, match, values, limits)
     key = _key_of(parts, scenario.stimulus)
-    if match.kind != "order" and key is not None and key != match.kind:
+    if match.keyed and key is not None and key != match.kind:
         carries = "carries no key" if key == "none" else f"carries a {key} as its key"
         yield Refusal(
             (*path, "response"),

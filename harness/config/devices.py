@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness import adapters
 from harness.config.explain import Refusal, explain
+from harness.config.match import UNKEYED
 from harness.config.problems import nearest, suggest
 from harness.config.schema import DeviceBase, Match
 from harness.errors import HarnessError
@@ -96,8 +97,8 @@ def _paths_of_matches(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
         kind = match.get("kind")
         if kind in ("stamp", "sequence") and not match.get("path"):
             yield Refusal(path, f"this key is missing: where the answer carries the {kind}", True)
-        elif kind == "order" and match.get("path") is not None:
-            yield Refusal(path, "`order` takes no path: the answers carry no key", True)
+        elif kind in UNKEYED and match.get("path") is not None:
+            yield Refusal(path, f"`{kind}` takes no path: the answers carry no key", True)
 
 
 def _check_stop(name: str, data: dict[str, Any]) -> Iterator[Refusal]:

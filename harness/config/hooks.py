@@ -3,7 +3,8 @@
 The module of an adapter's options may define any of::
 
     problems(options) -> list[Refusal]                       what is wrong; paths from the device
-    value_problems(options, port, values) -> list[Refusal]   the same for a set-up step; paths from the values
+    value_problems(options, port, values) -> list[Refusal]   the same for a set-up step or return values;
+                                                             paths from the values
     key_kind(options, port) -> "stamp" | "sequence" | "none" | None
 
 They look, and open nothing: a rig file is read where no robot and no SDK is. What cannot be known here is no
@@ -39,6 +40,15 @@ def problems(parts: Parts) -> Iterator[Refusal]:
                 hook = _hook(device, "value_problems")
                 if hook is not None and dev.direction(dev.ports_of(device).get(port)) == "stimulus":
                     yield from _below((section, index, "values"), hook(device, port, step.values))
+    for scenario_name, scenario in parts.scenarios.items():
+        if scenario is not None and scenario.return_values:
+            name, _, port = scenario.stimulus.partition(".")
+            device = parts.devices.get(name)
+            hook = _hook(device, "value_problems")
+            if hook is not None and dev.direction(dev.ports_of(device).get(port)) == "stimulus":
+                yield from _below(
+                    ("scenarios", scenario_name, "return_values"), hook(device, port, scenario.return_values)
+                )
 
 
 def key_kinds(parts: Parts) -> dict[str, str]:

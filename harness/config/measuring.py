@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from harness.config.elements import Element
 from harness.config.strict import Name, PortRef, Strict
 
 Samples = Annotated[int, Field(gt=0, le=10_000_000)]
@@ -56,12 +57,25 @@ class Trials(Strict):
         " with `stages` they decide instead",
     )
     warmup: Annotated[int, Field(ge=0)] = Field(default=3, description="trials before measuring")
-    quiet_ms: PositiveFloat = Field(default=20.0, description="no answer for this long counts as rest")
+    quiet_ms: PositiveFloat = Field(
+        default=20.0,
+        description="no answer for this long counts as rest; with onset: the signal within its band",
+    )
+    rest: Literal["still", "none"] = Field(
+        default="still",
+        description="`none`, with onset: a trial begins after the dwell without waiting for stillness, for a"
+        " robot that is never at rest",
+    )
     rest_timeout_s: PositiveFloat = 10.0
     dwell_ms: tuple[PositiveFloat, PositiveFloat] = Field(
         default=(10.0, 50.0),
         strict=False,  # a list in the file
         description="random wait at rest, from and to",
+    )
+    follow_ms: Annotated[float, Field(ge=0)] = Field(
+        default=50.0,
+        description="with onset: how long a trial goes on after its onset was seen, so that a report can be"
+        " made again with a wider band",
     )
     seed: int | None = None
     stages: Stages = STAGES
@@ -117,6 +131,11 @@ class CommandRoundTrip(Strict):
     )
     uncertainty: list[DeclaredUncertainty] = Field(
         default=[], description="further two-sided contributions, e.g. of a sensor in the way"
+    )
+    return_values: dict[str, Element] = Field(
+        default={},
+        description="with trials: what is sent after each trial to bring the robot back, beside the values"
+        " that do not change; recorded, and never counted",
     )
     stages: list[PortRef] = Field(
         default=[],

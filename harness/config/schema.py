@@ -5,20 +5,19 @@ Options that only one adapter knows live beside that adapter; :class:`DeviceBase
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     Discriminator,
     Field,
     PositiveFloat,
     PositiveInt,
     Tag,
 )
-from pydantic_core import PydanticCustomError
 
+from harness.config.elements import Element, Scalar, element_kind
+from harness.config.match import Match
 from harness.config.measuring import (
     CommandRoundTrip,
     DeclaredUncertainty,
@@ -58,18 +57,6 @@ __all__ = [
 ]
 
 
-def _scalar(value: Any) -> Any:
-    # Said once and plainly; the union below would complain once per member.
-    if not isinstance(value, (bool, int, float, str)):
-        raise PydanticCustomError("scalar", "must be a number, text, true or false")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise PydanticCustomError("scalar", "must be a finite number")
-    return value
-
-
-Scalar = Annotated[bool | int | float | str, BeforeValidator(_scalar)]
-
-
 class RigInfo(Strict):
     """What the rig is."""
 
@@ -98,16 +85,6 @@ class Process(Strict):
     stop_timeout_s: PositiveFloat = Field(
         default=5.0, description="from SIGINT to SIGTERM, and again to SIGKILL"
     )
-
-
-def _element_kind(value: Any) -> str:
-    return "list" if isinstance(value, (list, tuple)) else "value"
-
-
-Element = Annotated[
-    Annotated[Scalar, Tag("value")] | Annotated[list[Scalar], Tag("list")], Discriminator(_element_kind)
-]
-"""A constant: one value, or the elements of an array field."""
 
 
 class Alternate(Strict):
@@ -141,7 +118,7 @@ def _value_kind(value: Any) -> str | None:
     if isinstance(value, (dict, BaseModel)):
         chosen: str | None = _changing(value)
         return chosen
-    return _element_kind(value)
+    return element_kind(value)
 
 
 Value = Annotated[
@@ -156,16 +133,6 @@ Value = Annotated[
     ),
 ]
 """What a field of a stimulus is set to: a constant, or values that change from send to send."""
-
-
-class Match(Strict):
-    """How an answer finds its stimulus."""
-
-    kind: Literal["stamp", "sequence", "order"]
-    path: str | None = Field(default=None, description="where the answer carries the key; not for `order`")
-    answers: Literal["each", "latest"] = Field(
-        default="each", description="`latest`: the robot answers only its newest command"
-    )
 
 
 class Stop(Strict):

@@ -85,6 +85,12 @@ def flatten(value: Any, field: str = "") -> Iterator[tuple[str, Any]]:
         yield field, value
 
 
+def return_set(values: Mapping[str, Any], return_values: Mapping[str, Any]) -> dict[str, Any]:
+    """What brings the robot back after a trial: the constants among ``values``, and ``return_values``."""
+    constant = {field: value for field, value in values.items() if _changing(value) is None}
+    return {**constant, **return_values}
+
+
 _INDEX = re.compile(r"\[[^\]]*\]")
 
 

@@ -17,7 +17,14 @@ from harness.results import Results
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-_NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.SKIPPED | StimulusFlag.UNSENT
+_NOT_COUNTED = (
+    StimulusFlag.WARM_UP
+    | StimulusFlag.PROBE
+    | StimulusFlag.RETURN
+    | StimulusFlag.SKIPPED
+    | StimulusFlag.UNSENT
+)
+_NEITHER = SampleFlag.NOT_SENT | SampleFlag.OPEN | SampleFlag.FALSE_ONSET | SampleFlag.NO_SIGNAL
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ def extract(samples: npt.NDArray[Any], scenario: int) -> Series:
     counted = (
         (samples["scenario"] == scenario)
         & ((samples["stimulus_flags"] & int(_NOT_COUNTED)) == 0)
-        & ((samples["flags"] & int(SampleFlag.NOT_SENT | SampleFlag.OPEN)) == 0)
+        & ((samples["flags"] & int(_NEITHER)) == 0)
         & (samples["sent_ns"] != NO_STAMP)
     )
     rows = samples[counted]

@@ -60,7 +60,7 @@ class LoopbackResponse:
         assert how is not None
         self.number = number
         self.stamp_clock = clock
-        self._keyed = how.match.kind != "order"
+        self._keyed = how.match.keyed
         self._realtime = options.received_clock == "realtime"
         self.received_clock = HOST_REALTIME if self._realtime else HOST_MONOTONIC
         self.received_is = f"instant the reader took it from the socket ({self.received_clock})"

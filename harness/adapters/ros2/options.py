@@ -75,12 +75,15 @@ class ResponseOptions(Strict):
 
     @model_validator(mode="after")
     def _match_path(self) -> ResponseOptions:
-        if self.match is not None and self.match.kind != "order" and not self.match.path:
-            raise ValueError(
-                f"match of kind {self.match.kind!r} needs `path`: where the answer carries the key"
-            )
-        if self.match is not None and self.match.kind == "order" and self.match.path:
-            raise ValueError("match of kind 'order' takes no `path`: the answers carry no key")
+        match = self.match
+        if match is None:
+            return self
+        if match.keyed and not match.path:
+            raise ValueError(f"match of kind {match.kind!r} needs `path`: where the answer carries the key")
+        if not match.keyed and match.path:
+            raise ValueError(f"match of kind {match.kind!r} takes no `path`: the answers carry no key")
+        if match.kind == "onset" and self.value is None:
+            raise ValueError("match of kind 'onset' needs `value` beside it: the path of the signal, a number")
         return self
 
 

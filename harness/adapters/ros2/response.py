@@ -151,7 +151,7 @@ def fields_of(options: ResponseOptions) -> list[tuple[str, str]]:
     """The fields that are read of every answer: which option names it, and its path."""
     match = options.match
     named = {
-        "match.path": match.path if match is not None and match.kind != "order" else None,
+        "match.path": match.path if match is not None and match.keyed else None,
         "stamp": options.stamp,
         "value": options.value,
     }

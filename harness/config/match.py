@@ -1,0 +1,126 @@
+"""How an answer finds its stimulus, as a response port of the rig file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from harness.config.strict import Strict
+from harness.errors import ConfigurationError
+
+SIGMA = 6.0
+"""Default of ``sigma``: of normal noise one value in 500 million is farther out."""
+UNKEYED = ("order", "onset")
+"""Kinds whose answers carry no key; they go with a ``trials`` schedule."""
+_OF_ONSET = (
+    "direction",
+    "field",
+    "threshold",
+    "sigma",
+    "at_least",
+    "rest_ms",
+    "hold_samples",
+    "interpolate",
+)
+
+
+class Match(Strict):
+    """How an answer finds its stimulus."""
+
+    kind: Literal["stamp", "sequence", "order", "onset"] = Field(
+        description="`onset`: the signal (`value`) leaves its rest band, see docs/onset.md"
+    )
+    path: str | None = Field(
+        default=None, description="where the answer carries the key; not for `order` and `onset`"
+    )
+    answers: Literal["each", "latest"] = Field(
+        default="each", description="`latest`: the robot answers only its newest command"
+    )
+    direction: Literal["rising", "falling", "either", "with_command"] = Field(
+        default="either",
+        description="onset: which way the signal has to go; `with_command`: the way the commanded value went",
+    )
+    field: str | None = Field(
+        default=None,
+        description="onset: the commanded field that `with_command` follows; default: the one that changes",
+    )
+    threshold: PositiveFloat | None = Field(
+        default=None, description="onset: half-width of the rest band, in the unit of the signal"
+    )
+    sigma: PositiveFloat | None = Field(
+        default=None,
+        description="onset: half-width of the rest band in multiples of the noise learnt before each"
+        f" stimulus; default {SIGMA:g} where no threshold is given",
+    )
+    at_least: NonNegativeFloat = Field(
+        default=0.0, description="onset: with sigma, the smallest half-width, in the unit of the signal"
+    )
+    rest_ms: PositiveFloat = Field(
+        default=100.0,
+        description="onset: window before each stimulus in which level (median) and noise (MAD) are learnt",
+    )
+    hold_samples: Annotated[PositiveInt, Field(le=1000)] = Field(
+        default=3,
+        description="onset: consecutive values beyond the band that make an onset; fewer are a spike",
+    )
+    interpolate: bool = Field(
+        default=True,
+        description="onset: the instant at which the straight line from the last value inside to the first"
+        " one outside crosses the band; false: the instant of the first one outside",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Match:
+        if self.kind != "onset":
+            fields = type(self).model_fields
+            given = [name for name in _OF_ONSET if getattr(self, name) != fields[name].default]
+            if given:
+                raise ValueError(f"{', '.join(given)}: only for a match of kind onset, not {self.kind}")
+            return self
+        if self.answers != "each":
+            raise ValueError("answers: latest needs a key in the answer, which an onset has not")
+        if self.threshold is not None and (self.sigma is not None or self.at_least):
+            raise ValueError("threshold is the band itself: give it, or sigma with at_least, not both")
+        if self.field is not None and self.direction != "with_command":
+            raise ValueError("field goes with `direction: with_command`")
+        return self
+
+    @property
+    def keyed(self) -> bool:
+        """Whether answers carry the key of their stimulus."""
+        return self.kind not in UNKEYED
+
+    def band(self, noise: Any) -> Any:
+        """Half-width of the rest band for that noise (a standard deviation), in the unit of the signal."""
+        if self.threshold is not None:
+            return noise * 0 + self.threshold
+        scaled = (self.sigma or SIGMA) * noise
+        # Written so that it serves numbers and arrays alike.
+        return scaled + (self.at_least - scaled) * (scaled < self.at_least)
+
+
+def commanded_field(variants: Sequence[Mapping[str, Any]], field: str | None = None) -> str:
+    """The commanded field that ``direction: with_command`` follows: ``field``, or the only one whose number
+    changes among the value sets. Raises ConfigurationError where that is none or several."""
+    numbers: dict[str, set[float]] = {}
+    for each in variants:
+        for name, value in each.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                numbers.setdefault(name, set()).add(float(value))
+    changing = [name for name, values in numbers.items() if len(values) > 1]
+    if field is not None:
+        if field not in changing:
+            known = ", ".join(changing) or "none"
+            raise ConfigurationError(
+                f"`field: {field}` is no commanded number that changes; those that do: {known}"
+            )
+        return field
+    if len(changing) != 1:
+        raise ConfigurationError(
+            f"`direction: with_command` needs one commanded number that changes, not {len(changing)}"
+            + (f" ({', '.join(changing)})" if changing else ""),
+            hint="name it with `field`" if changing else "give `alternate` or `return_values`",
+        )
+    return changing[0]

@@ -1,0 +1,95 @@
+"""Following a signal while the run goes on: is it at rest, has it left its band? Never the basis of a
+verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from itertools import pairwise
+from statistics import median
+
+from harness.config.match import Match
+from harness.live import Tracker
+from harness.model import ObservationFlag
+
+KEPT = 16_384
+"""Newest values that are kept: four seconds at 4 kHz."""
+FEWEST = 5
+MAD_TO_SD = 1.4826
+STRICTER = 1.5
+"""By this the live band is wider than the one that judges: a doubtful onset waits for the timeout instead of
+ending its trial early."""
+
+
+class SignalTracker(Tracker):
+    """A tracker for answers that are onsets: whatever the signal does beyond a band that was learnt before
+    the stimulus answers the one that is outstanding.
+
+    ``observed`` runs on the device's thread, everything else on the sender's.
+    """
+
+    def __init__(self, rule: Match) -> None:
+        super().__init__(keyed=False)
+        self._rule = rule
+        self._kept: deque[tuple[int, float]] = deque(maxlen=KEPT)
+        self._level = 0.0
+        self._band = math.inf
+        self._side = 0
+        self._beyond = 0
+
+    def observed(self, key: int, seen_ns: int, flags: int = 0, value: float = math.nan) -> None:
+        """The response port gave a value of the signal."""
+        self.last_seen_ns = seen_ns
+        if flags & ObservationFlag.REJECTED or not math.isfinite(value):
+            return
+        self._kept.append((seen_ns, value))
+        if not self.pending():
+            return
+        away = value - self._level
+        if (abs(away) if self._side == 0 else self._side * away) <= self._band:
+            self._beyond = 0
+            return
+        self._beyond += 1
+        if self._beyond >= self._rule.hold_samples:
+            super().observed(key, seen_ns, flags)
+
+    def arm(self, now_ns: int, side: int = 0) -> None:
+        """Learn level and noise of the window of ``rest_ms`` before ``now_ns``; the next onset has to go to
+        that ``side`` (+1, -1, 0: either). Without values nothing is beyond the band, and the trial waits for
+        its timeout."""
+        values = self._since(now_ns - round(self._rule.rest_ms * 1e6))
+        self._beyond, self._side, self._band = 0, side, math.inf
+        if len(values) >= FEWEST:
+            self._level = median(values)
+            noise = MAD_TO_SD * median(abs(value - self._level) for value in values)
+            self._band = STRICTER * self._rule.band(noise)
+
+    def why_not_at_rest(self, now_ns: int, quiet_ns: int) -> str:
+        """What keeps the signal from being at rest over the last ``quiet_ns``, in words; empty when it is.
+
+        At rest: every value is within the band around their median, and the two halves of the window differ
+        by no more than half of it. The noise is learnt from differences of neighbours, so that a ramp does
+        not pass for noise.
+        """
+        kept = self._kept.copy()
+        if not kept:
+            return "no value of the signal was seen"
+        values = [value for at, value in kept if at >= now_ns - quiet_ns]
+        if len(values) < FEWEST:
+            return f"only {len(values)} values of the signal came in that time, {FEWEST} are needed"
+        if kept[0][0] > now_ns - quiet_ns:
+            return "the signal was not followed for so long yet"
+        steps = [b - a for a, b in pairwise(values)]
+        step = median(steps)
+        noise = MAD_TO_SD * median(abs(each - step) for each in steps) / math.sqrt(2.0)
+        band, level = self._rule.band(noise), median(values)
+        farthest = max(abs(value - level) for value in values)
+        if farthest > band:
+            return f"a value was {farthest:.4g} from the median, the band is {band:.4g}"
+        half = len(values) // 2
+        drift = abs(median(values[:half]) - median(values[half:]))
+        return f"it drifted by {drift:.4g}, the band is {band:.4g}" if drift > band / 2 else ""
+
+    def _since(self, begin_ns: int) -> list[float]:
+        # The copy is made in one step of the interpreter, so that the device's thread may append meanwhile.
+        return [value for at, value in self._kept.copy() if at >= begin_ns]
