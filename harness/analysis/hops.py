@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from harness.analysis.matching import Arrivals, Matched, arrivals, match
-from harness.analysis.samples import NS_PER_MS, counted, has
+from harness.analysis.samples import NS_PER_MS, has, tried
 from harness.analysis.statistics import distribution, rank
 from harness.analysis.timebase import Timebase
 from harness.config.schema import Match
@@ -59,7 +59,7 @@ class Hopped:
 
 @dataclass(frozen=True)
 class Trace:
-    """Instants of the counted stimuli that were sent, in ms since the send: ``since_ms`` has one row per
+    """Instants of the stimuli that count, in ms since the send: ``since_ms`` has one row per
     point (sent, hops, response) and one column per stimulus; NaN where it was not seen. ``stepped``, alike:
     seen, and its clock was set nearby or says what cannot be. ``lost``, ``answered`` (in time) per stimulus.
     """
@@ -80,11 +80,11 @@ def trace(
     timeout_ns: int,
     arrival: Literal["received", "stamp"] = "received",
 ) -> Trace:
-    """Find every counted stimulus of ``samples`` (SAMPLE_DTYPE, with the response matched) at the ``taps``.
+    """Find every stimulus of ``samples`` that counts (SAMPLE_DTYPE, with the response matched) at the ``taps``.
 
     Of ``response`` only the names are used. Raises RecordingError when two stimuli share a key.
     """
-    keep = counted(samples) & (samples["sent_ns"] != NO_STAMP)
+    keep = tried(samples) & (samples["sent_ns"] != NO_STAMP)
     rows = samples[keep]
     sent = rows["sent_ns"].astype(np.int64)
     points, stepped = [np.zeros(len(rows))], [np.zeros(len(rows), dtype=bool)]
@@ -98,7 +98,7 @@ def trace(
             tap.observations,
             when,
             timeout_ns,
-            kind=tap.rule.kind,
+            kind="stamp" if tap.rule.kind == "stamp" else "sequence",  # never without a key
             answers=tap.rule.answers,
         )
         points.append(_since(found.arrived_ns[keep], sent))
@@ -113,7 +113,7 @@ def trace(
         since_ms=np.array(points),
         stepped=np.array(stepped),
         lost=lost,
-        answered=~lost & ~has(rows, SampleFlag.OPEN),
+        answered=~lost,
     )
 
 
