@@ -46,6 +46,10 @@ SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the rig file."
 )
 
+NAMESPACE = click.option(
+    "--namespace", default="", metavar="NS", help="Put before the relative topic names of the ROS 2 devices."
+)
+
 
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
@@ -71,6 +75,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("rig", type=RIG)
 @SET
+@NAMESPACE
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -101,6 +106,7 @@ def cli() -> None:
 def run(
     rig: str,
     overrides: tuple[str, ...],
+    namespace: str,
     out: Path,
     samples: int | None,
     scenarios: tuple[str, ...],
@@ -117,7 +123,7 @@ def run(
     from harness.report import append_step_summary
     from harness.runner import RunOptions, run_rig
 
-    loaded = load_rig(find_rig(rig), overrides)
+    loaded = load_rig(find_rig(rig), overrides, namespace)
     displays: list[Display] = []
 
     def display(folder: RunFolder) -> Display | None:
@@ -181,14 +187,15 @@ def _asker(agreed: set[str], displays: Sequence[Display]) -> Callable[[str], boo
 @cli.command()
 @click.argument("rig", type=RIG)
 @SET
-def check(rig: str, overrides: tuple[str, ...]) -> int:
+@NAMESPACE
+def check(rig: str, overrides: tuple[str, ...], namespace: str) -> int:
     """Validate RIG, look at the bench, and say what a run would start and send. Nothing moves."""
     from harness.checking import look
     from harness.config import find_rig, load_rig
     from harness.model import Severity
     from harness.terminal import show_findings, show_plan
 
-    loaded = load_rig(find_rig(rig), overrides)
+    loaded = load_rig(find_rig(rig), overrides, namespace)
     console = _console()
     show_plan(console, loaded)
     findings = look(loaded)
@@ -292,9 +299,10 @@ def doctor(measure: bool, seconds: float, rig: str | None, as_json: bool) -> int
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of ``harness`` and ``python -m harness``; exits with the documented status."""
-    from harness.interrupt import Interrupted
+    from harness.interrupt import Interrupted, end_with_launcher
 
     try:
+        end_with_launcher()
         status = cli.main(
             args=None if argv is None else list(argv), prog_name="harness", standalone_mode=False
         )

@@ -4,12 +4,18 @@ stopped."""
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LAUNCHER = "HARNESS_ENDS_WITH"
+"""Environment: process id of the program that started this one and without which it must not go on."""
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Interrupted(KeyboardInterrupt):
@@ -18,6 +24,24 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+def end_with_launcher() -> None:
+    """Have the kernel send SIGINT when the parent dies, if the environment names a launcher.
+
+    Raises Interrupted when that one is gone already. The name is taken out of the environment: it does not
+    concern what this process starts.
+    """
+    launcher = os.environ.pop(LAUNCHER, "")
+    if not launcher.isdigit():
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGINT), *(ctypes.c_ulong(0),) * 3)
+    try:
+        os.kill(int(launcher), 0)
+    except ProcessLookupError:
+        raise Interrupted("launcher") from None
+    except OSError:
+        pass  # alive, and somebody else's
 
 
 class Interrupts:

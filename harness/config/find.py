@@ -25,6 +25,8 @@ def search_path() -> list[Path]:
         Path(__file__).resolve().parents[1] / "rig_configs",
         Path(sys.prefix) / share,
         *ament,
+        # Installed under a prefix of its own that nobody has announced: PREFIX/lib/pythonX.Y/site-packages.
+        *(prefix / share for prefix in Path(__file__).resolve().parents[4:6]),
     ]
     return [folder for folder in folders if folder.is_dir()]
 

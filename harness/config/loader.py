@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness import adapters
-from harness.config import crossref, hooks, overrides, reader, schema, shape
+from harness.config import crossref, hooks, namespaces, overrides, reader, schema, shape
 from harness.config.devices import options_model, read_device
 from harness.config.explain import Refusal, explain
 from harness.config.problems import DataPath, Position, RigFileError
@@ -38,14 +38,17 @@ class LoadedRig:
         return self.rig.model_dump(mode="json", by_alias=True)
 
 
-def load_rig(path: Path, overrides: Sequence[str] = ()) -> LoadedRig:
-    """Read, change by ``overrides`` (``key=value``) and validate a rig file.
+def load_rig(path: Path, overrides: Sequence[str] = (), namespace: str = "") -> LoadedRig:
+    """Read, change by ``overrides`` (``key=value``) and validate a rig file; put it into a ROS ``namespace``.
 
     Raises RigFileError with every mistake of the file, ConfigurationError when it cannot be read at all.
     """
     path = Path(path)
     text, raw = reader.read_text(path)
     rig = rig_from_text(text, str(path), overrides)
+    if namespace.strip("/"):
+        overrides = (*overrides, *namespaces.overrides(rig, namespace))
+        rig = rig_from_text(text, str(path), overrides)
     return LoadedRig(path, text, hashlib.sha256(raw).hexdigest(), tuple(overrides), rig)
 
 
