@@ -71,8 +71,9 @@ class Dependence(_Frozen):
 class UncertaintyItem(_Frozen):
     """One line of the uncertainty budget of ``requirement``, in ms; the last line is U itself.
 
-    ``half_width_ms`` a, ``standard_ms`` the standard uncertainty, ``share_ms`` what it adds at k = 2; null
-    where unbounded. ``hard``: a cannot be exceeded.
+    ``half_width_ms`` a (of the last line U), ``standard_ms`` the standard uncertainty, ``share_ms`` twice
+    that
+    (k = 2); null where unbounded. ``hard``: a cannot be exceeded.
     """
 
     requirement: str
@@ -144,7 +145,8 @@ class RequirementResult(_Frozen):
     can.
     ``uncertainty`` (U, two-sided, k = 2) and ``floor`` (J, one-sided) are None where they were not measured.
     ``alpha``: the error each decision is made with, 1 - ``confidence`` unless it is shared (``family_wise``).
-    ``sampling_plan``: how the number of samples was fixed, in words.
+    ``sampling_plan``: how the number of samples was fixed, in words; ``needed_n``: fewer cannot pass, None
+    where no number says so.
     """
 
     id: str
@@ -163,6 +165,7 @@ class RequirementResult(_Frozen):
     confidence: float
     alpha: float | None = None
     sampling_plan: str = ""
+    needed_n: int | None = None
     estimate: float | None
     lower_bound: float | None
     upper_bound: float | None
@@ -233,9 +236,8 @@ class HopsTail(_Frozen):
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
-    ``sent`` = ``answered`` + ``lost`` + ``open``. ``lost`` includes ``late`` (answered after the timeout);
-    ``open``:
-    the recording ended before their timeout did. ``unmatched``: observations that belong to no stimulus.
+    ``sent`` = ``answered`` + ``lost`` + ``open``, of onsets + ``false_onsets`` + ``no_signal`` (None for other
+    matches). ``lost`` includes ``late`` (answered after the timeout); ``open``: the recording ended before their timeout did. ``unmatched``: observations that belong to no stimulus.
     """
 
     kind: str
@@ -257,6 +259,9 @@ class ScenarioResult(_Frozen):
     out_of_order: int
     superseded: int
     unmatched: int
+    misses: int | None = None
+    false_onsets: int | None = None
+    no_signal: int | None = None
     clock_steps: int
     warm_up: int
     probes: int

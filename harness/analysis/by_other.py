@@ -119,7 +119,7 @@ def _mean_floor(requirement: Requirement, measuring: Measuring) -> Floor | None:
         # One unlucky stimulus may be the smallest of the run, which all pdv is counted from.
         return _largest_floor(requirement, measuring)
     said = f"upper bound of the mean of {len(values)} loopback samples, with error {measuring.alpha:g}"
-    return OtherFloor(max(0.0, found.upper), 0.5, len(values), True, said)
+    return OtherFloor(max(0.0, found.upper), len(values), len(values), 0.0, said)
 
 
 def _largest_floor(requirement: Requirement, measuring: Measuring) -> Floor | None:
@@ -127,7 +127,9 @@ def _largest_floor(requirement: Requirement, measuring: Measuring) -> Floor | No
         return None
     values = added(measuring.loopback, requirement.jitter)
     largest = float(np.where(np.isnan(values), inf, values).max()) if len(values) else inf
-    return OtherFloor(max(0.0, largest), 1.0, len(values), True, f"largest of {len(values)} loopback samples")
+    return OtherFloor(
+        max(0.0, largest), len(values), len(values), 0.0, f"largest of {len(values)} loopback samples"
+    )
 
 
 def _by_max(

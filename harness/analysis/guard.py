@@ -3,33 +3,37 @@
 U is two-sided (clock offset, resolution): the truth may lie on either side of what was measured. PASS is
 therefore tested at limit - U, FAIL at limit + U (ILAC-G8:09/2019; JCGM 106:2012, 8.3: guarded acceptance and
 guarded rejection). The floor is one-sided: the harness only ever adds. It is never subtracted; PASS bears it.
-FAIL is tested at limit + U + J, J being the quantile 1 - p0/10 of what the harness measured with nothing but
-itself in the loop. If the item exceeds its limit with probability p, what is measured exceeds limit + J with
-probability at most p + p0/10, however the two hang together (union bound); so FAIL is tested against the rate
-1.13 p0, where 0.03 p0 are left for J being an estimate.
+FAIL is tested at limit + U + J, J being a high order statistic of what the harness measured with nothing but
+itself in the loop. If the item exceeds its limit with probability p, and the harness adds more than J with
+probability at most s, what is measured exceeds limit + J with probability at most p + s, however the two hang
+together (union bound); so FAIL is tested against the rate p0 + s.
+
+s is not known but bounded: the share of all values above the r-th smallest of n is Beta(n - r + 1, r)
+distributed (Wilks 1941; David & Nagaraja, *Order Statistics*, 2003, section 2.5), whatever the distribution.
+J is the smallest order statistic whose 99 % bound is at most 0.13 p0, near the quantile 1 - p0/10; with too
+few loopback samples for that it is their largest value, and s its bound, 1 - 0.01^(1/n).
 
 For a lower limit everything is mirrored: the floor may make a value look larger, which could gain a PASS.
-PASS then bears limit + U + J and 0.87 p0, FAIL limit - U.
+PASS then bears limit + U + J and p0 - s, FAIL limit - U.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from harness.analysis import dependence
 from harness.analysis.dependence import Decision
-from harness.analysis.rule import complement
-from harness.analysis.statistics import order_quantile, ordered
 from harness.model import Verdict
 
-FLOOR_SHARE = 0.1
-"""J is exceeded by the harness alone in this share of p0."""
-RATE_MARGIN = 0.13
-"""By how much p0 is moved where J is used: the share above and what its estimate may err."""
+FLOOR_SHARE = 0.13
+"""Where n allows it, the harness alone exceeds J in at most this share of p0."""
+FLOOR_CONFIDENCE = 0.99
+"""With which the share that exceeds J is bounded."""
 
 UNREACHABLE = 1e-6
 """Closest to 0 or 1 that a rate is moved: no count decides against it any more."""
@@ -39,53 +43,64 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Floor:
-    """J: ``value`` (in the unit of the loopback values; +inf when too many were lost) at ``quantile`` of
-    ``n`` loopback samples. ``enough``: n reaches that quantile, so that J is not simply the largest value."""
+    """J: ``value`` (in the unit of the loopback values; +inf when too many were lost), the ``rank``-th
+    smallest of ``n`` loopback samples. ``share``: the harness alone exceeds it in at most this share of
+    cases,
+    with 99 % confidence."""
 
     value: float
-    quantile: float
+    rank: int
     n: int
-    enough: bool
+    share: float
 
     @property
     def words(self) -> str:
         """For the report."""
-        much = (
-            "" if self.enough else f"; fewer than {ceil(1 / (1 - self.quantile) - 1e-6)}, so the largest one"
+        which = "the largest" if self.rank == self.n else f"number {self.rank} in ascending order"
+        return (
+            f"J = {self.value:g}, {which} of {self.n} loopback samples: the harness alone exceeds it in at "
+            f"most "
+            f"{self.share:.3g} of cases, with {FLOOR_CONFIDENCE:.0%} confidence"
         )
-        return f"J = {self.value:g}, the {self.quantile:g} quantile of {self.n} loopback samples{much}"
 
 
 def floor_of(loopback: Floats, p0: float) -> Floor | None:
-    """J of loopback latencies (+inf where lost); None when there are none.
-
-    The order statistic ceil(n q) at q = 1 - p0/10; NaN counts as lost.
-    """
-    if len(loopback) == 0:
-        return None
-    quantile = complement(p0 * FLOOR_SHARE)
-    value = order_quantile(ordered(np.where(np.isnan(loopback), np.inf, loopback)), quantile)
+    """J of loopback latencies (+inf where lost, NaN counts as lost), shape (n,); None when there are none."""
     n = len(loopback)
-    return Floor(max(0.0, value), quantile, n, n * p0 * FLOOR_SHARE >= 1 - 1e-9)
+    if n == 0:
+        return None
+    ascending = np.sort(np.where(np.isnan(loopback), np.inf, loopback))
+    rank = _rank(n, p0 * FLOOR_SHARE)
+    return Floor(max(0.0, float(ascending[rank - 1])), rank, n, _share_above(rank, n))
+
+
+def _share_above(rank: int, n: int) -> float:
+    """Upper bound, with 99 % confidence, of the share of all values above the ``rank``-th smallest of n."""
+    return float(betaincinv(n - rank + 1, rank, FLOOR_CONFIDENCE))
+
+
+def _rank(n: int, share: float) -> int:
+    """The smallest rank above which at most ``share`` lies, with 99 % confidence; n where none is."""
+    if _share_above(n, n) > share:
+        return n
+    low, high = 0, n
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _share_above(middle, n) <= share:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def fail_rate_with(floor: Floor, p0: float) -> float:
-    """The rate that FAIL is tested against: p0 plus the share in which the harness alone exceeds J.
-
-    1.13 p0 where n reaches the quantile 1 - p0/10. With fewer loopback samples the largest of them is
-    exceeded
-    in 1/n of cases on average, and that takes the place of p0/10.
-    """
-    return min(p0 + _moved_by(floor, p0), 1 - UNREACHABLE)
+    """The rate that FAIL is tested against: p0 plus the share in which the harness alone exceeds J."""
+    return min(p0 + floor.share, 1 - UNREACHABLE)
 
 
 def pass_rate_with(floor: Floor, p0: float) -> float:
-    """The same, where the harness may hide an exceedance: 0.87 p0 where n reaches that quantile."""
-    return max(p0 - _moved_by(floor, p0), UNREACHABLE)
-
-
-def _moved_by(floor: Floor, p0: float) -> float:
-    return p0 * (RATE_MARGIN - FLOOR_SHARE) + max(FLOOR_SHARE * p0, 1 / floor.n)
+    """The same, where the harness may hide an exceedance: p0 less that share."""
+    return max(p0 - floor.share, UNREACHABLE)
 
 
 @dataclass(frozen=True)

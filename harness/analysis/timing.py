@@ -2,7 +2,8 @@
 
 | quantity | lateness | floor |
 |---|---|---|
-| quantile of latency or jitter | at that quantile, a tenth of the limit | at that quantile, a fifth |
+| quantile of latency or jitter | at that quantile, a tenth of the limit | at that quantile or 1 less it,
+whichever is larger, a fifth |
 | mean | its mean, a tenth of the limit; at most a tenth of the stimuli skipped | its mean, a fifth |
 | max | not asked: it never passes, and FAIL counts from the send and bears the largest floor | not asked |
 | ratio | at the share that is asked for, a tenth of `within_ms` | likewise, a fifth |
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from harness.analysis import checks as bench
 from harness.analysis.evidence import Measuring
+from harness.analysis.rule import complement
 from harness.analysis.samples import counted, lateness_ms
 from harness.analysis.sides import added
 from harness.analysis.statistics import achieved_rate_hz
@@ -54,7 +56,9 @@ def timing(
         quantile, limit_ms = requirement.quantile, limit
     found = [bench.lateness(samples, quantile, limit_ms)]
     if loopback is not None:
-        found.append(bench.floor(added(loopback, requirement.jitter), quantile, limit_ms))
+        # The floor lifts values: what bears on the low quantile of a lower limit is its upper tail.
+        seen = max(quantile, complement(quantile))
+        found.append(bench.floor(added(loopback, requirement.jitter), seen, limit_ms))
     return found
 
 

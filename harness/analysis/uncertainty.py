@@ -1,9 +1,10 @@
 """The uncertainty budget: what may be wrong in either direction, item by item, combined to U (k = 2).
 
 After JCGM 100:2008 (GUM): each item has a half-width a and a distribution, hence a standard uncertainty; they
-combine as the root of the sum of squares. A hard limit (a value that cannot be exceeded) enters with
-a/sqrt(3), capped so that its share at k = 2 is at most a: an uncertainty beyond what is possible would be no
-better known. The harness's own floor is one-sided and is not in here (:mod:`harness.analysis.guard`).
+combine as the root of the sum of squares, times k = 2. A hard limit (a value that cannot be exceeded) enters
+with a/sqrt(3). U is not made larger than what is possible at all: the sum of the hard limits, and beside it
+the other items at k = 2. Of a single hard limit U is therefore a, of several the smaller of both.
+The harness's own floor is one-sided and is not in here (:mod:`harness.analysis.guard`).
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ class Item:
 
     @property
     def share_ms(self) -> float:
-        """What it adds at k = 2."""
-        share = COVERAGE * self.standard_ms
-        return min(share, self.half_width_ms) if self.hard else share
+        """What it would be at k = 2, alone."""
+        return COVERAGE * self.standard_ms
 
     def as_dict(self) -> dict[str, Any]:
         """For ``uncertainty`` of results.json."""
@@ -61,7 +61,22 @@ class Budget:
     """All items and U, in ms; infinite where an item is unbounded."""
 
     items: tuple[Item, ...]
-    expanded_ms: float
+
+    @property
+    def standard_ms(self) -> float:
+        """Combined standard uncertainty, the root of the sum of squares; items that do not correlate."""
+        return hypot(*(each.standard_ms for each in self.items))
+
+    @property
+    def possible_ms(self) -> float:
+        """What cannot be exceeded: the sum of the hard limits, and the others at k = 2."""
+        soft = hypot(*(each.standard_ms for each in self.items if not each.hard))
+        return sum(each.half_width_ms for each in self.items if each.hard) + COVERAGE * soft
+
+    @property
+    def expanded_ms(self) -> float:
+        """U, in ms."""
+        return min(COVERAGE * self.standard_ms, self.possible_ms)
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Item by item, then the sum, for ``uncertainty`` of results.json."""
@@ -69,23 +84,29 @@ class Budget:
             "name": "expanded uncertainty U",
             "half_width_ms": self.expanded_ms,
             "distribution": "combined, k = 2",
-            "standard_ms": self.expanded_ms / COVERAGE,
-            "share_ms": self.expanded_ms,
+            "standard_ms": self.standard_ms,
+            "share_ms": COVERAGE * self.standard_ms,
             "hard": False,
-            "source": "root of the sum of squares of the shares above",
+            "source": "twice the root of the sum of squares of the standard uncertainties above"
+            if COVERAGE * self.standard_ms <= self.possible_ms
+            else "the sum of the hard limits, which k = 2 would exceed",
         }
         return [*(each.as_dict() for each in self.items), total]
 
     @property
     def words(self) -> str:
         """The arithmetic."""
-        terms = " + ".join(f"{each.share_ms:.4g}^2" for each in self.items) or "0"
-        return f"U = sqrt({terms}) = {self.expanded_ms:.4g} ms (k = 2)"
+        terms = " + ".join(f"{each.standard_ms:.4g}^2" for each in self.items) or "0"
+        root = f"2 sqrt({terms}) = {COVERAGE * self.standard_ms:.4g} ms (k = 2)"
+        if COVERAGE * self.standard_ms <= self.possible_ms:
+            return f"U = {root}"
+        hard = " + ".join(f"{each.half_width_ms:.4g}" for each in self.items if each.hard)
+        return f"U = {self.expanded_ms:.4g} ms, the sum of the hard limits {hard}, less than {root}"
 
 
 def combine(items: Sequence[Item]) -> Budget:
-    """U = root of the sum of squares of the shares; items that do not correlate."""
-    return Budget(tuple(items), hypot(*(each.share_ms for each in items)))
+    """The budget of these items."""
+    return Budget(tuple(items))
 
 
 def clock_offset(bound_ms: float, source: str = "linear program over the exchanges of the run") -> Item:

@@ -58,14 +58,15 @@ def run_with(before, after=(), *, item_ms=3.0, **changes):
     )
 
 
-def test_j_is_the_quantile_of_both_measurements_and_moves_the_fail_threshold_alone():
+def test_j_is_of_both_measurements_and_moves_the_fail_threshold_alone():
     before, after = around(0.2, 600), around(0.4, 500, seed=3)
     results, samples = run_with(before, after)
     (requirement,), (floor,) = results.requirements, results.floors
     assert (floor.n, floor.lost, floor.before.n, floor.after.n) == (1100, 0, 600, 500)
     assert floor.message_bytes == 48 and floor.what == "the harness alone"
-    expected = np.sort(np.concatenate([before, after]))[int(np.ceil(1100 * 0.999)) - 1]
-    assert requirement.floor == pytest.approx(expected, abs=1e-5)
+    # 1100 are too few for a lower rank: the harness alone may exceed even the largest in 0.42 % of cases.
+    assert requirement.floor == pytest.approx(max(before.max(), after.max()), abs=1e-5)
+    assert any("the largest of 1100 loopback samples" in line for line in requirement.decision)
     assert requirement.pass_threshold == pytest.approx(10 - requirement.uncertainty)
     assert requirement.fail_threshold == pytest.approx(10 + requirement.uncertainty + requirement.floor)
     assert requirement.n == N and results.scenarios["command"].scheduled == N
