@@ -61,7 +61,7 @@ class Hopped:
 class Trace:
     """Instants of the stimuli that count, in ms since the send: ``since_ms`` has one row per
     point (sent, hops, response) and one column per stimulus; NaN where it was not seen. ``stepped``, alike:
-    seen, and its clock was set nearby or says what cannot be. ``lost``, ``answered`` (in time) per stimulus.
+    seen, and its clock was set nearby or says what cannot be. ``lost``: not answered in time, per stimulus.
     """
 
     names: tuple[str, ...]
@@ -69,7 +69,11 @@ class Trace:
     since_ms: Floats
     stepped: Booleans
     lost: Booleans
-    answered: Booleans
+
+    @property
+    def answered(self) -> Booleans:
+        """Answered in time."""
+        return ~self.lost
 
 
 def trace(
@@ -80,7 +84,7 @@ def trace(
     timeout_ns: int,
     arrival: Literal["received", "stamp"] = "received",
 ) -> Trace:
-    """Find every stimulus of ``samples`` that counts (SAMPLE_DTYPE, with the response matched) at the ``taps``.
+    """Find every stimulus that counts at the ``taps``. ``samples``: SAMPLE_DTYPE, with the response matched.
 
     Of ``response`` only the names are used. Raises RecordingError when two stimuli share a key.
     """
@@ -106,14 +110,12 @@ def trace(
         words.append(_arrival_is(tap, when, found, keep))
     points.append(_since(rows["arrived_ns"], sent))
     stepped.append(has(rows, SampleFlag.CLOCK_STEP))
-    lost = has(rows, SampleFlag.LOST)
     return Trace(
         names=(SENT, *(tap.port for tap in taps), response.port),
         arrival_is=(*words, response.arrival_is),
         since_ms=np.array(points),
         stepped=np.array(stepped),
-        lost=lost,
-        answered=~lost,
+        lost=has(rows, SampleFlag.LOST),
     )
 
 
@@ -158,7 +160,10 @@ def summarise_hops(found: Trace, quantiles: Sequence[float]) -> Hopped:
     lost = last_seen(found)
     tails = [tail(found, each) for each in quantiles]
     words = [*_lost_words(found, lost), *_missing_words(hops), *order_words(hops)]
-    return Hopped(hops, lost, [each for each in tails if each is not None], words)
+    known_tails = [each for each in tails if each is not None]
+    if any(map(_swapped, hops)):
+        known_tails = [each.model_copy(update={"words": _untold(each)}) for each in known_tails]
+    return Hopped(hops, lost, known_tails, words)
 
 
 def correlation(one: Floats, other: Floats) -> float | None:
@@ -249,6 +254,17 @@ def _tail_words(parts: Sequence[StageShare], slowest: int, n: int) -> str:
     return f"no single stage makes {which}: {stage} has most, {much}, {seconds}{few}"
 
 
+def _untold(tail: HopsTail) -> str:
+    return (
+        f"which stage makes the tail ({tail.slowest} slowest of {tail.n}) cannot be told as long as ports"
+        " seem swapped"
+    )
+
+
+def _swapped(hop: HopResult) -> bool:
+    return 2 * hop.negative > hop.stage_ms.n
+
+
 def _lost_words(found: Trace, lost: dict[str, int]) -> list[str]:
     total = sum(lost.values())
     if not total:
@@ -274,21 +290,20 @@ def _missing_words(hops: Sequence[HopResult]) -> list[str]:
 
 def order_words(hops: Sequence[HopResult]) -> list[str]:
     """What is to be said of stages below zero: ports that seem swapped, or arrivals that crossed."""
-    out, swapped = [], False
+    out = []
     for hop in hops:
         if not hop.negative:
             continue
         here = f"{hop.negative} of {hop.stage_ms.n}"
-        if 2 * hop.negative > hop.stage_ms.n:
-            swapped = True
-            out.append(f"{hop.from_} and {hop.name} seem swapped: in {here} the second was there first")
+        if _swapped(hop):
+            out.append(f"the ports {hop.from_} and {hop.name} seem swapped: in {here} the second was first")
         else:
             out.append(
                 f"in {here} {hop.name} was there before {hop.from_}: the stage is no longer than what the"
                 " ways of the two to the harness differ by"
             )
     medians = [(hop.since_sent_ms.p50, hop.name) for hop in hops if hop.since_sent_ms.p50 is not None]
-    if swapped:
+    if any(map(_swapped, hops)):
         names = ", ".join(name for _, name in sorted(medians))
         out.append(f"in order of their medians since the send the ports are {names}")
     return out

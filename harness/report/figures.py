@@ -310,7 +310,7 @@ def lateness(series: Series, marks: Sequence[Mark]) -> str:
 def stages(parts: Mapping[str, Distribution]) -> str:
     """Median and p99 of each stage as bars, with their values."""
     known = [(name, part) for name, part in parts.items() if part.p50 is not None and part.p99 is not None]
-    with style.drawing(0.55 + 0.36 * len(known)) as figure:
+    with style.drawing(0.7 + 0.36 * len(known)) as figure:
         axes = figure.subplots()
         places = np.arange(len(known), dtype=float)
         rows: tuple[tuple[str, float, Floats, dict[str, object]], ...] = (
@@ -326,14 +326,15 @@ def stages(parts: Mapping[str, Distribution]) -> str:
             axes.barh(places + offset, values, 0.34, label=label, **look)  # type: ignore[arg-type]
             for place, value in zip(places + offset, values, strict=True):
                 note = number(value, min(4, decimals_for(value)))
-                style.remark(axes, value, place, note, offset=(2, 0), va="center")
-        axes.set_yticks(places, [cut(words(name), 32) for name, _ in known])
+                side = {"offset": (-2, 0), "ha": "right"} if value < 0 else {"offset": (2, 0)}
+                style.remark(axes, value, place, note, va="center", **side)
+        axes.set_yticks(places, [cut(words(name), 40) for name, _ in known])
         axes.invert_yaxis()
         axes.grid(False, axis="y")
         axes.margins(x=0.12)
         axes.xaxis.set_major_formatter(lambda value, _position: style.plain(value))
         axes.set_xlabel("ms")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside upper right", ncols=2)
         return style.svg(figure)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from harness.report import measured
 from harness.report import text as t
 from harness.report.blocks import Block, figure, heading, paragraph
+from harness.report.hops import hop_by_hop
 from harness.report.series import Series, extract, places
 from harness.results import Distribution, RequirementResult, Results, Trend
 
@@ -42,6 +43,7 @@ def results_section(
         yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root)
         yield from _stages(f"scenario-{place}-stages", scenario.stages_ms, root)
         yield from measured.outliers(series)
+        yield from hop_by_hop(f"scenario-{place}-hops", scenario, root)
 
 
 def _plots(

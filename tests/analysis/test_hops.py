@@ -162,9 +162,10 @@ def test_ports_in_the_wrong_order_are_named():
     assert [hop.negative for hop in hopped.hops] == [0, N, 0]
     assert hopped.hops[1].stage_ms.p50 < -1.8
     assert hopped.words == [
-        "base.cmd and planner.in seem swapped: in 1000 of 1000 the second was there first",
+        "the ports base.cmd and planner.in seem swapped: in 1000 of 1000 the second was first",
         "in order of their medians since the send the ports are planner.in, base.cmd, robot.applied",
     ]
+    assert hopped.tail[0].words.startswith("which stage makes the tail (50 slowest of 1000) cannot be told")
 
 
 def test_a_port_behind_the_response_is_named():
