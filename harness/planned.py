@@ -53,10 +53,10 @@ class Planned:
         if done < self._next:
             return False
         try:
-            results = self._look()
-            left = {key: each for key, each in self._open.items() if not self._over(results[key], done)}
+            results, judged = self._look()
+            left = {key: each for key, each in self._open.items() if not self._over(results[key], judged)}
             self._next = min(
-                (self._soonest(each, results[key], done) for key, each in left.items()), default=0
+                (self._soonest(each, results[key], done, judged) for key, each in left.items()), default=0
             )
         except Exception as failure:
             self._bench.folder.event("look_failed", scenario=self._name, n=done, reason=str(failure))
@@ -66,10 +66,11 @@ class Planned:
         self._bench.folder.event("looked", scenario=self._name, n=done, decided=not left)
         return not left
 
-    def _look(self) -> dict[str, RequirementResult]:
+    def _look(self) -> tuple[dict[str, RequirementResult], int]:
+        """What is decided, and how many samples count: trials that told nothing are none."""
         folder = self._bench.folder
         findings = [{**asdict(each), "severity": each.severity.value} for each in self._bench.findings]
-        found = look(
+        found, judged = look(
             {**folder.run, "findings": findings},
             self._rig,
             folder.stimuli(),
@@ -78,21 +79,21 @@ class Planned:
             folder.events(),
             self._name,
         )
-        return {each.id: each for each in found}
+        return {each.id: each for each in found}, judged
 
     @staticmethod
-    def _over(result: RequirementResult, done: int) -> bool:
+    def _over(result: RequirementResult, judged: int) -> bool:
         """Decided; or ended without a verdict that further samples, which are not looked at, could bring."""
-        return result.verdict in DECIDED or (result.n < done and all(check.ok for check in result.checks))
+        return result.verdict in DECIDED or (result.n < judged and all(check.ok for check in result.checks))
 
-    def _soonest(self, requirement: Requirement, result: RequirementResult, done: int) -> int:
+    def _soonest(self, requirement: Requirement, result: RequirementResult, done: int, judged: int) -> int:
         """How many samples have to be there before another look can decide anything new."""
         schedule = self._schedule
         if schedule.stages:
             return schedule.stages[min(bisect_right(schedule.stages, done), len(schedule.stages) - 1)]
         if not isinstance(schedule, Trials) or not counts_events(requirement):
             return NEVER
-        if result.n < done:
+        if result.n < judged:
             return done + 1
         share = len(self._rig.requirements) if self._rig.family_wise else 1
         p0, alpha = allowed_share(requirement), complement(requirement.confidence) / share

@@ -274,12 +274,12 @@ def _rows_of(spec: CommandRoundTrip) -> int:
     schedule = spec.schedule
     if isinstance(schedule, Paced):
         return schedule.samples + round(schedule.warmup_s * schedule.rate_hz)
-    return schedule.samples + schedule.warmup
+    return (schedule.samples + schedule.warmup) * (2 if spec.return_values else 1)
 
 
 def _stimuli_rows(rig: RigFile) -> int:
     probes = sum(round(spec.probing.timeout_s * spec.probing.rate_hz) for spec in rig.scenarios.values())
-    return sum(_rows_of(spec) for spec in rig.scenarios.values()) + probes + 64
+    return sum(_rows_of(spec) for spec in rig.scenarios.values()) + 2 * probes + 64
 
 
 def _check_space(bench: Bench, floor: Floor) -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from harness.analysis.clocks import Clocks, DeviceClock
 from harness.analysis.evidence import MS_PER_UNIT
+from harness.analysis.onset import Onsets
+from harness.analysis.onset_known import onset_items, with_declared
 from harness.analysis.samples import counted
 from harness.analysis.uncertainty import (
     Budget,
@@ -23,7 +25,6 @@ from harness.analysis.uncertainty import (
     combine,
     other,
     resolution,
-    sampling_period,
 )
 from harness.config.schema import Requirement, Scenario
 from harness.model import HOST_MONOTONIC, HOST_REALTIME, NO_STAMP
@@ -34,11 +35,17 @@ SLEW_PPM = 500.0
 TIMED = ("latency", "jitter", "ratio")
 
 
-def budget(requirement: Requirement, spec: Scenario, clocks: Clocks, samples: NDArray[Any]) -> Budget:
+def budget(
+    requirement: Requirement,
+    spec: Scenario,
+    clocks: Clocks,
+    samples: NDArray[Any],
+    onsets: Onsets | None = None,
+) -> Budget:
     """U of one requirement in ms, item by item. ``samples``: SAMPLE_DTYPE rows of its scenario.
 
     A share of lost ones and a rate measure no time span: their budget is empty. An item is infinite where the
-    clock of the arrivals is not related to the host's; then so is U.
+    clock of the arrivals is not related to the host's; then so is U. ``onsets``: of arrivals that are onsets.
     """
     if requirement.quantity not in TIMED:
         return combine([])
@@ -58,8 +65,8 @@ def budget(requirement: Requirement, spec: Scenario, clocks: Clocks, samples: ND
             resolution(clocks.resolution_ns(name) / 1e6, f"step of {name}"), name="resolution of the arrival"
         )
     )
-    if spec.sampling_period_ms is not None:
-        items.append(sampling_period(spec.sampling_period_ms, "sampling_period_ms of the scenario"))
+    measured = [] if onsets is None else onset_items(onsets, samples, jitter=requirement.quantity == "jitter")
+    items += with_declared(measured, spec.sampling_period_ms)
     for each in spec.uncertainty:
         items.append(other(each.name, each.half_width_ms, divisor=each.divisor, source=each.source))
     return combine(items)

@@ -17,9 +17,11 @@ from harness.analysis.evidence import Measuring
 from harness.analysis.floors import floor_results, floors_of, of_scenario
 from harness.analysis.floors import measured as floor_measured
 from harness.analysis.hops import Hopped, Tap, summarise_hops, trace
+from harness.analysis.onset import directions
+from harness.analysis.onset_known import onset_checks
 from harness.analysis.provenance import environment, provenance
 from harness.analysis.rule import complement
-from harness.analysis.samples import Sampled, build
+from harness.analysis.samples import Sampled, build, tried
 from harness.analysis.summaries import Described, arrival_is, loss, summarise
 from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import judge, measured_window
@@ -118,7 +120,7 @@ def analyse(
             each,
             sampled[each.scenario].samples,
             circumstances[each.scenario],
-            analysis.measuring(each, sampled[each.scenario].samples),
+            analysis.measuring(each, sampled[each.scenario]),
         )
         for each in rig.requirements
     ]
@@ -144,7 +146,7 @@ def analyse(
         monitors=monitors,
         findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
         uncertainty=all_items(
-            [(each.id, analysis.budget(each, sampled[each.scenario].samples)) for each in rig.requirements]
+            [(each.id, analysis.budget(each, sampled[each.scenario])) for each in rig.requirements]
         ),
         floors=floor_results(analysis.floors),
         clocks=analysis.clocks.results(),
@@ -175,19 +177,20 @@ def look(
     clocks: RawTable,
     events: list[dict[str, Any]],
     name: str,
-) -> list[RequirementResult]:
+) -> tuple[list[RequirementResult], int]:
     """The requirements of scenario ``name``, judged by what its tables hold while the run goes on, as if it
-    had ended there by plan."""
+    had ended there by plan; and how many of its samples count."""
     analysis = _Analysis({**run, "status": "finished"}, rig, stimuli, observations, clocks, events, [])
     index = [str(each["name"]) for each in run.get("scenarios", [])].index(name)
     sampled = analysis.sample(name, index)
     _, monitor_checks = analysis.monitors({name: sampled})
     circumstances, _ = analysis.circumstances(name, sampled, monitor_checks)
-    return [
-        judge(each, sampled.samples, circumstances, analysis.measuring(each, sampled.samples))
+    judged = [
+        judge(each, sampled.samples, circumstances, analysis.measuring(each, sampled))
         for each in rig.requirements
         if each.scenario == name
     ]
+    return judged, int(tried(sampled.samples).sum())
 
 
 class _Analysis:
@@ -263,7 +266,15 @@ class _Analysis:
             recorded_until_ns=self._recorded_until,
             ended_ns=self._ended_ns(index),
             foreign_keys=self._keys_of_others(index),
+            directions=self._directions(index, described.match, rows),
         )
+
+    def _directions(self, index: int, match: Match, rows: RawTable) -> NDArray[np.int8] | None:
+        """Which way each command went, where onsets have to go with it."""
+        if match.direction != "with_command":
+            return None
+        variants = self._run["scenarios"][index]["variants"]
+        return directions(rows["variant"], rows["sent_ns"], variants, match.field)
 
     def _observed_in(self, index: int, port: str) -> RawTable:
         """Rows of a port from the scenario's first send on, to the first one of a later scenario."""
@@ -330,11 +341,12 @@ class _Analysis:
         found = [bench.monitor(each, self.observed(each.port), windows) for each in self._rig.monitors]
         return [result for result, _ in found], [check for _, check in found]
 
-    def budget(self, requirement: Requirement, samples: RawTable) -> Budget:
+    def budget(self, requirement: Requirement, sampled: Sampled) -> Budget:
         """U of that requirement, on the samples of its scenario."""
-        return budget(requirement, self._rig.scenarios[requirement.scenario], self.clocks, samples)
+        spec = self._rig.scenarios[requirement.scenario]
+        return budget(requirement, spec, self.clocks, sampled.samples, sampled.onsets)
 
-    def measuring(self, requirement: Requirement, samples: RawTable) -> Measuring:
+    def measuring(self, requirement: Requirement, sampled: Sampled) -> Measuring:
         """How the values of that requirement were measured, and at which error it is decided."""
         spec = self._rig.scenarios[requirement.scenario]
         share = len(self._rig.requirements) if self._rig.family_wise else 1
@@ -342,7 +354,7 @@ class _Analysis:
         return Measuring(
             alpha=complement(requirement.confidence) / share,
             schedule=spec.schedule,
-            budget=bounded(self.budget(requirement, samples)),
+            budget=bounded(self.budget(requirement, sampled)),
             loopback=None if floor is None else floor.latency_ms,
             longest_disturbance_ms=spec.longest_disturbance_ms,
         )
@@ -358,6 +370,7 @@ class _Analysis:
         checks = [bench.host_load(findings), *bench.phases(sampled.samples, spec.schedule), *monitor_checks]
         clock = self.clocks.check(spec, sampled)
         checks += [clock] if clock else []
+        checks += onset_checks(sampled, self._match(spec.response), aborted=self.aborted)
         checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)
         facts = [
             bench.sending(sampled.samples, spec.schedule.samples),

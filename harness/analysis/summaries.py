@@ -9,10 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.hops import Hopped
-from harness.analysis.samples import STAGES, Sampled, counted, has, latency_ms, lateness_ms, stages_ms, tried
+from harness.analysis.onset_known import onset_counts
+from harness.analysis.samples import (
+    NEITHER,
+    STAGES,
+    Sampled,
+    counted,
+    has,
+    latency_ms,
+    lateness_ms,
+    stages_ms,
+    tried,
+)
 from harness.analysis.stationarity import stationarity
 from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution, finite
-from harness.config.schema import Match, Scenario
+from harness.config.match import SIGMA, Match
+from harness.config.schema import Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
 from harness.results import Check, ScenarioResult, Trend
 
@@ -35,6 +47,22 @@ def arrival_is(described: Described, sampled: Sampled) -> str:
     if sampled.by_stamp == answered:
         return described.received_is
     return f"{described.received_is}; for {answered - sampled.by_stamp} of {answered} answers {seen}"
+
+
+def _match_words(rule: Match) -> str:
+    """How answers found their stimuli, for the report."""
+    if rule.keyed:
+        return f"{rule.kind}, answers {rule.answers}"
+    if rule.kind != "onset":
+        return rule.kind
+    band = f"{rule.threshold:g}" if rule.threshold is not None else f"{rule.sigma or SIGMA:g} x noise"
+    if rule.at_least:
+        band += f", at least {rule.at_least:g}"
+    instant = "interpolated" if rule.interpolate else "the first value outside"
+    return (
+        f"onset {rule.direction.replace('_', ' ')}, band +- {band}, rest {rule.rest_ms:g} ms,"
+        f" {rule.hold_samples} values in a row, {instant}"
+    )
 
 
 def loss(samples: NDArray[Any]) -> Check:
@@ -84,8 +112,7 @@ def summarise(
         kind=spec.kind,
         stimulus=spec.stimulus,
         response=spec.response,
-        match=described.match.kind
-        + ("" if described.match.kind == "order" else f", answers {described.match.answers}"),
+        match=_match_words(described.match),
         arrival_is=arrival_is(described, sampled),
         schedule=spec.schedule.model_dump(mode="json"),
         timeout_ms=spec.timeout_ms,
@@ -93,7 +120,7 @@ def summarise(
         sent=len(rows),
         skipped=skipped,
         unsent=len(measured) - len(rows) - skipped,
-        answered=int((~lost & ~still_open).sum()),
+        answered=int((~lost & (rows["flags"] & NEITHER == 0)).sum()),
         lost=int(lost.sum()),
         late=int(late.sum()),
         open=int(still_open.sum()),
@@ -101,6 +128,7 @@ def summarise(
         out_of_order=count(SampleFlag.OUT_OF_ORDER),
         superseded=count(SampleFlag.SUPERSEDED),
         unmatched=sampled.unmatched,
+        **onset_counts(sampled),
         clock_steps=count(SampleFlag.CLOCK_STEP),
         warm_up=int((stimulus_flags & StimulusFlag.WARM_UP != 0).sum()),
         probes=int((stimulus_flags & StimulusFlag.PROBE != 0).sum()),

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.config import check_limits, cycles, expand_variants
+from harness.config.match import commanded_field
 from harness.config.schema import CommandRoundTrip, Match, Paced, Trials
+from harness.config.values import return_set
 from harness.errors import ConfigurationError, DeadlineError, OperationError
 from harness.live import Tracker
+from harness.live_signal import SignalTracker
 from harness.model import NO_STAMP, Finding, StimulusFlag
 from harness.planned import Planned
 from harness.ports import Stimulus
+from harness.scenarios.trials import TrialSteps
 from harness.schedule import (
     NANO,
     KeyMaker,
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from harness.bench import Bench
 
 DRAIN_EXTRA_S = 0.05
+PATIENCE_S = 0.5
+"""Longest wait for an answer without keeping house."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +97,28 @@ class CommandRoundTripDriver:
         for variant in self.variants:
             check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
         self._cycles = cycles(values)
+        self._count = len(self.variants)
+        """Value sets that are measured; the one that brings the robot back comes after them."""
+        if spec.return_values:
+            self.variants.append(return_set(values, spec.return_values))
+            check_limits(limits, self.variants[-1], f"scenarios.{name}: return_values of {spec.stimulus}")
         self.prepared = [self._stimulus.prepare(variant) for variant in self.variants]
         carried = self._stimulus.key_kind.value
-        if match.kind not in ("order", carried):
+        if match.keyed and match.kind != carried:
             raise ConfigurationError(
                 f"scenarios.{name}: answers on {spec.response} are matched by {match.kind}, "
                 f"but the key of {spec.stimulus} is of the kind {carried}",
                 hint=f"match by {carried}"
                 if carried != "none"
-                else "give the stimulus a key, or match by order",
+                else "give the stimulus a key, or match by order or onset",
             )
-        self.tracker = Tracker(keyed=match.kind != "order", latest=match.answers == "latest")
+        self._match = match
+        self.tracker = (
+            SignalTracker(match)
+            if match.kind == "onset"
+            else Tracker(keyed=match.keyed, latest=match.answers == "latest")
+        )
+        self._last_variant: int | None = None
         self._timeout_ns = int(spec.timeout_ms * 1e6)
         table = bench.stimuli
         self._append = table.append
@@ -117,6 +134,8 @@ class CommandRoundTripDriver:
         Raises DeadlineError when nobody answers, or too seldom, within the time of the rig file.
         """
         probing, clock, bench = self._spec.probing, self._bench.clock, self._bench
+        schedule = self._spec.schedule
+        steps = self._steps(schedule) if isinstance(schedule, Trials) else None
         bench.tick()  # opening and looking may have taken longer than sending goes on unwatched
         deadline = clock.monotonic_ns() + int(probing.timeout_s * NANO)
         in_a_row = sent = answered = 0
@@ -124,15 +143,40 @@ class CommandRoundTripDriver:
             due = clock.monotonic_ns()
             if due > deadline:
                 raise self._nobody(sent, answered)
-            key = self._send_next(due, StimulusFlag.PROBE)
-            sent += 1
-            if self.tracker.wait_answer(key, self._spec.timeout_ms * 1e-3):
+            if self._probed(steps, due):
                 in_a_row += 1
                 answered += 1
             else:
                 in_a_row = 0
+            sent += 1
             bench.sleep_until(due + int(NANO / probing.rate_hz))
         return sent
+
+    def _probed(self, steps: TrialSteps | None, due: int) -> bool:
+        """Send one probe; whether it was answered. An onset can only be told from rest."""
+        if steps is None or not isinstance(self.tracker, SignalTracker):
+            return self._answered_in_time(self._send_next(due, StimulusFlag.PROBE))
+        steps.rest(self._house_kept)
+        least_ns = int(max(steps.schedule.dwell_ms[0], self._match.rest_ms) * 1e6)
+        due = self._bench.clock.monotonic_ns() + least_ns
+        return bool(steps.stimulate(due, StimulusFlag.PROBE, self._house_kept))
+
+    def _answered_in_time(self, key: int) -> bool:
+        """Wait for the answer to a probe while keeping house: a robot may take long to its first one."""
+        end = self._bench.clock.monotonic_ns() + self._timeout_ns
+        while True:
+            self._bench.tick()
+            left_s = max(0.0, (end - self._bench.clock.monotonic_ns()) * 1e-9)
+            last = left_s <= PATIENCE_S
+            if self.tracker.wait_answer(key, min(left_s, PATIENCE_S), forget=last):
+                return True
+            if last:
+                return False
+
+    def _house_kept(self) -> bool:
+        """Keep house while something waits on the main thread; nothing ends it but what is raised."""
+        self._bench.tick()
+        return False
 
     def _nobody(self, sent: int, answered: int) -> DeadlineError:
         probing = self._spec.probing
@@ -212,32 +256,38 @@ class CommandRoundTripDriver:
 
     def _trials(self, schedule: Trials, seed: int, stopped: Stopped) -> None:
         rng = np.random.default_rng(seed)
-        clock, planned = self._bench.clock, self._planned
+        clock, planned, steps = self._bench.clock, self._planned, self._steps(schedule)
         for number in range(schedule.warmup + schedule.samples):
-            if not self._at_rest(schedule, stopped):
+            if not steps.rest(stopped):
                 return
             if planned and number > schedule.warmup and planned.enough(number - schedule.warmup):
                 return
             due = clock.monotonic_ns() + int(rng.uniform(*schedule.dwell_ms) * 1e6)
-            if not sleep_until(clock, due, stopped):
+            flags = int(StimulusFlag.WARM_UP) if number < schedule.warmup else 0
+            if steps.stimulate(due, flags, stopped) is None:
                 return
-            key = self._send_next(due, int(StimulusFlag.WARM_UP) if number < schedule.warmup else 0)
-            self.tracker.wait_answer(key, self._spec.timeout_ms * 1e-3)
 
-    def _at_rest(self, schedule: Trials, stopped: Stopped) -> bool:
-        """Wait until the response port has kept quiet; False when the sending has to end."""
-        clock, quiet_ns = self._bench.clock, int(schedule.quiet_ms * 1e6)
-        deadline = clock.monotonic_ns() + int(schedule.rest_timeout_s * NANO)
-        while (still := self.tracker.last_seen_ns + quiet_ns) > (now := clock.monotonic_ns()):
-            if now > deadline:
-                raise DeadlineError(
-                    f"scenario {self._name!r}: {self._spec.response} never kept quiet "
-                    f"for {schedule.quiet_ms:g} ms within {schedule.rest_timeout_s:g} s; no trial can start",
-                    hint="find out what keeps the port talking, or raise rest_timeout_s",
-                )
-            if not sleep_until(clock, still, stopped):
-                return False
-        return True
+    def _steps(self, schedule: Trials) -> TrialSteps:
+        return TrialSteps(
+            self._name,
+            self._spec,
+            schedule,
+            self.tracker,
+            self._bench.clock,
+            self._send_next,
+            self._bring_back if self._spec.return_values else None,
+            self._side,
+        )
+
+    def _side(self) -> int:
+        """Which way the next stimulus commands the signal, as far as the live view has to know."""
+        fixed = {"rising": 1, "falling": -1}.get(self._match.direction, 0)
+        if fixed or self._match.direction != "with_command" or self._last_variant is None:
+            return fixed
+        name = commanded_field(self.variants, self._match.field)
+        change = self.variants[self._next_variant()].get(name, 0.0)
+        change -= self.variants[self._last_variant].get(name, 0.0)
+        return int(np.sign(change))
 
     def _send_next(self, intended_ns: int, flags: int) -> int:
         """Send the next value set now; returns its key."""
@@ -245,16 +295,29 @@ class CommandRoundTripDriver:
         self._send(key, intended_ns, int(flags))
         return key
 
+    def _next_variant(self) -> int:
+        return self._cycle % self._count if self._cycles else min(self._cycle, self._count - 1)
+
+    def _bring_back(self, intended_ns: int, flags: int) -> int:
+        """Send the return values now; returns their key. They are no trial: nobody waits for an answer."""
+        key = self._keys.next_key()
+        self._hand_over(key, intended_ns, int(flags | StimulusFlag.RETURN), self._count)
+        return key
+
     def _send(self, key: int, intended_ns: int, flags: int) -> None:
-        count = len(self.prepared)
-        variant = self._cycle % count if self._cycles else min(self._cycle, count - 1)
+        variant = self._next_variant()
         self._cycle += 1
+        self._hand_over(key, intended_ns, flags, variant)
+
+    def _hand_over(self, key: int, intended_ns: int, flags: int, variant: int) -> None:
+        self._last_variant = variant
         now = self._bench.clock.monotonic_ns()
         self._bench.require_housekeeping(now)
         # The row is there before the stimulus is on its way: a harness killed in between has sent nothing
         # unrecorded.
         self._append(key, intended_ns, now, NO_STAMP, flags, self._index, variant)
-        self.tracker.sent(key, now)
+        if not flags & StimulusFlag.RETURN:
+            self.tracker.sent(key, now)
         try:
             before, after = self._stimulus.send(key, self.prepared[variant])
         except Exception:

@@ -83,7 +83,9 @@ class ResponseOptions(Strict):
         if not match.keyed and match.path:
             raise ValueError(f"match of kind {match.kind!r} takes no `path`: the answers carry no key")
         if match.kind == "onset" and self.value is None:
-            raise ValueError("match of kind 'onset' needs `value` beside it: the path of the signal, a number")
+            raise ValueError(
+                "match of kind 'onset' needs `value` beside it: the path of the signal, a number"
+            )
         return self
 
 
