@@ -3,9 +3,19 @@
 import sys
 from glob import glob
 
-from setuptools import setup
+from setuptools import Distribution, setup
 
 PACKAGE = "harness"
+
+
+class PlainDistribution(Distribution):
+    """Its values are literals: colcon evaluates their printed form and stumbles over other objects."""
+
+    def parse_config_files(self, *args, **kwargs):
+        """Read pyproject.toml and setup.cfg."""
+        super().parse_config_files(*args, **kwargs)
+        self.python_requires = self.metadata.python_requires = str(self.python_requires)
+
 
 data_files = [
     ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
@@ -17,4 +27,4 @@ if any(argument.endswith("_wheel") for argument in sys.argv):
     # Under colcon, setup.cfg puts the command itself there.
     data_files.append((f"lib/{PACKAGE}", [f"resource/run/{PACKAGE}"]))
 
-setup(data_files=data_files)
+setup(license="Apache-2.0", data_files=data_files, distclass=PlainDistribution)
