@@ -236,8 +236,9 @@ class HopsTail(_Frozen):
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
-    ``sent`` = ``answered`` + ``lost`` + ``open``, of onsets + ``false_onsets`` + ``no_signal`` (None for other
-    matches). ``lost`` includes ``late`` (answered after the timeout); ``open``: the recording ended before their timeout did. ``unmatched``: observations that belong to no stimulus.
+    ``sent`` = ``answered`` + ``lost`` + ``open``, of onsets + ``false_onsets`` + ``no_signal`` (None for
+    other matches). ``lost`` includes ``late`` (answered after the timeout); ``open``: the recording ended
+    before their timeout did. ``unmatched``: observations that belong to no stimulus.
     """
 
     kind: str
