@@ -272,8 +272,9 @@ def _lost_words(found: Trace, lost: dict[str, int]) -> list[str]:
     names, parts = found.names, []
     for index, name in enumerate(names[:-1]):
         if lost[name]:
-            where = "were sent" if name == SENT else f"were seen at {name}"
-            parts.append(f"{lost[name]} {where} and not at {names[index + 1]}")
+            verb = "was" if lost[name] == 1 else "were"
+            where = "sent" if name == SENT else f"seen at {name}"
+            parts.append(f"{lost[name]} {verb} {where} and not seen at {names[index + 1]}")
     if lost[names[-1]]:
         parts.append(f"{lost[names[-1]]} came to {names[-1]} after the timeout")
     return [f"of {total} lost, " + "; ".join(parts)]

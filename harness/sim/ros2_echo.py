@@ -38,6 +38,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--depth", type=int, default=1000)
     parser.add_argument("--raw", action="store_true", help="repeat the bytes, without deserialising")
     parser.add_argument("--late-ms", type=float, default=0.0, help="answer this much later")
+    parser.add_argument(
+        "--late-every",
+        type=int,
+        default=1,
+        help="with --late-ms: only every n-th message, the others at once",
+    )
     parser.add_argument("--twice", action="store_true", help="answer every message twice")
     parser.add_argument(
         "--swap-every", type=int, default=0, help="answer every n-th message after its successor"
@@ -101,7 +107,7 @@ class Echo:
             self._newest = message
         elif options.swap_every and self._held is None and self.heard % options.swap_every == 0:
             self._held = message
-        elif options.late_ms:
+        elif options.late_ms and self.heard % options.late_every == 0:
             heapq.heappush(self._waiting, (time.monotonic() + options.late_ms * 1e-3, self.heard, message))
         else:
             self.answer(message)

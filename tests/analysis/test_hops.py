@@ -138,8 +138,9 @@ def test_lost_commands_are_shown_where_they_were_last_seen():
     hopped = found(stages, missing=missing)
     assert hopped.lost == {SENT: 2, "planner.in": 9, "base.cmd": 4, "robot.applied": 1}
     assert hopped.words == [
-        "of 16 lost, 2 were sent and not at planner.in; 9 were seen at planner.in and not at base.cmd; 4 were"
-        " seen at base.cmd and not at robot.applied; 1 came to robot.applied after the timeout"
+        "of 16 lost, 2 were sent and not seen at planner.in; 9 were seen at planner.in and not seen at"
+        " base.cmd; 4 were seen at base.cmd and not seen at robot.applied; 1 came to robot.applied after the"
+        " timeout"
     ]
     assert [hop.missing for hop in hopped.hops] == [0, 0, 0]
     assert hopped.hops[0].stage_ms.n == N - 16

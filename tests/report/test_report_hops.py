@@ -71,7 +71,7 @@ def with_hops(scenario: ScenarioResult, **changes: Any) -> ScenarioResult:
         "hops_tail": [
             tail_of(share(1, 0.2, 0.5, 0.15, 2), share(2, 0.3, 1.94, 0.82, 27), share(3, 0.1, 0.16, 0.03, 1))
         ],
-        "hops_words": ["of 8 lost, 1 were sent and not at planner.in; 5 were seen at planner.in"],
+        "hops_words": ["of 8 lost, 1 was sent and not seen at planner.in; 5 were seen at planner.in"],
     }
     return scenario.model_copy(update={**fields, **changes})
 
