@@ -25,7 +25,7 @@ from harness.conclude import RunOutcome
 from harness.config import load_rig
 from harness.errors import HarnessError
 from harness.folder import RunFolder
-from harness.model import NO_STAMP, StimulusFlag
+from harness.model import FLOOR_SCENARIOS, NO_STAMP, StimulusFlag
 from harness.results import Results, ScenarioResult
 from harness.runner import RunOptions, run_rig
 
@@ -127,7 +127,9 @@ class Evidence:
 
     @property
     def stimuli(self) -> np.ndarray[Any, Any]:
-        return RunFolder.open(self.folder).stimuli()
+        """Those of scenarios; the floor's are left out."""
+        rows = RunFolder.open(self.folder).stimuli()
+        return rows[rows["scenario"] < FLOOR_SCENARIOS]
 
     @property
     def samples(self) -> np.ndarray[Any, Any]:
@@ -313,6 +315,7 @@ class Cli:
             assert self.popen.poll() is None, self.stderr
             rows = folder.stimuli()
             counted = (rows["flags"] & (StimulusFlag.WARM_UP | StimulusFlag.PROBE)) == 0
+            counted &= rows["scenario"] < FLOOR_SCENARIOS
             return int((counted & (rows["sent_ns"] != NO_STAMP)).sum()) >= count
 
         until(sent, f"{count} measured stimuli")
