@@ -2,18 +2,22 @@
 
 import sys
 from glob import glob
+from pathlib import Path
 
 from setuptools import Distribution, setup
 
 PACKAGE = "harness"
 
 
-class PlainDistribution(Distribution):
-    """Its values are literals: colcon evaluates their printed form and stumbles over other objects."""
+class ColconDistribution(Distribution):
+    """What colcon can build."""
 
     def parse_config_files(self, *args, **kwargs):
-        """Read pyproject.toml and setup.cfg."""
-        super().parse_config_files(*args, **kwargs)
+        """Read setup.cfg and pyproject.toml."""
+        # For --symlink-install colcon makes a folder of links that has no pyproject.toml.
+        pyproject = Path(__file__).resolve().parent / "pyproject.toml"
+        super().parse_config_files([*self.find_config_files(), str(pyproject)], *args[1:], **kwargs)
+        # colcon evaluates the printed form of all values and stumbles over objects that are no literals.
         self.python_requires = self.metadata.python_requires = str(self.python_requires)
 
 
@@ -27,4 +31,4 @@ if any(argument.endswith("_wheel") for argument in sys.argv):
     # Under colcon, setup.cfg puts the command itself there.
     data_files.append((f"lib/{PACKAGE}", [f"resource/run/{PACKAGE}"]))
 
-setup(license="Apache-2.0", data_files=data_files, distclass=PlainDistribution)
+setup(license="Apache-2.0", data_files=data_files, distclass=ColconDistribution)
