@@ -248,7 +248,7 @@ def _tail_words(parts: Sequence[StageShare], slowest: int, n: int) -> str:
     share, part = max(shares, key=lambda each: each[0])
     few = f"; of so few samples ({slowest}) the shares say little" if slowest < FEW else ""
     stage, much = f"{part.from_} → {part.name}", f"{100 * share:.0f} % of the excess"
-    seconds = f"the largest stage in {part.largest} of the {slowest}"
+    seconds = f"the largest in {part.largest} of the {slowest}"
     if share > 0.5:
         return f"{which} is made by {stage}: {much}, {seconds}{few}"
     return f"no single stage makes {which}: {stage} has most, {much}, {seconds}{few}"

@@ -19,7 +19,7 @@ def hop_by_hop(stem: str, scenario: ScenarioResult, root: Path) -> Iterator[Bloc
     hops = scenario.hops
     if not hops:
         return
-    yield heading("Hop by hop", 2)
+    yield heading(f"Hop by hop: {scenario.stimulus} to {scenario.response}", 2)
     if all(hop.stage_ms.p50 is None for hop in hops):
         yield paragraph("No answered stimulus was seen at two ports in a row: there are no stages.", "bad")
     else:

@@ -21,7 +21,7 @@ from harness.report.text import (
     with_unit,
 )
 from harness.results import RequirementResult, Results, ScenarioResult
-from harness.wording import count_of, measured_name, sign
+from harness.wording import count_of, measured_name, quantile_name, sign
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 SYMBOLS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.ERROR: "⚠️"}
@@ -60,6 +60,13 @@ def render_summary(results: Results) -> str:
             *(_counts(name, scenario) for name, scenario in results.scenarios.items()),
             "",
         ]
+    for name, scenario in results.scenarios.items():
+        told = [
+            *scenario.hops_words,
+            *(f"beyond {quantile_name(t.quantile)}: {t.words}" for t in scenario.hops_tail),
+        ]
+        lines += [f"- {_escape(name)}: {_escape(words)}." for words in told]
+        lines += [""] if told else []
     notable = [finding for finding in results.findings if finding.get("severity") in {"warning", "error"}]
     for finding in notable:
         remedy = f" Next: {_escape(finding['remedy'])}" if finding.get("remedy") else ""

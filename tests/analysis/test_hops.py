@@ -84,8 +84,8 @@ def test_the_tail_is_laid_to_the_stages_that_make_it():
     assert slow.tail_ms - slow.middle_ms == pytest.approx(10, abs=0.1)
     assert slow.threshold_ms < 4 < slow.tail_ms
     assert slow.words == (
-        "the tail (50 slowest of 1000) is made by planner.in → base.cmd: 80 % of the excess, the largest"
-        " stage in 50 of the 50"
+        "the tail (50 slowest of 1000) is made by planner.in → base.cmd: 80 % of the excess, the largest in"
+        " 50 of the 50"
     )
 
 

@@ -14,6 +14,7 @@ import report_data as data
 
 from harness.report.hops import hop_by_hop
 from harness.report.pdf import render_pdf
+from harness.report.summary import render_summary
 from harness.results import HopResult, HopsTail, ScenarioResult, StageShare
 
 PORTS = ("sent", "planner.in", "planner.out", "robot.applied")
@@ -151,3 +152,11 @@ def test_a_report_with_hops_is_set(tmp_path: Path) -> None:
     text = re.sub(r"\s+", " ", " ".join(page.extract_text() for page in pypdf.PdfReader(out).pages))
     for expected in ("Hop by hop", "82 % of the excess", "5 were seen at planner.in", "Below 0"):
         assert expected in text
+
+
+def test_the_summary_says_it_in_a_line(plain: ScenarioResult) -> None:
+    results, _, _ = data.whole()
+    assert "beyond" not in render_summary(results)
+    text = render_summary(results.model_copy(update={"scenarios": {"command": with_hops(plain)}}))
+    assert f"- command: beyond p99: {SENTENCE}.".replace(">", "\\>") in text
+    assert "- command: of 8 lost, 1 was sent and not seen at planner.in" in text
