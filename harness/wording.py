@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import floor, isfinite, log10
 from typing import Protocol
 
 
@@ -35,6 +37,30 @@ class Asked(Protocol):
     @property
     def unit(self) -> str:
         """Of the limit."""
+
+
+class Decided(Asked, Protocol):
+    """What a result of a requirement has beside what was asked."""
+
+    @property
+    def limit(self) -> float:
+        """In ``unit``."""
+
+    @property
+    def pass_threshold(self) -> float | None:
+        """In :func:`threshold_unit`; ``exceedances`` are counted there."""
+
+    @property
+    def estimate(self) -> float | None:
+        """In ``unit``."""
+
+    @property
+    def lower_bound(self) -> float | None:
+        """In ``unit``."""
+
+    @property
+    def upper_bound(self) -> float | None:
+        """In ``unit``."""
 
 
 def quantile_name(quantile: float) -> str:
@@ -92,10 +118,65 @@ def shown_bound(asked: Asked) -> str:
     return "upper_bound" if asked.limit_is == "upper" else "lower_bound"
 
 
-def count_of(asked: Asked, exceedances: int, n: int) -> str:
+def beyond_threshold(asked: Asked, limit: float, threshold: float | None, word: str) -> str:
+    """``over the PASS threshold (9.8 ms)`` where that differs visibly from the limit, else ``over the
+    limit``; ``limit`` and ``threshold`` in :func:`threshold_unit`. ``word``: PASS or FAIL."""
+    if threshold is None or not isfinite(threshold) or f"{threshold:.4g}" == f"{limit:.4g}":
+        return counted_name(asked)
+    at = f"the {word} threshold ({threshold:.4g} {threshold_unit(asked)})"
+    if asked.quantity == "ratio":
+        return f"{'not ' if asked.limit_is == 'lower' else ''}within {at}"
+    return f"{'over' if asked.limit_is == 'upper' else 'below'} {at}"
+
+
+def counted_at(decided: Decided) -> str:
+    """What ``exceedances`` of a result counts: they are counted at the PASS threshold."""
+    if decided.quantity not in ("latency", "jitter", "ratio") or decided.statistic in ("mean", "max"):
+        return counted_name(decided)
+    limit = decided.limit if decided.within_ms is None else decided.within_ms
+    return beyond_threshold(decided, limit, decided.pass_threshold, "PASS")
+
+
+def count_of(decided: Decided, exceedances: int, n: int) -> str:
     """3 of 2000 over the limit, 3 of 2000 unanswered; n values where the quantity counts nothing."""
-    name = counted_name(asked)
+    name = counted_at(decided)
     return f"{exceedances} of {n} {name}" if name else f"{n} stimuli"
+
+
+def places(decided: Decided) -> int:
+    """Decimals that estimate and bounds are shown with, the same everywhere: four significant digits of the
+    smallest of them, at most 6."""
+    known = [
+        abs(each)
+        for each in (decided.estimate, decided.lower_bound, decided.upper_bound)
+        if each is not None and isfinite(each) and each != 0
+    ]
+    return min(6, max(0, 3 - floor(log10(min(known))))) if known else 3
+
+
+def outward(value: float, decimals: int, *, up: bool) -> float:
+    """A bound with so many decimals that claims no more than itself: an upper one rounded up, a lower one
+    down."""
+    if not isfinite(value):
+        return value
+    step = Decimal(1).scaleb(-decimals)
+    return float(Decimal(repr(float(value))).quantize(step, ROUND_CEILING if up else ROUND_FLOOR))
+
+
+def outward_digits(value: float, *, up: bool, significant: int = 4) -> str:
+    """The same with so many significant digits."""
+    if value == 0 or not isfinite(value):
+        return f"{value:g}"
+    decimals = significant - 1 - floor(log10(abs(value)))
+    return f"{outward(value, decimals, up=up):.10g}"
+
+
+def confidence_words(confidence: float, alpha: float | None) -> str:
+    """95 %; where the error is shared among requirements, 99.5 % each (95 % over the 10)."""
+    whole = f"{100 * confidence:.8g} %"
+    if alpha is None or abs(alpha - (1 - confidence)) < 1e-9:
+        return whole
+    return f"{100 * (1 - alpha):.8g} % each ({whole} over the {round((1 - confidence) / alpha)})"
 
 
 def amount(value: float, unit: str) -> str:

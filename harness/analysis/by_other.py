@@ -26,10 +26,12 @@ from harness.analysis.combined import both, interval_reasons, obstacles, with_ob
 from harness.analysis.evidence import Evidence, Judged, Measuring
 from harness.analysis.explain import measuring_lines, requirement_line
 from harness.analysis.guard import Floor
+from harness.analysis.kept import Scale, kept_by_interval
 from harness.analysis.sides import Sides, added, sides
 from harness.analysis.statistics import ordered
 from harness.config.schema import Requirement
 from harness.model import NO_STAMP, SampleFlag, Verdict
+from harness.wording import outward_digits
 
 Floats = NDArray[np.float64]
 
@@ -98,12 +100,23 @@ def _by_mean(
         thresholds = (limit - u - two_sided, limit + u + j)
     else:
         thresholds = (limit + u + j, limit - u - two_sided)
+    shown = Scale(_per_ms(requirement), requirement.unit)
+    kept = kept_by_interval(
+        limit=limit,
+        u=u,
+        j=j,
+        thresholds=thresholds,
+        upper=upper_limit,
+        pass_bound=passing.upper if upper_limit else passing.lower,
+        fail_bound=failing.lower if upper_limit else failing.upper,
+        shown=shown,
+    )
     return both(
         requirement,
         passing,
         failing,
         lines=_head(requirement, measuring, floor, series, seen),
-        reasons=interval_reasons(requirement, passing, failing, requirement.unit, _per_ms(requirement)),
+        reasons=interval_reasons(requirement, passing, failing, shown.unit, shown.per_ms, kept),
         thresholds=thresholds,
         floor=floor,
     )
@@ -175,7 +188,10 @@ def _by_max(
     lines.append(never)
     if n and not fails and largest is not None and isfinite(largest):
         share = 1 - measuring.alpha ** (1 / n)
-        lines.append(f"{n} samples up to {largest:.6g} ms show that less than {share:.3g} of all exceed it")
+        lines.append(
+            f"{n} samples up to {outward_digits(largest, up=True, significant=6)} ms show that less than "
+            f"{outward_digits(share, up=True)} of all exceed it, with an error of {measuring.alpha:g}"
+        )
     reasons = [never]
     if fails:
         reasons = [

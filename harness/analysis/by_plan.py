@@ -21,10 +21,12 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.dependence import GATE_LEVEL, top_positions, top_size
+from harness.analysis.by_quantile import in_unit
+from harness.analysis.dependence import GATE_LEVEL, few, many, top_positions, top_size
 from harness.analysis.evidence import Evidence, Judged, Measuring
 from harness.analysis.explain import NEXT, measuring_lines, requirement_line
 from harness.analysis.guard import Floor, Guard, floor_of, guard, guard_lines
+from harness.analysis.kept import Scale, sentence
 from harness.analysis.pairs import Gate, gate
 from harness.analysis.rule import complement, smallest_n
 from harness.analysis.sequential import Design, Outcome, follow, probability_ratio, staged
@@ -32,6 +34,7 @@ from harness.analysis.statistics import order_quantile, ordered
 from harness.config.schema import Paced, Requirement, Trials
 from harness.model import Verdict
 from harness.results import Dependence
+from harness.wording import beyond_threshold, counted_name
 
 Booleans = NDArray[np.bool_]
 Fixed = Callable[[Requirement, Evidence, Measuring, float, float, int], Judged]
@@ -156,14 +159,17 @@ def _by_designs(
     found = _gate(events, n)
     ended = f"after {n} {'trial' if n == 1 else 'trials'}"
     plan = f"planned at most {schedule.samples}, ended {ended}"
+    over, over_sent = _beyond(requirement, events.at)
     if verdict is Verdict.PASS:
-        reasons = [f"{ended} {k_pass} over the limit: up to {low} pass there", plan]
+        reasons = [f"{ended} {k_pass} {over}: up to {low} pass there", plan]
     elif verdict is Verdict.FAIL:
-        reasons = [f"{ended} {k_fail} over the limit: {high} or more fail there", plan]
+        reasons = [f"{ended} {k_fail} {over_sent}: {high} or more fail there", plan]
     elif both:
         reasons = [f"{ended} the counts pass and fail at once: sent before they were due?", plan]
     else:
-        reasons = [_going_on(passing, k_pass, "pass"), _going_on(failing, k_fail, "fail"), plan, NEXT]
+        kept = _kept(requirement, seen, measuring, limit, events)
+        reasons = [_going_on(passing, k_pass, over, "pass"), _going_on(failing, k_fail, over_sent, "fail")]
+        reasons += [*kept, plan, NEXT]
     obstacle = _obstacle(events, n, found)
     if obstacle and verdict in DECIDED and (verdict is Verdict.PASS or found.p <= GATE_LEVEL):
         verdict, reasons = Verdict.INCONCLUSIVE, [obstacle, plan]
@@ -186,9 +192,12 @@ def _by_designs(
             f"p0 = {events.p0:g}; alpha = {measuring.alpha:g}; K counts trials {events.what}",
             *(f"PASS: {line}" for line in passing.lines),
             *(f"FAIL: {line}" for line in failing.lines),
-            f"the first of both that ends is the verdict: {verdict.value} {ended}; "
-            f"of {len(events.values)} trials the later ones are not looked at",
-            _gate_line(found, n),
+            *_look_lines(schedule, events, to_pass, to_fail, n),
+            f"at n = {n}: {f'up to {low} pass' if low >= 0 else 'no K passes'}, "
+            f"{f'{high} or more fail' if high <= n else 'no K fails'}",
+            f"the first of both that ends is the verdict: {verdict.value} "
+            f"{ended}{_later(len(events.values) - n)}",
+            _gate_line(found, n, requirement.limit_is),
             *([f"no verdict: {obstacle}"] if obstacle else []),
             "no bound, no headroom: after optional stopping they would not keep their confidence",
         ),
@@ -203,6 +212,7 @@ def _by_designs(
             longest_disturbance=disturbance,
         ),
         floor=events.floor,
+        needed_n=next((i for i, most in enumerate(to_pass.pass_up_to, start=1) if most >= 0), None),
         certain=f"the test had ended {ended}, before the run was cut short: {reasons[0]}"
         if verdict in DECIDED
         else "",
@@ -210,9 +220,42 @@ def _by_designs(
     )
 
 
-def _going_on(outcome: Outcome, k: int, word: str) -> str:
+def _kept(
+    requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, events: _Events
+) -> list[str]:
+    """Whether J alone keeps the test from ending."""
+    at = events.at
+    if at is None or events.floor is None or measuring.loopback is None:
+        return []
+    bare = _events(requirement, seen, replace(measuring, loopback=None), limit)
+    assert bare.at is not None
+    to_pass, to_fail = designs(measuring.schedule, bare.p0, bare.fail_rate, measuring.alpha)
+    ends = follow(to_pass, bare.over_pass), follow(to_fail, bare.over_fail)
+    shown = Scale(*in_unit(requirement))
+    word = "FAIL" if at.upper else "PASS"
+    ended = ends[1] if at.upper else ends[0]
+    if ended.verdict not in DECIDED:
+        return []
+    proof = f"without it the test had ended after {ended.trials} trials"
+    threshold = at.fail_threshold if at.upper else at.pass_threshold
+    return [sentence(word, threshold, at.uncertainty, at.floor, "J", proof, shown)]
+
+
+def _beyond(requirement: Requirement, at: Guard | None) -> tuple[str, str]:
+    """What K counts for PASS and for FAIL, in words."""
+    if at is None:
+        return counted_name(requirement), counted_name(requirement)
+    per_ms = in_unit(requirement)[0]
+    limit, low, high = (each * per_ms for each in (at.limit, at.pass_threshold, at.fail_threshold))
+    return (
+        beyond_threshold(requirement, limit, low, "PASS"),
+        beyond_threshold(requirement, limit, high, "FAIL"),
+    )
+
+
+def _going_on(outcome: Outcome, k: int, over: str, word: str) -> str:
     after = f"the {outcome.trials} trials" if outcome.left == 0 else f"{outcome.trials} trials"
-    return f"{k} over the limit after {after}: not enough to {word}"
+    return f"{k} {over} after {after}: not enough to {word}"
 
 
 def _gate(events: _Events, n: int) -> Gate:
@@ -221,8 +264,33 @@ def _gate(events: _Events, n: int) -> Gate:
     return gate(top_positions(events.values[:n], top_size(n, events.p0)), n)
 
 
-def _gate_line(found: Gate, n: int) -> str:
-    seen = f"are the largest of {n} trials clustered? p = {found.p:.3g}"
+def _later(count: int) -> str:
+    """What of trials after the end, where there are any."""
+    return f"; {count} later {'trial is' if count == 1 else 'trials are'} not looked at" if count > 0 else ""
+
+
+def _look_lines(
+    schedule: Paced | Trials, events: _Events, to_pass: Design, to_fail: Design, n: int
+) -> list[str]:
+    """Every declared look that was reached: its n, K, and the probabilities that are compared."""
+    lines = []
+    for number, look in enumerate((each for each in schedule.stages if each <= n), start=1):
+        k, k_sent = int(events.over_pass[:look].sum()), int(events.over_fail[:look].sum())
+        low, high = to_pass.pass_up_to[look - 1], to_fail.fail_from[look - 1]
+        lines.append(
+            f"look {number} of {len(schedule.stages)}, n = {look}: K = {k} for PASS, p = P(Bin(n, "
+            f"{events.p0:g}) "
+            f"<= K) = {few(look, k, events.p0):.4g}, {f'up to {low} pass' if low >= 0 else 'no K passes'}; "
+            f"K = {k_sent} for FAIL, p = P(Bin(n, {events.fail_rate:.4g}) >= K) = "
+            f"{many(look, k_sent, events.fail_rate):.4g}, "
+            f"{f'{high} or more fail' if high <= look else 'no K fails'}"
+        )
+    return lines
+
+
+def _gate_line(found: Gate, n: int, limit_is: str) -> str:
+    which = "largest" if limit_is == "upper" else "smallest"
+    seen = f"are the {which} of {n} trials clustered? p = {found.p:.3g}"
     if found.p <= GATE_LEVEL:
         return f"{seen}: at most {GATE_LEVEL:g}, so trials hang together, and the design does not hold"
     return f"{seen}: more than {GATE_LEVEL:g}, so trials count as independent"
@@ -266,15 +334,23 @@ def _by_looks(
     each = replace(measuring, alpha=measuring.alpha / len(stages), looks=len(stages), schedule=single)
     declared = f"stages {', '.join(map(str, stages))}, declared before the run"
     done = [stage for stage in stages if stage <= seen.complete]
+    looked: list[str] = []
     for number, stage in enumerate(done, start=1):
         judged = fixed(requirement, seen.first(stage), each, limit, disturbance, stage)
         where = f"look {number} of {len(stages)}, after {stage} of at most {stages[-1]} samples"
+        looked.append(_looked(judged, number, stage, len(stages)))
+        judged = replace(judged, needed_n=_reachable(judged.needed_n, stages))
         if judged.verdict in DECIDED or stage == stages[-1]:
             ended = "decides" if judged.verdict in DECIDED else "the last one, does not decide"
             return replace(
                 judged,
                 reasons=(*judged.reasons, f"{where}, {ended}"),
-                lines=(f"{declared}; {where}, {ended}; later samples are not looked at", *judged.lines),
+                lines=(
+                    f"{declared}; {where}, {ended}"
+                    + ("" if stage == stages[-1] else "; later samples are not looked at"),
+                    *looked,
+                    *judged.lines,
+                ),
                 certain=f"{where} had decided before the run was cut short: {judged.reasons[0]}"
                 if judged.verdict in DECIDED
                 else "",
@@ -289,6 +365,26 @@ def _by_looks(
         judged,
         verdict=Verdict.INCONCLUSIVE,
         reasons=(why, NEXT),
-        lines=(f"{declared}; {why}", *judged.lines),
+        lines=(f"{declared}; {why}", *looked, *judged.lines),
+        needed_n=_reachable(judged.needed_n, stages),
         sampling_plan=f"{declared}: planned at most {stages[-1]}, ended after {judged.n}",
     )
+
+
+def _looked(judged: Judged, number: int, stage: int, looks: int) -> str:
+    """n, K and p of a look, or the bounds where no counts are compared."""
+    p = [
+        line
+        for line in judged.lines
+        if "P(Bin(" in line or line.lstrip("PASFIL: ").startswith(("bounds", "exact"))
+    ]
+    counts = f"K = {judged.exceedances} for PASS, {judged.exceedances_sent} for FAIL; "
+    return (
+        f"look {number} of {looks}, n = {stage} due, {judged.n} counted: "
+        f"{counts if any('P(Bin(' in line for line in p) else ''}{'; '.join(p)}"
+    )
+
+
+def _reachable(least: int | None, stages: list[int]) -> int | None:
+    """The first declared look with at least so many samples."""
+    return None if least is None else next((stage for stage in stages if stage >= least), least)

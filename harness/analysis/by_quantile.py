@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from harness.analysis import dependence
 from harness.analysis.counts import Counts, bound
-from harness.analysis.evidence import Evidence, Judged, Measuring
+from harness.analysis.evidence import MS_PER_UNIT, Evidence, Judged, Measuring
 from harness.analysis.explain import decision_lines, undecided
 from harness.analysis.guard import Floor, Guarded, decide, floor_of, guard
+from harness.analysis.kept import Scale, kept_by_guard
 from harness.analysis.rule import complement, fail_from
 from harness.analysis.sides import Sides, added, sides
 from harness.analysis.statistics import order_quantile, ordered
 from harness.config.schema import Requirement
 from harness.model import Verdict
 from harness.results import Dependence
-from harness.wording import beyond as beyond_the_limit
+from harness.wording import beyond_threshold
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +37,7 @@ def by_quantile(
     ``disturbance``: the longest declared one, in samples; ``planned``: samples that were agreed on.
     """
     weighed = weigh(requirement, seen, measuring, limit_ms, disturbance)
-    return conclude(requirement, seen, measuring, weighed, planned, beyond=beyond_the_limit(requirement))
+    return conclude(requirement, requirement, seen, measuring, weighed, planned)
 
 
 @dataclass(frozen=True)
@@ -74,27 +75,34 @@ def weigh(
 
 def conclude(
     requirement: Requirement,
+    asked: Requirement,
     seen: Evidence,
     measuring: Measuring,
     weighed: Weighed,
     planned: int,
-    *,
-    beyond: str,
 ) -> Judged:
-    """The verdict with its bounds and its reasons. ``beyond``: what an exceedance is, in words."""
+    """The verdict with its bounds and its reasons. ``asked``: the requirement as it was written, where
+    ``requirement`` is the quantile that says the same."""
     assert requirement.quantile is not None
     upper_limit, counts, both = requirement.limit_is == "upper", weighed.counts, weighed.sides
     at, verdict = weighed.guarded.guard, counts.verdict
+    shown = Scale(*in_unit(asked))
+    beyond, beyond_sent = (
+        beyond_threshold(asked, at.limit * shown.per_ms, each * shown.per_ms, word)
+        for word, each in (("PASS", at.pass_threshold), ("FAIL", at.fail_threshold))
+    )
     if verdict is Verdict.PASS:
         reasons = [
             f"{counts.exceedances_pass} of {counts.n} {beyond}; up to {counts.pass_up_to} pass{counts.worth}"
         ]
     elif verdict is Verdict.FAIL:
         reasons = [
-            f"{counts.exceedances_fail} of {counts.n} {beyond}; {counts.fail_from} or more fail{counts.worth}"
+            f"{counts.exceedances_fail} of {counts.n} {beyond_sent}; {counts.fail_from} or more "
+            f"fail{counts.worth}"
         ]
     else:
-        reasons = undecided(counts, both, beyond)
+        kept, pointless = kept_by_guard(at, both.passing, both.failing, counts, shown)
+        reasons = undecided(counts, both, (beyond, beyond_sent), kept, pointless)
     # Of a lower limit everything is mirrored; a lost one is beyond that limit, too.
     passing, failing = (ordered(_towards(each, upper_limit)) for each in (both.passing, both.failing))
     sign = 1.0 if upper_limit else -1.0
@@ -128,9 +136,16 @@ def conclude(
         fail_from=counts.fail_from,
         dependence=dependence_of(weighed.guarded.decision),
         floor=weighed.floor,
-        certain=_certain(counts, planned, beyond),
+        certain=_certain(counts, planned, beyond_sent),
+        needed_n=weighed.guarded.decision.needed_n,
         sampling_plan=f"n = {planned} was fixed before the run",
     )
+
+
+def in_unit(asked: Requirement) -> tuple[float, str]:
+    """How thresholds in ms are shown: factor and unit; those of a ratio in ms."""
+    per_ms = MS_PER_UNIT.get(asked.unit)
+    return (1.0, "ms") if per_ms is None else (float(1 / per_ms), asked.unit)
 
 
 def _towards(values: Floats, upper_limit: bool) -> Floats:

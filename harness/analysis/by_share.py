@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from math import ceil
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from harness.analysis.evidence import Evidence, Judged, Measuring
 from harness.analysis.explain import measuring_lines, requirement_line
 from harness.analysis.guard import floor_of, guard
 from harness.analysis.quantities import Measured
-from harness.analysis.rule import fail_from
+from harness.analysis.rule import complement, fail_from, smallest_n
 from harness.config.schema import Requirement
 from harness.model import Verdict
-from harness.wording import counted_name
+from harness.wording import counted_name, outward
 
 
 def by_loss(
@@ -36,6 +37,7 @@ def by_loss(
     )
     k, n = int(lost.sum()), len(lost)
     certain = ""
+    allowed = limit if upper_limit else complement(limit)
     if upper_limit and n:
         enough = fail_from(max(planned, n), limit, alpha)
         if enough is not None and k >= enough:
@@ -43,7 +45,7 @@ def by_loss(
                 f"{k} unanswered were enough to fail all {max(planned, n)} planned ones ({enough} or more "
                 "fail), whatever the missing ones had brought"
             )
-    return both(
+    judged = both(
         requirement,
         found,
         found,
@@ -58,6 +60,12 @@ def by_loss(
         needed=found.needed if upper_limit else (None, None),
         certain=certain,
     )
+    return replace(judged, needed_n=_least(allowed, alpha, disturbance))
+
+
+def _least(allowed: float, alpha: float, disturbance: float) -> int | None:
+    """Samples without which PASS is out of reach, where a share ``allowed`` may be over the limit."""
+    return ceil(smallest_n(0, allowed, alpha) * max(1.0, disturbance)) if 0 < allowed < 1 else None
 
 
 def _share_reasons(
@@ -96,7 +104,7 @@ def by_ratio(
         }
     )
     weighed = weigh(same, seen, measuring, within, disturbance)
-    found = conclude(same, seen, measuring, weighed, planned, beyond=counted_name(requirement))
+    found = conclude(same, requirement, seen, measuring, weighed, planned)
     passing, failing = weighed.guarded.decision.passing, weighed.guarded.decision.failing
     n, alpha = passing.n, measuring.alpha
     if n == 0:
@@ -109,8 +117,9 @@ def by_ratio(
         requirement_line(requirement),
         f"that is the same as: the {limit:g} quantile of latency is at most {within:g} ms",
         *found.lines[1:-1],
-        f"exact bounds of the share (Clopper-Pearson at n*), each with error {alpha:g}: {1 - most:.4%} to "
-        f"{1 - least:.4%}; at least {limit:.4%} is required",
+        f"exact bounds of the share (Clopper-Pearson at n*), each with error {alpha:g}: "
+        f"{100 * outward(1 - most, 6, up=False):.4f} % to {100 * outward(1 - least, 6, up=True):.4f} %; at "
+        f"least {100 * limit:g} % is required",
     )
     return replace(
         found,
@@ -156,4 +165,5 @@ def by_ratio_at_most(
         floor=floor,
         needed=(passing.needed[0], failing.needed[1]),
     )
+    found = replace(found, needed_n=_least(at.pass_rate, alpha, disturbance))
     return with_obstacles(found, obstacles(seen), planned)

@@ -14,6 +14,7 @@ from harness.analysis.guard import Floor
 from harness.analysis.quantities import Measured
 from harness.config.schema import Requirement
 from harness.model import Verdict
+from harness.wording import outward_digits
 
 
 def obstacles(seen: Evidence) -> list[str]:
@@ -86,17 +87,22 @@ def both(
 
 
 def interval_reasons(
-    requirement: Requirement, passing: Measured, failing: Measured, unit: str, scale: float = 1.0
+    requirement: Requirement,
+    passing: Measured,
+    failing: Measured,
+    unit: str,
+    scale: float = 1.0,
+    kept: Sequence[str] = (),
 ) -> list[str]:
-    """Why an interval passes, fails, or leaves it open."""
+    """Why an interval passes, fails, or leaves it open. ``kept``: what U and J have to do with that."""
     upper_limit = requirement.limit_is == "upper"
     passes, fails = passing.verdict is Verdict.PASS, failing.verdict is Verdict.FAIL
     high, low = (passing.upper, failing.lower) if upper_limit else (failing.upper, passing.lower)
 
-    def shown(value: float | None) -> str:
-        return "unknown" if value is None else f"{value * scale:.4g} {unit}".rstrip()
+    def shown(value: float | None, *, up: bool) -> str:
+        return "unknown" if value is None else f"{outward_digits(value * scale, up=up)} {unit}".rstrip()
 
-    between = f"with that confidence it is at least {shown(low)} and at most {shown(high)}"
+    between = f"with that confidence it is at least {shown(low, up=False)} and at most {shown(high, up=True)}"
     asked = f"{'at most' if upper_limit else 'at least'} {requirement.limit:g} {unit}".rstrip()
     if passes != fails:
         return [f"{between}; {asked} is required"]
@@ -105,4 +111,4 @@ def interval_reasons(
         open_ = []
     no = [line.removeprefix("no PASS: ") for line in passing.lines if line.startswith("no PASS: ")]
     few = [line for line in passing.lines if line.endswith(f"needs {quantities.LEAST_BATCHES}")]
-    return [*open_, *no, *few, NEXT]
+    return [*open_, *no, *few, *(kept or [NEXT])]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, stdtrit
 
-from harness.analysis.pairs import Gate, gate, inflation
+from harness.analysis.pairs import Gate, expected_pairs, gate, inflation, pair_counts
 from harness.analysis.rule import smallest_n
 from harness.model import Verdict
 
@@ -43,7 +43,10 @@ class Side:
     """One side of the decision: what was counted and what it is worth.
 
     ``exceedances`` of ``n`` samples are over ``threshold``; ``rate`` is the share that is tested. ``top`` is
-    the size of the set of largest samples that the gate looked at. ``inflation`` v and the degrees of freedom
+    the size of the set of largest samples that the gate looked at. ``inflation`` v, the set that gave it
+    (``inflation_of``: its name, its size, its pairs N_H within ``inflation_distance`` and their expected
+    number
+    E_H), and the degrees of freedom
     ``df`` belong to the pair counts (1 and None where the samples count as independent). ``n_effective`` n*
     and ``k_effective`` K* enter ``probability``: of at most K* exceedances for PASS, of at least K* for FAIL.
     """
@@ -57,6 +60,7 @@ class Side:
     dependent: bool
     inflation: float
     inflation_distance: int
+    inflation_of: tuple[str, int, int, float]
     df: float | None
     n_effective: float
     k_effective: float
@@ -243,10 +247,15 @@ def _side(values: Floats, threshold: float, p0: float, rate: float, alpha: float
     top = top_positions(values, top_size(n, p0))
     found = gate(top, n)
     k, v, distance, df = len(over), 1.0, 0, None
+    of = ("", 0, 0, 0.0)
     n_effective, k_effective = float(n), float(k)
     dependent = found.p <= GATE_LEVEL
     if dependent:
-        v, distance = max(inflation(top, n), inflation(over, n))
+        widths = inflation(top, n), inflation(over, n)
+        v, distance = max(widths)
+        name, members = ("the largest", top) if widths[0] >= widths[1] else ("those over the threshold", over)
+        pairs = int(pair_counts(members, (distance,), n)[0]) if distance else 0
+        of = (name, len(members), pairs, expected_pairs(len(members), distance, n))
         df = degrees_of_freedom(len(top), v)
         n_effective, k_effective = shrink(n, k, v, df, alpha)
     return Side(
@@ -259,10 +268,24 @@ def _side(values: Floats, threshold: float, p0: float, rate: float, alpha: float
         dependent=dependent,
         inflation=v,
         inflation_distance=distance,
+        inflation_of=of,
         df=df,
         n_effective=n_effective,
         k_effective=k_effective,
         probability=(few if passing else many)(n_effective, k_effective, rate) if n else 1.0,
+    )
+
+
+def _inflated(side: Side) -> str:
+    """How v was made, so that it can be made again."""
+    which, k, pairs, expected = side.inflation_of
+    if not side.inflation_distance:
+        return "no pairs inflate the variance of the count: v = 1"
+    return (
+        f"v = 1 + 2 (N_H - E_H)/(k (1 - k/n)) = {side.inflation:.4g}, the highest over H and both sets, at "
+        f"H = {side.inflation_distance} of the k = {k} of {which}: N_H = {pairs} pairs within H samples "
+        "where "
+        f"E_H = {expected:.4g} are expected"
     )
 
 
@@ -278,8 +301,7 @@ def _in_words(side: Side, alpha: float, name: str) -> list[str]:
         assert side.df is not None
         said = [
             f"{seen}: at most {GATE_LEVEL:g}, so samples depend on each other",
-            f"{name}: pairs within {side.inflation_distance} samples inflate the variance of the count by "
-            f"v = {side.inflation:.4g}; df = max(2, {side.top}/v - 1) = {side.df:.4g}",
+            f"{name}: {_inflated(side)}; df = max(2, {side.top}/v - 1) = {side.df:.4g}",
             f"{name}: n* = min(n, (n/v) (t({n - 1})/t({side.df:.4g}))^2) = {side.n_effective:.5g}, "
             f"K* = K n*/n = {k} x {side.n_effective:.5g}/{n} = {side.k_effective:.4g} (Korn-Graubard)",
         ]

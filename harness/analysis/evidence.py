@@ -111,7 +111,7 @@ class Judged:
     unit; None where there is none.
 
     ``certain``: why it is a FAIL whatever the rest of an interrupted plan had brought, else empty.
-    ``undecided``: what to say when it is INCONCLUSIVE.
+    ``needed_n``: samples without which PASS is out of reach, whatever they show.
     """
 
     verdict: Verdict
@@ -131,6 +131,7 @@ class Judged:
     floor: Floor | None = None
     certain: str = ""
     sampling_plan: str = ""
+    needed_n: int | None = None
 
 
 def in_samples(duration_ms: float | None, samples: NDArray[Any]) -> float:

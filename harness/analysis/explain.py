@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 
 from harness.analysis.counts import Counts
@@ -10,7 +11,7 @@ from harness.analysis.guard import Floor, Guarded
 from harness.analysis.rule import complement, smallest_n
 from harness.analysis.sides import Sides
 from harness.config.schema import Requirement
-from harness.wording import amount, measured_name, relation
+from harness.wording import amount, confidence_words, measured_name, outward_digits, relation
 
 NEXT = (
     "a new run may show more, and counts for itself: `harness plan RIG` tells how many samples it needs; "
@@ -18,6 +19,11 @@ NEXT = (
     "not be a valid test"
 )
 """What to do about INCONCLUSIVE; measuring more, later, is not among it."""
+MORE_IS_POINTLESS = (
+    "more samples would not decide it: the share over the PASS threshold is too large, and that over the "
+    "FAIL "
+    "threshold too small"
+)
 
 
 def decision_lines(
@@ -45,11 +51,22 @@ def decision_lines(
         f"K = {counts.exceedances_pass} {side} the PASS threshold, {sides.pass_name}; "
         f"K = {counts.exceedances_fail} {side} the FAIL threshold, {sides.fail_name}; "
         f"{lost} unanswered within the timeout are among both",
-        *guarded.decision.lines,
+        *_mirrored(guarded.decision.lines, requirement),
         f"PASS when that probability is at most alpha: {_passing(counts)}; FAIL likewise: {_failing(counts)}",
-        f"PASS needs n of at least {counts.decision.needed_n} "
-        f"(longest declared disturbance: {longest:g} {'sample' if longest == 1 else 'samples'})",
+        f"PASS needs n of at least {counts.decision.needed_n} ({_declared(longest)})",
         f"{requirement.limit_is} bound of the quantile: {_bound(requirement, counts, bound)}",
+    ]
+
+
+def _mirrored(lines: Sequence[str], requirement: Requirement) -> list[str]:
+    """The decision's own lines; of a lower limit it was made on mirrored values."""
+    if requirement.limit_is == "upper":
+        return list(lines)
+    return [
+        line.replace(" largest of", " smallest of")
+        .replace("the largest:", "the smallest:")
+        .replace("those over the threshold", "those below the threshold")
+        for line in lines
     ]
 
 
@@ -61,7 +78,7 @@ def requirement_line(requirement: Requirement) -> str:
         what = f"the {measured_name(requirement)}"
     return (
         f"requirement: {what} is {relation(requirement)} {amount(requirement.limit, requirement.unit)}, "
-        f"shown with {requirement.confidence:g} confidence"
+        f"shown with {confidence_words(requirement.confidence, None)} confidence"
     )
 
 
@@ -72,7 +89,8 @@ def measuring_lines(requirement: Requirement, measuring: Measuring, floor: Floor
     if abs(whole - complement(requirement.confidence)) > 1e-12:
         lines.append(
             f"alpha = (1 - {requirement.confidence:g}) / m = {whole:g}: the error is shared among the "
-            "requirements of this rig (family_wise)"
+            "requirements "
+            f"of this rig (family_wise), {confidence_words(requirement.confidence, whole)}"
         )
     if measuring.looks > 1:
         lines.append(
@@ -87,6 +105,13 @@ def measuring_lines(requirement: Requirement, measuring: Measuring, floor: Floor
     return lines
 
 
+def _declared(longest: float) -> str:
+    """The longest declared disturbance; 1 sample is what is taken where none is declared."""
+    if longest <= 1:
+        return "no disturbance of more than 1 sample is declared"
+    return f"longest declared disturbance: {longest:g} samples"
+
+
 def _share(requirement: Requirement) -> str:
     lower = requirement.limit_is == "lower"
     return (
@@ -96,19 +121,24 @@ def _share(requirement: Requirement) -> str:
     )
 
 
-def undecided(counts: Counts, sides: Sides, beyond: str) -> list[str]:
-    """Why the rule decides nothing at these counts, and what would."""
+def undecided(
+    counts: Counts, sides: Sides, beyond: tuple[str, str], kept: Sequence[str], pointless: bool
+) -> list[str]:
+    """Why the rule decides nothing at these counts, and what would. ``beyond``: what an exceedance of the
+    PASS
+    and of the FAIL threshold is; ``kept``: what U and J have to do with it; ``pointless``: more samples
+    change
+    nothing."""
     n, k, k_sent = counts.n, counts.exceedances_pass, counts.exceedances_fail
     if counts.obstacles:
-        first = f"{k} of {n} {beyond}, and no count would pass: {'; '.join(counts.obstacles)}"
+        first = f"{k} of {n} {beyond[0]}, and no count would pass: {'; '.join(counts.obstacles)}"
     else:
-        enough = (
-            f"; {k} pass from n = {smallest_n(k, counts.p0, counts.alpha)} on" if not counts.worth else ""
-        )
-        first = f"{k} of {n} {beyond}: {_passing(counts)}{enough}{counts.worth}"
-    second = f"{k_sent} of {n} {beyond} {sides.fail_short}: {_failing(counts)}"
-    advice = NEXT
-    return [first, second, advice]
+        # Of a share that is larger than what is allowed, more samples bring more.
+        hopeful = not counts.worth and k <= counts.p0 * n
+        enough = f"; {k} pass from n = {smallest_n(k, counts.p0, counts.alpha)} on" if hopeful else ""
+        first = f"{k} of {n} {beyond[0]}: {_passing(counts)}{enough}{counts.worth}"
+    second = f"{k_sent} of {n} {beyond[1]} {sides.fail_short}: {_failing(counts)}"
+    return [first, second, *kept, MORE_IS_POINTLESS if pointless else NEXT]
 
 
 def _passing(counts: Counts) -> str:
@@ -128,4 +158,5 @@ def _bound(requirement: Requirement, counts: Counts, bound: float | None) -> str
     if not isfinite(bound):
         return f"{position} is a lost one, so there is none"
     lost = "" if requirement.limit_is == "upper" else ", lost ones counted as the smallest"
-    return f"{position} = {bound:.6g} ms{lost}"
+    shown = outward_digits(bound, up=requirement.limit_is == "upper", significant=6)
+    return f"{position} = {shown} ms{lost}"

@@ -20,6 +20,7 @@ from harness.analysis.pairs import gate, inflation, width_distances
 from harness.analysis.rule import smallest_n
 from harness.model import Verdict
 from harness.results import Dependence
+from harness.wording import outward, outward_digits
 
 GATE_LEVEL = 0.01
 LEAST_BATCHES = 20
@@ -91,7 +92,7 @@ def mean(
             (f"{len(known)} values; an interval of the mean needs {LEAST_BATCHES}",),
         )
     centre, variance = float(known.mean()), float(known.var(ddof=1))
-    v, df = batch_inflation(known)
+    v, df, batch = batch_inflation(known)
     half = float(stdtrit(df, 1 - alpha)) * (variance * v / len(known)) ** 0.5
     low, high = centre - half, centre + half
     add = f"limit {limit:g}, U = {uncertainty:.4g}, J = {floor:.4g}"
@@ -116,9 +117,16 @@ def mean(
         obstacles.append("all values are the same, which no measured one is")
     verdict = Verdict.PASS if passes and not obstacles else Verdict.FAIL if fails else Verdict.INCONCLUSIVE
     lines = (
-        f"{name} of {len(known)} values {centre:.6g}, standard deviation {variance**0.5:.4g}; batches inflate"
-        f" the variance of the mean by v = {v:.4g}, df = {df:.4g}",
-        f"bounds = mean -+ t({df:.4g}) x sd x sqrt(v/n) = {low:.6g} to {high:.6g}, each with error {alpha:g}",
+        f"{name} of {len(known)} values {centre:.6g}, standard deviation {variance**0.5:.4g}; "
+        + (
+            f"v = b Var(means of batches)/Var(values) = {v:.4g}, largest at b = {batch} values a batch, "
+            "whose "
+            f"number less one is df = {df:.4g}"
+            if batch > 1
+            else f"no batches show dependence: v = 1, df = n - 1 = {df:.4g}"
+        ),
+        f"bounds = mean -+ t({df:.4g}) x sd x sqrt(v/n) = {outward_digits(low, up=False, significant=6)} to "
+        f"{outward_digits(high, up=True, significant=6)}, each with error {alpha:g}",
         f"{add}; {rule}",
         *(f"no PASS: {each}" for each in obstacles),
     )
@@ -132,12 +140,14 @@ def upper_is_lost(values: Floats, upper: bool) -> bool:
     return bool((~np.isfinite(values) & ~(np.isposinf(values) & upper)).any())
 
 
-def batch_inflation(values: Floats) -> tuple[float, float]:
-    """v and its degrees of freedom, see :func:`mean`; (1, n - 1) where batches show no dependence."""
+def batch_inflation(values: Floats) -> tuple[float, float, int]:
+    """v, its degrees of freedom and the length b of the batches, see :func:`mean`; (1, n - 1, 1) where
+    batches
+    show no dependence."""
     n, variance = len(values), float(values.var(ddof=1))
-    best, df = 1.0, float(n - 1)
+    best, df, length = 1.0, float(n - 1), 1
     if variance == 0:
-        return best, df
+        return best, df, length
     for b in width_distances(n):
         count = n // b
         if count < LEAST_BATCHES or b == 1:
@@ -146,8 +156,8 @@ def batch_inflation(values: Floats) -> tuple[float, float]:
         v = b * float(means.var(ddof=1)) / variance
         # Batches scatter: what 20 of them show by chance is no dependence.
         if v > 1 + 3 * (2 / (count - 1)) ** 0.5 and v > best:
-            best, df = v, float(count - 1)
-    return best, df
+            best, df, length = v, float(count - 1), b
+    return best, df, length
 
 
 def share(
@@ -191,8 +201,9 @@ def share(
     lines = [
         f"{k} of {n}; clustered in time? p = {found.p:.3g}; v = {v:.4g}, n* = {effective:.5g}, "
         f"K* = {reduced:.4g}",
-        f"exact bounds (Clopper-Pearson), each with error {alpha:g}: {low:.4%} to {high:.4%}; "
-        f"{'at most' if upper else 'at least'} {limit:.4%} is required",
+        f"exact bounds (Clopper-Pearson), each with error {alpha:g}: "
+        f"{100 * outward(low, 6, up=False):.4f} % to {100 * outward(high, 6, up=True):.4f} %; "
+        f"{'at most' if upper else 'at least'} {100 * limit:g} % is required",
         *(f"no PASS: {each}" for each in obstacles),
     ]
     needed: tuple[int | None, int | None] = (None, None)

@@ -193,7 +193,7 @@ def follow(design: Design, exceeded: Sequence[bool] | NDArray[np.bool_]) -> Outc
 
 
 def _reached(design: Design, n: int, k: int, verdict: Verdict, ended: int | None) -> str:
-    at = f"after {n} trials {k} over the limit"
+    at = f"after {n} trials K = {k}"
     if verdict is Verdict.PASS:
         return f"{at}: up to {design.pass_up_to[n - 1]} pass here, PASS"
     if verdict is Verdict.FAIL:
@@ -299,7 +299,10 @@ def probability_ratio(
     high = tuple(max(1, ceil((enough + i * down) / (up + down) - 1e-9)) for i in n)
     marks = [i for i in n if high[i - 1] <= i and (i == cap or high[i] != high[i - 1])]
     fails = ", ".join(f"{high[i - 1]} by trial {i}" for i in marks[:6]) + (" .." if len(marks) > 6 else "")
-    passing = f"PASS when n >= {ceil(first - 1e-9)} + {each:.2f} K"
+    soonest = [next((i for i in n if low[i - 1] >= k), 0) for k in range(max(0, low[-1]) + 1)]
+    table = ", ".join(f"K = {k} from n = {i}" for k, i in enumerate(soonest[:8]) if i)
+    table += " .." if len(soonest) > 8 else ""
+    passing = f"PASS when n >= {first:.2f} + {each:.2f} K ({table or f'beyond {cap} trials'})"
     failing = f"FAIL when K reaches {fails or 'no count'}"
     if only is None:
         against, then = f"{good:g} (PASS) and {bad:g} (FAIL)", f"{passing}; {failing}"

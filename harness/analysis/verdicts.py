@@ -64,6 +64,9 @@ def judge(
     in_guard = finite if requirement.quantity == "ratio" else in_unit
     budget = measuring.budget if timed or requirement.quantity == "ratio" else None
 
+    at = in_unit(judged.pass_threshold) if timed else None
+    guarded = 0.0 if at is None else abs(requirement.limit - at)
+
     return RequirementResult(
         id=requirement.id,
         text=requirement.text,
@@ -81,6 +84,7 @@ def judge(
         confidence=requirement.confidence,
         alpha=measuring.alpha,
         sampling_plan=judged.sampling_plan,
+        needed_n=judged.needed_n,
         estimate=in_unit(judged.estimate),
         lower_bound=in_unit(judged.lower),
         upper_bound=in_unit(judged.upper),
@@ -93,7 +97,7 @@ def judge(
         exceedances_sent=judged.exceedances_sent,
         pass_up_to=judged.pass_up_to,
         fail_from=judged.fail_from,
-        headroom=_headroom(requirement, in_unit(judged.upper), in_unit(judged.lower)),
+        headroom=_headroom(requirement, verdict, in_unit(judged.upper), in_unit(judged.lower), guarded),
         dependence=judged.dependence,
         checks=checks,
         decision=list(judged.lines),
@@ -128,11 +132,17 @@ def _fixed(
     return by_quantile(requirement, seen, measuring, limit, disturbance, planned)
 
 
-def _headroom(requirement: Requirement, upper: float | None, lower: float | None) -> float | None:
-    """Limit / upper bound, or lower bound / limit for a lower limit."""
+def _headroom(
+    requirement: Requirement, verdict: Verdict, upper: float | None, lower: float | None, guarded: float
+) -> float | None:
+    """Limit / (upper bound + what PASS bears of U and J), for a lower limit (lower bound - that) / limit;
+    only of a PASS, since nothing else shows any. ``guarded``: how far the PASS threshold is from the
+    limit."""
+    if verdict is not Verdict.PASS:
+        return None
     if requirement.limit_is == "upper":
-        return requirement.limit / upper if upper else None
-    return lower / requirement.limit if lower else None
+        return requirement.limit / (upper + guarded) if upper else None
+    return (lower - guarded) / requirement.limit if lower else None
 
 
 def _conclude(judged: Judged, checks: list[Check], circumstances: Circumstances) -> tuple[Verdict, list[str]]:

@@ -1,3 +1,4 @@
+import re
 from math import ceil, inf, nan, sqrt
 
 import numpy as np
@@ -104,7 +105,13 @@ def test_a_dependent_series_can_be_redone_by_hand():
     assert side.probability == pytest.approx(beta.sf(P0, 119 * n_star / n + 1, n_star - 119 * n_star / n))
     assert decision.bursts == pytest.approx(200 / max(widths))
     text = "\n".join(decision.lines)
-    assert "Korn-Graubard" in text and "p = " in text and f"v = {side.inflation:.4g}" in text
+    assert "Korn-Graubard" in text and "p = " in text and f"= {side.inflation:.4g}, the highest" in text
+    # v can be made again from what is printed.
+    k, pairs, expected = (
+        float(re.search(each, text)[1])
+        for each in (r"of the k = (\d+)", r"N_H = (\d+) pairs", r"E_H = ([\d.e+]+) are")
+    )
+    assert 1 + 2 * (pairs - expected) / (k * (1 - k / n)) == pytest.approx(side.inflation, rel=1e-3)
 
 
 # -- what a run cannot know

@@ -60,7 +60,7 @@ def test_a_mean_of_too_little_never_passes(values):
 def test_dependence_widens_the_interval_of_a_mean():
     rng = np.random.default_rng(7)
     assert batch_inflation(rng.standard_normal(50_000))[0] == pytest.approx(1.0, abs=0.3)
-    v, _ = batch_inflation(lfilter([1.0], [1.0, -0.9], rng.standard_normal(50_000)))
+    v, _, _ = batch_inflation(lfilter([1.0], [1.0, -0.9], rng.standard_normal(50_000)))
     assert 12 < v < 35  # (1 + phi) / (1 - phi) = 19
 
 

@@ -33,7 +33,7 @@ def test_sequential_limits_are_the_published_ones():
     for n, low in enumerate(design.pass_up_to, start=1):
         assert (low == -1 and n < 65) or n >= 65 + 50.75 * low - 1
     assert [design.fail_from[n - 1] for n in (5, 10, 20, 30, 60)] == [3, 4, 5, 6, 8]
-    assert "65 + 50.75 K" in design.words
+    assert "64.73 + 50.75 K (K = 0 from n = 65, K = 1 from n = 116)" in design.words
 
 
 def test_sequential_fails_a_bad_system_early():
