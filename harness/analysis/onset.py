@@ -73,12 +73,13 @@ def find(
     timeout_ns: int,
     rule: Match,
     directions: NDArray[np.int8] | None = None,
+    trials: NDArray[np.bool_] | None = None,
 ) -> Onsets:
     """The onset after each stimulus.
 
-    ``sent_ns``: one per stimulus in the order of the table, NO_STAMP where nothing was sent; what brings the
-    robot back is a row as well, and ends the trial before it. ``directions``: +1, -1 or 0 (either) for each
-    stimulus, of ``direction: with_command``.
+    ``sent_ns``: one per stimulus in the order of the table, NO_STAMP where nothing was sent. ``directions``:
+    +1, -1 or 0 (either) for each of them, of ``direction: with_command``. ``trials``: which of them ask for
+    an onset (default: all); what brings the robot back does not, and ends the trial before it.
 
     Flags: LOST without a departure until the timeout, also when no value came; LATE with one after it; OPEN
     when the next stimulus ended the trial before its timeout, and there is none until then; FALSE_ONSET when
@@ -90,9 +91,11 @@ def find(
     out.flags[sent_ns == NO_STAMP] |= SampleFlag.NOT_SENT
     sent = np.flatnonzero(sent_ns != NO_STAMP)
     sent = sent[np.argsort(sent_ns[sent], kind="stable")]
-    following = np.append(sent_ns[sent][1:], NEVER)
+    following = np.append(sent_ns[sent], NEVER)[1:]
     fixed = {"rising": 1, "falling": -1}.get(rule.direction, 0)
     for index, until in zip(sent.tolist(), following.tolist(), strict=True):
+        if trials is not None and not trials[index]:
+            continue
         wanted = int(directions[index]) if fixed == 0 and directions is not None else fixed
         _trial(signal, out, rule, index, int(sent_ns[index]), until, timeout_ns, wanted)
     answered = np.flatnonzero(out.first != NOBODY)

@@ -73,7 +73,8 @@ def build(
     sent_ns = stimuli["sent_ns"].astype(np.int64)
     onsets = None
     if rule.kind == "onset":
-        onsets = find(sent_ns, observations, when, timeout_ns, rule, directions)
+        trials = stimuli["flags"] & StimulusFlag.RETURN == 0
+        onsets = find(sent_ns, observations, when, timeout_ns, rule, directions, trials)
         matched = onsets.matched
     else:
         matched = match(

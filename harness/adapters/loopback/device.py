@@ -251,7 +251,7 @@ class LoopbackDevice:
             )
             return
         for response in self._responses.values():
-            if response.number == frame.port:
+            if response.is_signal if frame.kind == Kind.SIGNAL else response.number == frame.port:
                 response.take(frame, realtime_ns, monotonic_ns)
 
     def _lost(self) -> None:

@@ -117,7 +117,7 @@ class Link:
             if not data:
                 break
             for frame in splitter.feed(data):
-                if frame.kind == Kind.ANSWER:
+                if frame.kind in (Kind.ANSWER, Kind.SIGNAL):
                     self._taken(frame, real_ns, mono_ns)
                 elif (question := self._questions.get(frame.key)) is not None:
                     question.reply, question.at_ns = frame, mono_ns

@@ -23,7 +23,7 @@ class ResponseOptions(Strict):
     """The robot's answers to one of its commands."""
 
     of: Name = Field(description="the stimulus port that is answered")
-    match: Match
+    match: Match = Field(description="`onset`: the port gives the robot's signal, see signal_hz")
 
 
 class Port(Strict):
@@ -95,6 +95,21 @@ class Options(DeviceBase):
     clock_drift_ppm: float = Field(default=0.0, description="and gains this much")
     clock_step_ms: float = Field(default=0.0, description="that clock is set forward by this much, once")
     clock_step_after: NonNegativeInt = Field(default=0, description="after this many commands; 0: never")
+    signal_hz: Annotated[float, Field(ge=0, le=2000)] = Field(
+        default=0.0,
+        description="the robot answers nothing and sends a signal at this rate, on ports with a match by"
+        " onset; 0: it answers",
+    )
+    signal_tau_ms: NonNegativeFloat = Field(
+        default=0.0,
+        description="time constant with which the signal approaches the commanded value; 0: a step",
+    )
+    signal_noise: NonNegativeFloat = Field(default=0.0, description="standard deviation added to each value")
+    signal_sway: NonNegativeFloat = Field(
+        default=0.0, description="amplitude of an oscillation at 3 Hz that never ends, as of a hovering robot"
+    )
+    dead_ms: NonNegativeFloat = Field(default=0.0, description="the signal stays this long after a command")
+    dead_jitter_ms: NonNegativeFloat = Field(default=0.0, description="and up to this much longer, seeded")
 
     @model_validator(mode="after")
     def _wired(self) -> Options:
@@ -106,7 +121,12 @@ class Options(DeviceBase):
             if stimulus is None:
                 raise ValueError(f"ports.{name}.response.of: {_unknown(port.response.of, list(stimuli))}")
             kind = port.response.match.kind
-            if kind not in ("order", stimulus.key):
+            if (kind == "onset") != (self.signal_hz > 0):
+                raise ValueError(
+                    f"ports.{name}.response.match: kind 'onset' and signal_hz need each other: a robot"
+                    " gives a signal, or it answers"
+                )
+            if port.response.match.keyed and kind != stimulus.key:
                 raise ValueError(
                     f"ports.{name}.response.match: kind {kind!r} needs `key: {kind}` at"
                     f" ports.{port.response.of}.stimulus, which has {stimulus.key!r}"
@@ -116,6 +136,8 @@ class Options(DeviceBase):
         others = ("delay_ms", "jitter_ms", "twice_every", "reorder_every", "latest")
         if self.busy_ms and (also := [name for name in others if getattr(self, name)]):
             raise ValueError(f"busy_ms does not go with {', '.join(also)}")
+        if self.signal_hz and (also := [name for name in (*others, "busy_ms") if getattr(self, name)]):
+            raise ValueError(f"signal_hz does not go with {', '.join(also)}: such a robot answers nothing")
         if self.external and self.echo == "thread":
             raise ValueError(
                 "external: true is for `echo: process`; a thread is always started by the device"

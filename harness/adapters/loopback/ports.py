@@ -53,13 +53,14 @@ class LoopbackStimulus:
 
 
 class LoopbackResponse:
-    """The robot's answers to one of its commands."""
+    """The robot's answers to one of its commands, or its signal."""
 
     def __init__(self, options: Options, port: str, number: int, clock: str) -> None:
         how = options.ports[port].response
         assert how is not None
         self.number = number
         self.stamp_clock = clock
+        self.is_signal = how.match.kind == "onset"
         self._keyed = how.match.keyed
         self._realtime = options.received_clock == "realtime"
         self.received_clock = HOST_REALTIME if self._realtime else HOST_MONOTONIC

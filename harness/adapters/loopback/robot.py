@@ -16,7 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from harness.adapters.loopback.wire import Frame, Kind, Splitter, widen
+from harness.adapters.loopback.signal import Signal
+from harness.adapters.loopback.wire import NO_KEY, Frame, Kind, Splitter, widen
 
 HELD_NS = 100_000_000
 """An answer held back for reordering goes out after this long if no other answer overtakes it."""
@@ -29,6 +30,10 @@ class Behaviour:
     ``busy_ms``: it computes this long, in a loop that lets nothing else of the robot run, before it answers,
     and logs ``served`` with ``key``, ``taken_ns`` (out of the socket) and ``answered_ns`` (just before the
     answer), both on CLOCK_MONOTONIC: a robot whose true delay is known.
+
+    ``signal_hz``: it answers nothing, and sends its signal at this rate to everybody who is connected
+    (:mod:`.signal`), from the start. The signal follows each command after ``dead_ms`` and up to
+    ``dead_jitter_ms``, and the log says ``moves`` with ``key``, ``taken_ns`` and ``departs_ns``.
     """
 
     delay_ms: float = 0.0
@@ -47,6 +52,12 @@ class Behaviour:
     clock_drift_ppm: float = 0.0
     clock_step_ms: float = 0.0
     clock_step_after: int = 0
+    signal_hz: float = 0.0
+    signal_tau_ms: float = 0.0
+    signal_noise: float = 0.0
+    signal_sway: float = 0.0
+    dead_ms: float = 0.0
+    dead_jitter_ms: float = 0.0
 
     def arguments(self) -> list[str]:
         """The command line of the robot program that means this behaviour."""
@@ -124,6 +135,17 @@ class Robot:
         self._last_due_ns = 0
         self._commands = 0
         self._running = True
+        self._signal = (
+            Signal(
+                behaviour.signal_hz,
+                behaviour.signal_tau_ms,
+                behaviour.signal_noise,
+                behaviour.signal_sway,
+                behaviour.seed,
+            )
+            if behaviour.signal_hz
+            else None
+        )
 
     def stop(self) -> None:
         """End :meth:`serve`; from any thread or a signal handler."""
@@ -177,6 +199,7 @@ class Robot:
                 elif isinstance(key.data, _Peer):
                     self._attend(key.data, events)
             self._send_due()
+            self._send_signal()
             if self._log is not None:
                 self._log.flush()
             if self._peers:
@@ -188,6 +211,8 @@ class Robot:
         waits = [] if linger_s is None or self._peers else [min(linger_s, 0.2)]
         if self._answers:
             waits.append(max(0.0, (self._answers[0].due_ns - time.monotonic_ns()) * 1e-9))
+        if self._signal is not None and self._peers:
+            waits.append(max(0.0, (self._signal.due_ns - time.monotonic_ns()) * 1e-9))
         return min(waits, default=None)
 
     def _add(self, connection: socket.socket) -> None:
@@ -227,6 +252,8 @@ class Robot:
             self._command(peer, frame, taken_ns)
         elif frame.kind == Kind.STOP:
             self._write("stop", peer=peer.number, value=frame.value)
+            if self._signal is not None:
+                self._signal.command(frame.value, taken_ns)
         elif frame.kind == Kind.HELLO:
             self._out(peer, frame._replace(kind=Kind.HELLO_REPLY))
         elif frame.kind == Kind.EXCHANGE:
@@ -245,6 +272,9 @@ class Robot:
             raise DiedError
         silent = how.silent or (how.silent_after and self._commands > how.silent_after)
         if silent or _is_turn(self._commands, how.drop_every):
+            return
+        if self._signal is not None:
+            self._move(self._signal, frame, taken_ns)
             return
         if how.busy_ms:
             self._serve_busily(peer, frame, taken_ns)
@@ -279,6 +309,22 @@ class Robot:
         self._answer(peer, frame)
         # Logged afterwards: writing it must not delay the answer.
         self._write("served", key=frame.key, taken_ns=taken_ns, answered_ns=answered_ns)
+
+    def _move(self, signal: Signal, frame: Frame, taken_ns: int) -> None:
+        how = self._behaviour
+        dead_ms = how.dead_ms + self._random.uniform(0.0, how.dead_jitter_ms)
+        departs_ns = taken_ns + round(dead_ms * 1e6)
+        signal.command(frame.value, departs_ns)
+        self._write("moves", key=frame.key, taken_ns=taken_ns, departs_ns=departs_ns, value=frame.value)
+
+    def _send_signal(self) -> None:
+        if self._signal is None:
+            return
+        value = self._signal.sample(time.monotonic_ns())
+        if value is not None:
+            frame = Frame(Kind.SIGNAL, 0, 0, NO_KEY, self._clock.now_ns(), 0, value)
+            for peer in tuple(self._peers):
+                self._out(peer, frame)
 
     def _later(self, peer: _Peer, frame: Frame, due_ns: int) -> _Answer:
         answer = _Answer(due_ns, next(self._order), peer, frame)

@@ -18,6 +18,7 @@ MAGIC = b"HLB1"
 HEADER = struct.Struct("<4sBBxxIqqqd")
 """magic, kind, port, length of the frame with header, key, stamp_ns, extra_ns, value."""
 KEY_OFFSET = 12
+NO_KEY = -1
 MAX_FRAME = 60_000
 BUFFER_BYTES = 1 << 20
 ADDRESS_VARIABLE = "HARNESS_LOOPBACK_SOCKET"
@@ -34,6 +35,7 @@ class Kind(enum.IntEnum):
     HELLO_REPLY = 5
     EXCHANGE = 6
     EXCHANGE_REPLY = 7
+    SIGNAL = 8
 
 
 class Frame(NamedTuple):
