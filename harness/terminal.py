@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,23 @@ from rich.text import Text
 from harness.arming import duration_s, movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
+from harness.config.changing import Fill, Ramp, brief
+from harness.config.values import sent_values
+from harness.config.schema import Paced
 from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
 from harness.steps import describe
-from harness.wording import amount, count_of, measured_name, relation, shown_bound, sign
+from harness.wording import (
+    amount,
+    confidence_words,
+    count_of,
+    measured_name,
+    outward,
+    places,
+    relation,
+    shown_bound,
+    sign,
+)
 
 STYLES = {
     Verdict.PASS: "bold green",
@@ -39,9 +53,11 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
             Text.assemble((outcome.verdict.value, STYLES[outcome.verdict]), f" {name} {where}"),
             soft_wrap=True,
         )
+        if first := _first_reason(outcome):
+            _hang(console, *first)
         return
     if outcome.error:
-        console.print(Text(outcome.error, style="bold red"), soft_wrap=not console.is_terminal)
+        console.print(Text(outcome.error, style="bold red"), soft_wrap=not wraps(console))
     if results is None:
         console.print(
             Text.assemble(
@@ -54,6 +70,8 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
     unbounded = console.options.update(max_width=1000)
     fits = console.measure(table, options=unbounded).maximum <= console.width
     console.print(table if fits else _stacked(results.requirements))
+    if shared := _shared_error(results.requirements):
+        _hang(console, Text("confidence", style="dim"), Text(shared, style="dim"))
     for reason, ids in _reasons(results, outcome.error).items():
         _hang(console, Text(", ".join(ids), style="bold"), Text(reason))
     for name, scenario in results.scenarios.items():
@@ -95,8 +113,8 @@ def _requirements(requirements: Sequence[RequirementResult]) -> Table:
         table.add_row(
             f"{r.id}  {measured_name(r)}",
             f"{sign(r)} {amount(r.limit, r.unit)}",
-            _with_unit(r.estimate, r.unit),
-            "-" if _bound(r) is None else f"{sign(r)} {_with_unit(_bound(r), r.unit)}",
+            _estimate(r),
+            "-" if _bound(r) == "-" else f"{sign(r)} {_bound(r)}",
             count_of(r, r.exceedances, r.n),
             Text(r.verdict.value, style=STYLES[r.verdict]),
         )
@@ -114,8 +132,9 @@ def _stacked(requirements: Sequence[RequirementResult]) -> Table:
             )
         )
         figures = (
-            f"limit {relation(r)} {amount(r.limit, r.unit)}, estimate {_with_unit(r.estimate, r.unit)}, "
-            f"shown {relation(r)} {_with_unit(_bound(r), r.unit)}, {count_of(r, r.exceedances, r.n)}"
+            f"limit {relation(r)} {amount(r.limit, r.unit)}, estimate {_estimate(r)}, "
+            + ("" if _bound(r) == "-" else f"shown {relation(r)} {_bound(r)}, ")
+            + count_of(r, r.exceedances, r.n)
         )
         table.add_row(Padding(Text(figures), (0, 0, 0, 4)))
     return table
@@ -132,9 +151,15 @@ def _reasons(results: Results, error: str | None) -> dict[str, list[str]]:
     return found
 
 
+def wraps(console: Console) -> bool:
+    """Whether lines are broken: in a terminal, and where COLUMNS says how wide the reader is. For another
+    program a line is a line."""
+    return console.is_terminal or "COLUMNS" in os.environ
+
+
 def _hang(console: Console, label: Text, text: Text, indent: int = 2, gap: int = 2) -> None:
     """``label  text``; in a terminal the text is broken between words, below its own beginning."""
-    if not console.is_terminal:
+    if not wraps(console):
         console.print(Text.assemble(" " * indent, label, " " * gap, text), soft_wrap=True, highlight=False)
     elif label.cell_len > console.width // 3:
         console.print(Padding(label, (0, 0, 0, indent)), highlight=False)
@@ -147,16 +172,41 @@ def _hang(console: Console, label: Text, text: Text, indent: int = 2, gap: int =
         console.print(Padding(grid, (0, 0, 0, indent), expand=False), highlight=False)
 
 
-def _bound(requirement: RequirementResult) -> float | None:
-    """The bound that PASS rests on."""
-    value: float | None = getattr(requirement, shown_bound(requirement))
-    return value
+def _first_reason(outcome: RunOutcome) -> tuple[Text, Text] | None:
+    """What to say of anything but a PASS where one line is all that is shown."""
+    if outcome.verdict is Verdict.PASS:
+        return None
+    if outcome.error:
+        return Text("error"), Text(outcome.error)
+    for requirement in outcome.results.requirements if outcome.results else ():
+        if requirement.verdict is outcome.verdict and requirement.reasons:
+            return Text(requirement.id, style="bold"), Text(requirement.reasons[0])
+    return None
 
 
-def _with_unit(value: float | None, unit: str) -> str:
+def _shared_error(requirements: Sequence[RequirementResult]) -> str:
+    """The confidence of each requirement, where they share the error."""
+    said = {confidence_words(r.confidence, r.alpha) for r in requirements}
+    return ", ".join(sorted(each for each in said if "each" in each))
+
+
+def _estimate(requirement: RequirementResult) -> str:
+    value = requirement.estimate
+    return "-" if value is None else _with_unit(value, requirement)
+
+
+def _bound(requirement: RequirementResult) -> str:
+    """The bound that PASS rests on, rounded outward."""
+    name = shown_bound(requirement)
+    value: float | None = getattr(requirement, name)
     if value is None:
         return "-"
-    return f"{value:.4f}" if unit == "1" else f"{value:.3f} {unit}"
+    return _with_unit(outward(value, places(requirement), up=name == "upper_bound"), requirement)
+
+
+def _with_unit(value: float, requirement: RequirementResult) -> str:
+    shown = f"{value:.{places(requirement)}f}"
+    return shown if requirement.unit == "1" else f"{shown} {requirement.unit}"
 
 
 def _figure(value: float | None) -> str:
@@ -177,10 +227,10 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
 
     def say(text: str) -> None:
         word, _, rest = text.partition(" ")
-        if console.is_terminal and text.startswith(f"{word:<10}") and not word.endswith(":"):
+        if wraps(console) and text.startswith(f"{word:<10}") and not word.endswith(":"):
             _hang(console, Text(f"{word:<9}"), Text(rest.strip()), indent=0, gap=1)
         else:
-            console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+            console.print(text, highlight=False, markup=False, soft_wrap=not wraps(console))
 
     say(f"{rig.rig.name}: {rig.rig.description} ({'simulated' if rig.rig.simulated else 'REAL'})")
     for name, process in rig.processes.items():
@@ -199,16 +249,30 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             f"measures  {name}: {schedule.samples} stimuli on {spec.stimulus} {how},"
             f" answers on {spec.response}"
         )
+        if spec.stages:
+            say(f"passes    {' then '.join(spec.stages)}, on the way to {spec.response}")
+        if spec.arrival == "stamp":
+            say("arrives   at the device's own stamp, converted by exchanges with its clock")
+        if schedule.stages:
+            say(f"may end   after {', '.join(map(str, schedule.stages))} samples, as declared")
+        elif not isinstance(schedule, Paced):
+            early = "as soon as every requirement is decided" if schedule.stopping == "sequential" else ""
+            say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
         device, _, port = spec.stimulus.partition(".")
-        for values in expand_variants(rig.devices[device].ports[port].stimulus.values)[:8]:
-            say(f"sends     {values or 'default values'}")
+        sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
+        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, (Fill, Ramp))}
+        for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
+            say(f"sends     {values | arrays or 'default values'}")
         say(f"lasts     about {duration_s(spec):.0f} s")
     for line in movements(rig) if not rig.rig.simulated else []:
         say(f"moves     {line}")
+    if rig.family_wise:
+        say(f"shares    the error among the {len(rig.requirements)} requirements (family_wise)")
+    alone = len(rig.requirements) if rig.family_wise else 1
     for r in rig.requirements:
         say(
-            f"requires  {r.id}: {measured_name(r)} of {r.scenario} {relation(r)}"
-            f" {amount(r.limit, r.unit)} at {100 * r.confidence:g} % confidence"
+            f"requires  {r.id}: {measured_name(r)} of {r.scenario} {relation(r)} {amount(r.limit, r.unit)}"
+            f" at {confidence_words(r.confidence, (1 - r.confidence) / alone)} confidence"
         )
     for step in rig.teardown:
         say(f"teardown  {describe(step)}")

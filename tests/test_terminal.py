@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from harness.terminal import _hang, show_list
+from harness.conclude import RunOutcome
+from harness.model import Verdict
+from harness.results import RequirementResult, Results
+from harness.terminal import _hang, show_list, show_outcome
 
 LONG = "/srv/benches/of_the_third_floor/left_of_the_door/rig_configs/arm_with_a_long_name.yaml"
 ROWS = [
@@ -45,7 +50,7 @@ def test_a_list_for_another_program_has_a_row_on_a_line() -> None:
     assert rows[1].rstrip().endswith(LONG)
 
 
-def test_words_are_broken_below_their_beginning() -> None:
+def test_words_are_broken_below_their_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.text import Text
 
     shown = console(40)
@@ -54,6 +59,76 @@ def test_words_are_broken_below_their_beginning() -> None:
     assert first.startswith("  RTT-1  the run")
     assert rest
     assert all(line.startswith(" " * 9) and line[9] != " " for line in rest)
-    piped = console(40, terminal=False)
-    _hang(piped, Text("RTT-1"), Text("the run was cut short and nothing at all was proven"))
-    assert len(text(piped).splitlines()) == 1
+    for columns, lines in ((None, 1), ("40", 2)):
+        if columns is None:
+            monkeypatch.delenv("COLUMNS", raising=False)
+        else:
+            monkeypatch.setenv("COLUMNS", columns)
+        piped = console(40, terminal=False)
+        _hang(piped, Text("RTT-1"), Text("the run was cut short and nothing at all was proven"))
+        assert len(text(piped).splitlines()) == lines
+
+
+def outcome(verdict: str = "INCONCLUSIVE", **changes: Any) -> RunOutcome:
+    fields = {
+        "id": "R-1",
+        "scenario": "command",
+        "verdict": verdict,
+        "reasons": ["55 of 3000 over the PASS threshold (9.5 ms): at this n no K passes", "another one"],
+        "quantity": "latency",
+        "quantile": 0.99,
+        "limit": 10.0,
+        "unit": "ms",
+        "confidence": 0.95,
+        "alpha": 0.005,
+        "estimate": 5.65432,
+        "lower_bound": 4.38449,
+        "upper_bound": 5.72601,
+        "uncertainty": 0.5,
+        "floor": None,
+        "pass_threshold": 9.5,
+        "fail_threshold": 10.5,
+        "n": 3000,
+        "exceedances": 55,
+        "exceedances_sent": 0,
+        "pass_up_to": 3,
+        "fail_from": 60,
+        "headroom": None,
+    }
+    requirement = RequirementResult(**{**fields, **changes})
+    results = Results(
+        schema=1,
+        run_id="run",
+        rig={"name": "arm"},
+        simulated=True,
+        started="2026-01-01T00:00:00Z",
+        ended=None,
+        aborted=False,
+        abort_reason=None,
+        verdict=Verdict(verdict),
+        requirements=[requirement],
+        scenarios={},
+        environment={},
+        provenance={},
+    )
+    return RunOutcome(folder=Path("out"), verdict=Verdict(verdict), results=results)
+
+
+def test_bounds_are_rounded_outward_and_counts_say_what_they_count() -> None:
+    shown = console(80)
+    show_outcome(shown, outcome())
+    said = " ".join(text(shown).split())
+    assert "estimate 5.654 ms, shown at most 5.727 ms, 55 of 3000 over the PASS threshold (9.5 ms)" in said
+    assert "99.5 % each (95 % over the 10)" in said
+    assert all(len(line.rstrip()) <= 80 for line in text(shown).splitlines())
+
+
+def test_a_brief_outcome_has_its_first_reason_unless_it_passed() -> None:
+    shown = console(200)
+    show_outcome(shown, outcome(), brief=True)
+    first, reason = text(shown).splitlines()
+    assert first.startswith("INCONCLUSIVE arm ")
+    assert " ".join(reason.split()).startswith("R-1 55 of 3000 over the PASS threshold (9.5 ms): at this n")
+    passed = console(200)
+    show_outcome(passed, outcome("PASS"), brief=True)
+    assert len(text(passed).splitlines()) == 1

@@ -137,7 +137,8 @@ def undecided(
         hopeful = not counts.worth and k <= counts.p0 * n
         enough = f"; {k} pass from n = {smallest_n(k, counts.p0, counts.alpha)} on" if hopeful else ""
         first = f"{k} of {n} {beyond[0]}: {_passing(counts)}{enough}{counts.worth}"
-    second = f"{k_sent} of {n} {beyond[1]} {sides.fail_short}: {_failing(counts)}"
+    which = "" if "FAIL" in beyond[1] and "FAIL" in sides.fail_short else f" {sides.fail_short}"
+    second = f"{k_sent} of {n} {beyond[1]}{which}: {_failing(counts)}"
     return [first, second, *kept, MORE_IS_POINTLESS if pointless else NEXT]
 
 

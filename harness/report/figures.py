@@ -37,6 +37,18 @@ class Mark:
     estimate: float | None
     lower: float | None
     upper: float | None
+    limit_is: str = "upper"
+
+    def beyond(self, values: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which values are over the limit, or below it where it is a lower one; lost ones are."""
+        return (
+            values > self.limit if self.limit_is == "upper" else (values < self.limit) | np.isposinf(values)
+        )
+
+    @property
+    def side(self) -> str:
+        """over, or below."""
+        return "over" if self.limit_is == "upper" else "below"
 
     @property
     def short(self) -> str:
@@ -47,6 +59,11 @@ class Mark:
     def label(self) -> str:
         """What stands beside the limit."""
         return f"{self.short}: {style.plain(self.limit)} ms"
+
+
+def beyond_words(marks: Sequence[Mark]) -> str:
+    """over, below, or both of them: what a triangle is."""
+    return " or ".join(dict.fromkeys(mark.side for mark in marks)) or "over"
 
 
 def _limits(marks: Sequence[Mark]) -> list[float]:
@@ -180,7 +197,7 @@ def over_time(series: Series, marks: Sequence[Mark], medians: Sequence[float | N
             axes.plot(band.time_s, band.middle, color=style.BLUE, linewidth=0.8, label="median")
         _block_medians(axes, series, medians)
         if marks:
-            over = values > min(_limits(marks))
+            over = np.logical_or.reduce([mark.beyond(values) for mark in marks])
             x, y = thin_marks(time[over], values[over], COLUMNS)
             if len(x):
                 axes.plot(
@@ -190,7 +207,7 @@ def over_time(series: Series, marks: Sequence[Mark], medians: Sequence[float | N
                     color=style.VERMILLION,
                     markersize=3.5,
                     markeredgewidth=0,
-                    label="over the limit",
+                    label=f"{beyond_words(marks)} the limit",
                 )
             for mark in marks:
                 style.limit_line(axes, mark.limit, mark.label, vertical=False)
@@ -344,8 +361,8 @@ def describe(series: Series, marks: Sequence[Mark]) -> str:
     if not len(values):
         return f"{plural(len(series), 'stimulus')}, none answered."
     over = "".join(
-        f" {integer(int((series.intent_ms > mark.limit).sum()))} over the limit of {style.plain(mark.limit)} "
-        "ms."
+        f" {integer(int(mark.beyond(series.intent_ms).sum()))} {mark.side} the limit of "
+        f"{style.plain(mark.limit)} ms."
         for mark in marks
     )
     return (

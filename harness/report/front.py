@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from harness.report import text as t
 from harness.report.changes import changes
 from harness.report.remarks import bounds_note, remarks
 from harness.results import RequirementResult, Results
-from harness.wording import counted_name, statistic_name, threshold_unit
+from harness.wording import counted_at, statistic_name, threshold_unit
 
 MOST_RULES = 3
 """With more requirements, their rules would push the signatures off the first page."""
@@ -63,19 +64,18 @@ def _ended(results: Results) -> str:
 
 
 def _requirement(requirement: RequirementResult) -> dict[str, Any]:
-    known = [
-        v for v in (requirement.estimate, requirement.lower_bound, requirement.upper_bound) if v is not None
-    ]
-    places = t.decimals_for(min(known)) if known and min(known) > 0 else 3
+    lower, upper = t.bounds(requirement)
     figures = [
-        [_estimate_name(requirement), t.number(requirement.estimate, places)],
-        ["lower bound", t.number(requirement.lower_bound, places)],
-        ["upper bound", t.number(requirement.upper_bound, places)],
+        [_estimate_name(requirement), t.estimate(requirement)],
+        ["lower bound", lower],
+        ["upper bound", upper],
         ["limit", t.short(requirement.limit)],
         ["stimuli n", t.integer(requirement.n)],
     ]
-    if counted := counted_name(requirement):
-        figures.append([f"{counted.replace('the ', '')} K", t.integer(requirement.exceedances)])
+    if counted := counted_at(requirement):
+        # Of "over the PASS threshold (9.8 ms)" a column holds the figure.
+        brief = re.sub(r"the PASS threshold \((.*)\)", r"\1 (PASS)", counted).replace("the ", "")
+        figures.append([f"{brief} K", t.integer(requirement.exceedances)])
     figures.append(["headroom", t.headroom(requirement)])
     return {
         "id": requirement.id,
@@ -83,9 +83,21 @@ def _requirement(requirement: RequirementResult) -> dict[str, Any]:
         "statement": t.statement(requirement),
         "unit": t.pretty_unit(requirement.unit),
         "figures": figures,
-        "headroom": "limit / upper bound" if requirement.limit_is == "upper" else "lower bound / limit",
+        "headroom": _headroom_is(requirement),
         "claim": _claim(requirement),
     }
+
+
+def _headroom_is(requirement: RequirementResult) -> str:
+    """How headroom is made: PASS bears U, and J where the harness may hide what is over the limit."""
+    upper = requirement.limit_is == "upper"
+    bears = []
+    if requirement.quantity in ("latency", "jitter") and requirement.pass_threshold != requirement.limit:
+        bears = ["U"] if requirement.uncertainty else []
+        bears += ["J"] if requirement.floor and (requirement.quantity == "jitter" or not upper) else []
+    if upper:
+        return f"limit / ({' + '.join(['upper bound', *bears])})" if bears else "limit / upper bound"
+    return f"({' − '.join(['lower bound', *bears])}) / limit" if bears else "lower bound / limit"
 
 
 def _estimate_name(requirement: RequirementResult) -> str:
@@ -135,7 +147,7 @@ def _rules(results: Results) -> list[dict[str, Any]]:
         only = results.requirements[0]
         return [{"id": only.id, "thresholds": "", "lines": only.decision}]
     if len(results.requirements) > MOST_RULES and all(entry.decision for entry in results.requirements):
-        where = "each rule and its arithmetic, step by step, are in the section on method."
+        where = "each rule and its arithmetic, step by step, are in section 1, Method."
         return [{"id": "All requirements", "thresholds": where, "lines": []}]
     return [{"id": entry.id, "thresholds": _rule(entry), "lines": []} for entry in results.requirements]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,18 +77,9 @@ def _schedule(schedule: Mapping[str, Any]) -> str:
     return f"paced, {pace}, {t.scalar(schedule.get('rate_hz'))}{t.NARROW}Hz, {count} stimuli{more}"
 
 
-def smallest_n(quantile: float, confidence: float) -> int:
-    """Fewest stimuli that allow a PASS, with none over the limit: smallest n with quantile^n <= 1 -
-    confidence.
-    """
-    return math.ceil(math.log(1 - confidence) / math.log(quantile) - 1e-9)
-
-
-def _least_n(requirement: RequirementResult) -> int | None:
-    if requirement.quantile is None:
-        return None
-    alpha = requirement.alpha
-    return smallest_n(requirement.quantile, requirement.confidence if alpha is None else 1 - alpha)
+def _least_n(requirement: RequirementResult) -> str:
+    """As the decision has it: with the rate that PASS is tested against, disturbances and declared looks."""
+    return "never" if requirement.statistic == "max" else t.integer(requirement.needed_n)
 
 
 def _planned(scenario: ScenarioResult | None) -> int | None:
@@ -110,26 +100,29 @@ def _plan(results: Results) -> Block:
                 requirement.scenario,
                 f"{measured_name(requirement)} {sign(requirement)} "
                 f"{t.with_unit(t.short(requirement.limit), requirement.unit)}",
-                t.percent(requirement.confidence),
+                t.confidence(requirement),
                 t.percent(t.alpha(requirement), 3),
-                t.integer(_least_n(requirement)),
+                _least_n(requirement),
                 t.integer(_planned(scenario)),
                 t.integer(requirement.n),
             ]
         )
     return table(
         [
-            ("Requirement", "left", 2),
-            ("Scenario", "left", 1.4),
+            ("Requirement", "left", 1.3),
+            ("Scenario", "left", 1),
             ("Criterion", "left"),
-            ("Confidence", "right"),
+            ("Confidence", "right", 1.5),
             ("α", "right"),
             ("Least n", "right"),
             ("Planned", "right"),
             ("Counted", "right"),
         ],
         rows,
-        "Least n: fewer stimuli cannot show the requirement to be met. α: the error that each decision is "
+        "Least n: fewer stimuli cannot show the requirement to be met, whatever they show (of stages: the "
+        "first "
+        "look that can; –: no number alone says so, never: a maximum is not shown by any). α: the error "
+        "that each decision is "
         "made with; it is less than 1 − confidence where several requirements share it.",
     )
 

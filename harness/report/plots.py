@@ -75,7 +75,8 @@ def _plots(
         yield figure(
             _save(root, f"{stem}-time", figures.over_time(series, marks, _medians(trend))),
             f"Latency over time. {summary}",
-            f"Latency over time; triangles: over the limit; crosses at the top: lost stimuli.{thinned}"
+            f"Latency over time; triangles: {figures.beyond_words(marks)} the limit; crosses at the top: "
+            f"lost stimuli.{thinned}"
             f"{_blocks(trend)}",
         )
         if trend is not None:
@@ -132,7 +133,9 @@ def _mark(requirement: RequirementResult) -> Mark | None:
         for value in (requirement.estimate, requirement.lower_bound, requirement.upper_bound)
     )
     limit = requirement.limit * factor
-    return Mark(requirement.id, requirement.quantile, limit, estimate, lower, upper)
+    return Mark(
+        requirement.id, requirement.quantile, limit, estimate, lower, upper, limit_is=requirement.limit_is
+    )
 
 
 def _save(root: Path, stem: str, svg: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.report import text as t
 from harness.report.blocks import Block, heading, table
 from harness.results import Results
+from harness.wording import counted_at
 
 _MOST_LISTED = 20
 """As many earlier runs as a run records; there may be more."""
@@ -33,13 +34,16 @@ def _earlier_words(results: Results) -> str:
 
 
 def bounds_note(results: Results) -> str:
-    """Why the bounds of the first page are closer than the intervals of the tables."""
-    if all(r.lower_bound is None and r.upper_bound is None for r in results.requirements):
-        return ""
-    return (
-        "Bounds here are one-sided, as each decides one error; intervals in the tables are two-sided, hence "
-        "wider."
-    )
+    """Why the bounds of the first page are closer than the intervals of the tables; what K counts."""
+    notes = []
+    if any(r.lower_bound is not None or r.upper_bound is not None for r in results.requirements):
+        notes.append(
+            "Bounds here are one-sided, as each decides one error; intervals in the tables are two-sided, "
+            "hence wider. They are rounded outward."
+        )
+    if any("PASS" in counted_at(r) for r in results.requirements):
+        notes.append("(PASS): K is counted at the PASS threshold, the limit less what PASS bears of U and J.")
+    return " ".join(notes)
 
 
 def earlier_section(results: Results) -> list[Block]:

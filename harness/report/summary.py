@@ -9,12 +9,14 @@ from harness.errors import RecordingError
 from harness.model import Verdict
 from harness.report.text import (
     MISSING,
+    bounds,
+    confidence,
     duration,
+    estimate,
     headroom,
     instant,
     integer,
     number,
-    percent,
     seconds_between,
     short,
     statement,
@@ -103,15 +105,15 @@ def append_step_summary(text: str) -> Path | None:
 
 def _row(requirement: RequirementResult) -> str:
     unit = requirement.unit
-    bounds = f"{number(requirement.lower_bound)} to {number(requirement.upper_bound)}"
+    lower, upper = bounds(requirement)
     cells = [
         _escape(requirement.id),
         f"{SYMBOLS[requirement.verdict]} {requirement.verdict.value}",
-        f"{measured_name(requirement)} at {percent(requirement.confidence)}",
-        with_unit(number(requirement.estimate), unit),
+        f"{measured_name(requirement)} at {confidence(requirement)}",
+        with_unit(estimate(requirement), unit),
         MISSING
         if requirement.lower_bound is None and requirement.upper_bound is None
-        else with_unit(bounds, unit),
+        else with_unit(f"{lower} to {upper}", unit),
         f"{sign(requirement)} {with_unit(short(requirement.limit), unit)}",
         count_of(requirement, requirement.exceedances, requirement.n),
         headroom(requirement),

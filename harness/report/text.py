@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.model import Verdict
 from harness.results import RequirementResult
-from harness.wording import measured_name, relation
+from harness.wording import confidence_words, measured_name, outward, places, relation
 
 NARROW = "\u202f"
 """Narrow no-break space: between groups of digits, and between a number and its unit."""
@@ -170,16 +170,17 @@ def statement(requirement: RequirementResult) -> str:
     if requirement.text:
         return requirement.text
     limit = with_unit(short(requirement.limit), requirement.unit)
+    sure = confidence(requirement)
+    sure = f"a confidence of {sure}" if "each" in sure else f"{sure} confidence"
     plain = requirement.quantity == "latency" and requirement.limit_is == "upper"
     if requirement.quantile is None or not plain:
         return (
             f"The {measured_name(requirement)} of “{requirement.scenario}” is {relation(requirement)} "
-            f"{limit}, "
-            f"shown with {percent(requirement.confidence)} confidence."
+            f"{limit}, shown with {sure}."
         )
     return (
         f"At least {percent(requirement.quantile)} of the stimuli of “{requirement.scenario}” are answered "
-        f"within {limit}, shown with {percent(requirement.confidence)} confidence."
+        f"within {limit}, shown with {sure}."
     )
 
 
@@ -188,12 +189,32 @@ def alpha(requirement: RequirementResult) -> float:
     return 1 - requirement.confidence if requirement.alpha is None else requirement.alpha
 
 
+def confidence(requirement: RequirementResult) -> str:
+    """95 %, or 99.5 % each (95 % over the 10) where the error is shared among requirements."""
+    return confidence_words(requirement.confidence, requirement.alpha).replace(" %", f"{NARROW}%")
+
+
+def estimate(requirement: RequirementResult) -> str:
+    """The estimate, with the decimals of its bounds."""
+    return number(requirement.estimate, places(requirement))
+
+
+def bounds(requirement: RequirementResult) -> tuple[str, str]:
+    """Lower and upper bound, each rounded outward: no figure claims more than was shown."""
+    decimals = places(requirement)
+    low, high = requirement.lower_bound, requirement.upper_bound
+    return (
+        number(None if low is None else outward(low, decimals, up=False), decimals),
+        number(None if high is None else outward(high, decimals, up=True), decimals),
+    )
+
+
 def headroom(requirement: RequirementResult) -> str:
-    """Headroom as a factor; none where nothing is said about the item."""
+    """Headroom as a factor, rounded down; none where none was shown."""
     value = requirement.headroom
-    if value is None or requirement.verdict is Verdict.ERROR:
+    if value is None or requirement.verdict is not Verdict.PASS:
         return MISSING
-    factor = f"{value:.2f}" if value < 10 else f"{value:.1f}"
+    factor = f"{outward(value, 2, up=False):.2f}" if value < 10 else f"{outward(value, 1, up=False):.1f}"
     return f"{factor}{NARROW}×"
 
 

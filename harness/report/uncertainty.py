@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from harness.report import text as t
 from harness.report.blocks import Block, Column, bullets, cell, heading, pairs, paragraph, table
 from harness.results import (
     ClockResult,
-    Distribution,
     FloorResult,
     RequirementResult,
     Results,
@@ -17,12 +15,13 @@ from harness.results import (
 )
 from harness.wording import threshold_unit
 
-_NAMED = {0.5: "p50", 0.9: "p90", 0.99: "p99", 0.999: "p99_9"}
+_STAMPED = "the device's own stamp"
+"""How a scenario with ``arrival: stamp`` says what its arrival is."""
 
 
 def uncertainty(results: Results) -> list[Block]:
     """The section on uncertainty: budget, floor, thresholds, clocks."""
-    return [*_budget(results), *_floor(results), *_decided_at(results), *_clocks(results.clocks)]
+    return [*_budget(results), *_floor(results), *_decided_at(results), *_clocks(results)]
 
 
 def _budget(results: Results) -> list[Block]:
@@ -120,29 +119,50 @@ def _floor(results: Results) -> list[Block]:
             "What the harness measures with nothing but itself in the loop, before and after the run, at the "
             "scenario's rate. It only ever adds to a latency. It is never subtracted from anything and is no "
             "part of U: it is added to the limit before a FAIL, so that the harness's own share cannot fail "
-            "an item. J is the quantile 1 − (1 − q) / 10 of it, q the requirement's own."
+            "an item. How J was taken from it is below, for each requirement."
         )
     )
+    stamped = [name for name, each in results.scenarios.items() if _STAMPED in each.arrival_is]
+    if stamped:
+        blocks.append(
+            paragraph(
+                f"{', '.join(stamped)}: the arrival is the device's own stamp, but the floor was measured "
+                "up to "
+                "the arrival at the host, way back included. J is therefore too large rather than too small, "
+                "which can cost a decision and makes none wrong."
+            )
+        )
     for floor in results.floors:
-        blocks.append(_floor_table(floor, [r for r in results.requirements if r.scenario == floor.scenario]))
-    return blocks
+        blocks.append(_floor_table(floor))
+    rows = [[each.id, *_how_j(each)] for each in results.requirements]
+    caption = "J as it entered the decision; it bears on latency, jitter and the time of a ratio."
+    columns: list[Column] = [("Requirement", "left"), ("J", "right"), ("How it was taken", "left", 1)]
+    return [*blocks, *([table(columns, rows, caption)] if rows else [])]
 
 
-def _floor_table(floor: FloorResult, requirements: list[RequirementResult]) -> Block:
-    wanted = sorted({1 - (1 - r.quantile) / 10 for r in requirements if r.quantile is not None})
-    extra = [q for q in wanted if not math.isclose(q, 0.99) and not math.isclose(q, 0.5)]
+def _how_j(requirement: RequirementResult) -> tuple[str, str]:
+    """J and what it is, in the words of the decision."""
+    if requirement.quantity in ("loss_rate", "rate_hz"):
+        return t.MISSING, "does not enter: no time is compared with the limit"
+    said = next((line for line in requirement.decision if line.startswith(("J = ", "J: "))), "")
+    how = said.partition(", ")[2] if said.startswith("J = ") else said.removeprefix("J: ")
+    value = t.with_unit(t.number(requirement.floor), threshold_unit(requirement))
+    return value, how.removesuffix(", in ms") or "not measured, taken as 0"
+
+
+def _floor_table(floor: FloorResult) -> Block:
     columns: list[Column] = [
         (f"{floor.scenario}, in ms", "left", 1),
         ("n", "right"),
         ("p50", "right"),
         ("p99", "right"),
-        *((f"p{q * 100:.6g} (J)", "right") for q in extra),
+        ("p99.9", "right"),
         ("max", "right"),
     ]
     rows = []
     for name, part in (("before", floor.before), ("after", floor.after), ("together", floor.together)):
         last = "strong" if name == "together" else "plain"
-        figures = [part.p50, part.p99, *(_at(part, q, floor.lost) for q in extra), part.max]
+        figures = [part.p50, part.p99, part.p99_9, part.max]
         texts = [name, t.integer(part.n), *map(t.number, figures)]
         rows.append([cell(text, last) for text in texts])  # type: ignore[arg-type]
     size = f", {t.plural(floor.message_bytes, 'byte')} a message" if floor.message_bytes is not None else ""
@@ -155,30 +175,38 @@ def _floor_table(floor: FloorResult, requirements: list[RequirementResult]) -> B
     )
 
 
-def _at(part: Distribution, quantile: float, lost: int) -> float | None:
-    """A quantile of a summary, where it has that one; the largest value where too few make it that."""
-    if part.n and not lost and math.ceil(part.n * quantile - 1e-9) >= part.n:
-        return part.max
-    for known, field in _NAMED.items():
-        if math.isclose(known, quantile):
-            value: float | None = getattr(part, field)
-            return value
-    return next((i.estimate for i in part.intervals if math.isclose(i.quantile, quantile)), None)
-
-
-def _clocks(clocks: Iterable[ClockResult]) -> list[Block]:
+def _clocks(results: Results) -> list[Block]:
+    """Other clocks. Those of the floor are the harness's own; one that no requirement needs undoes none."""
     blocks: list[Block] = []
-    for clock in clocks:
-        blocks += [heading(f"Clock “{clock.name}” against the host's", 2), pairs(_clock(clock))]
+    for clock in results.clocks:
+        if clock.name.startswith("_"):
+            continue
+        needed = _needed(clock, results)
+        blocks += [
+            heading(f"Clock “{clock.name}” against the host's", 2),
+            pairs(_clock(clock, needed=needed)),
+        ]
         stated = [line for line in clock.words if line not in clock.problems]
         blocks += [bullets(stated)] if stated else []
-        blocks += [paragraph(f"Not usable: {problem}", "bad") for problem in clock.problems]
+        if needed:
+            blocks += [paragraph(f"Not usable: {problem}", "bad") for problem in clock.problems]
+        else:
+            blocks += [paragraph(f"No requirement needs this clock. {problem}") for problem in clock.problems]
     return blocks
 
 
-def _clock(clock: ClockResult) -> list[tuple[str, str]]:
+def _needed(clock: ClockResult, results: Results) -> bool:
+    """Whether a scenario takes its arrivals from that clock, or a check of a requirement is about it."""
+    checks = [check for requirement in results.requirements for check in requirement.checks]
+    return any(f"clock {clock.name}," in f"{each.arrival_is}," for each in results.scenarios.values()) or any(
+        check.name == "clock" and clock.name in check.value and not check.ok for check in checks
+    )
+
+
+def _clock(clock: ClockResult, *, needed: bool) -> list[tuple[str, str]]:
+    unusable = "no: requirements that need it are undecided" if needed else "no, and no requirement needs it"
     rows = [
-        ("Usable for a verdict", "yes" if clock.usable else "no: requirements that need it are undecided"),
+        ("Usable for a verdict", "yes" if clock.usable else unusable),
         ("Exchanges", t.integer(clock.exchanges)),
         ("Smallest round trip", t.with_unit(t.number(clock.round_trip_min_ms), "ms")),
         (

@@ -18,7 +18,6 @@ from harness.report.pdf import render_pdf
 from harness.results import (
     Check,
     ClockResult,
-    Distribution,
     FloorResult,
     MonitorResult,
     Results,
@@ -168,30 +167,51 @@ def test_the_thresholds_can_be_redone_from_u_and_j() -> None:
     assert "never subtracted" in said
 
 
-def test_the_floor_shows_its_parts_and_the_quantile_that_j_is() -> None:
+def test_the_floor_shows_its_parts_and_how_each_j_was_taken() -> None:
     results = full(60)[0]
-    shown = tables(uncertainty.uncertainty(results))[1]
-    assert [row[0]["text"] for row in shown["rows"]] == ["before", "after", "together"]
-    assert [row[1]["text"] for row in shown["rows"]] == ["400", "400", "800"]
-    assert "p99.9 (J)" in [column["title"] for column in shown["columns"]]
+    said = {
+        "CMD-RTT": "J = 0.31, the 0.999 quantile of 800 loopback samples, in ms",
+        "CMD-2": "J: not measured",
+    }
+    told = [each.model_copy(update={"decision": [said[each.id]]}) for each in results.requirements]
+    told.append(told[0].model_copy(update={"id": "LOSS", "quantity": "loss_rate"}))
+    shown = tables(uncertainty.uncertainty(results.model_copy(update={"requirements": told})))
+    assert [row[0]["text"] for row in shown[1]["rows"]] == ["before", "after", "together"]
+    assert [row[1]["text"] for row in shown[1]["rows"]] == ["400", "400", "800"]
     together = results.floors[0].together
-    assert float(shown["rows"][2][4]["text"]) == pytest.approx(together.p99_9, rel=1e-3)
-    assert "1 of 801 lost" in shown["caption"].replace("\u202f", " ")
+    titles = [column["title"] for column in shown[1]["columns"]]
+    assert float(shown[1]["rows"][2][titles.index("p99.9")]["text"]) == pytest.approx(
+        together.p99_9, rel=1e-3
+    )
+    assert "1 of 801 lost" in shown[1]["caption"].replace("\u202f", " ")
+    rows = [[entry["text"].replace("\u202f", " ") for entry in row] for row in shown[2]["rows"]]
+    assert rows[0] == ["CMD-RTT", "0.3100 ms", "the 0.999 quantile of 800 loopback samples"]
+    assert rows[1][0] == "CMD-2" and rows[1][2].startswith("not measured")
+    assert rows[2][:2] == ["LOSS", "–"] and "does not enter" in rows[2][2]
 
 
-def test_a_floor_without_that_quantile_has_a_dash_there() -> None:
-    table = data.samples(60)
-    empty = floor().model_copy(update={"before": Distribution(n=0)})
-    results = data.results({}, [data.requirement(table, quantile=0.98)], floors=[empty])
-    shown = tables(uncertainty.uncertainty(results))[0]
-    assert shown["columns"][4]["title"] == "p99.8 (J)"
-    assert {row[4]["text"] for row in shown["rows"]} == {"–"}
+def test_a_stamp_as_arrival_says_that_its_floor_is_too_large() -> None:
+    results = full(60)[0]
+    assert "too large" not in text_of(uncertainty.uncertainty(results))
+    stamped = results.scenarios["command"].model_copy(
+        update={"arrival_is": "the device's own stamp, clock board"}
+    )
+    told = results.model_copy(update={"scenarios": {"command": stamped}})
+    assert "too large rather than too small" in text_of(uncertainty.uncertainty(told))
 
 
 def test_a_declared_asymmetry_is_assumed_and_a_problem_is_said_once() -> None:
-    said = text_of(uncertainty.uncertainty(full(60)[0]))
+    results = full(60)[0]
+    unneeded = text_of(uncertainty.uncertainty(results))
+    assert "No requirement needs this clock. a step" in unneeded and "undecided" not in unneeded
+    taken = results.scenarios["command"].model_copy(
+        update={"arrival_is": "its own stamp, clock board, converted"}
+    )
+    own = clock(name="_floor_command.board")
+    told = results.model_copy(update={"scenarios": {"command": taken}, "clocks": [clock(), own]})
+    said = text_of(uncertainty.uncertainty(told))
     assert "assumed, not observable from exchanges. Evidence: scope picture 7" in said
-    assert said.count("a step of 0.1 ms at 12 s") == 1
+    assert said.count("a step of 0.1 ms at 12 s") == 1 and "_floor" not in said
     assert "Not usable: a step" in said
     assert "11.20 to 14.80 ppm" in said
     bare = uncertainty.uncertainty(data.results({}, [], clocks=[clock(bound_ms=None, asymmetry=None)]))
@@ -347,7 +367,7 @@ def test_the_arithmetic_of_several_requirements_is_all_there(pages: list[str]) -
     for name in ("CMD-RTT", "CMD-2"):
         assert f"Decision on {name}, step by step" in whole
     assert whole.count("PASS if P(Bin(3000, 0.01) ≤ K) ≤ 0.05") == 2
-    assert "95 % 2.5 %" in whole
+    assert "97.5 % each" in whole and " 2.5 % " in whole
 
 
 def test_ports_and_clocks_of_the_harness_itself_are_not_among_those_of_the_rig() -> None:
@@ -437,18 +457,11 @@ def test_a_check_of_all_of_many_requirements_does_not_name_each() -> None:
     )
 
 
-def test_j_is_the_largest_of_a_floor_with_too_few_for_its_quantile() -> None:
-    whole = floor().model_copy(update={"lost": 0, "n": 800})
-    results = data.results({}, [data.requirement(data.samples(60), quantile=0.999)], floors=[whole])
-    row = tables(uncertainty.uncertainty(results))[0]["rows"][2]
-    assert row[4]["text"] == row[5]["text"] != "–"
-
-
 def test_the_rules_of_many_requirements_leave_room_for_the_signatures() -> None:
     table = data.samples(60)
     many = [data.requirement(table, id=name) for name in ("A", "B", "C", "D")]
     scenario = data.scenario_result(table)
     (rule,) = verdict_page(data.results({"command": scenario}, many), {})["rules"]
-    assert "section on method" in rule["thresholds"]
+    assert "section 1, Method" in rule["thresholds"]
     bare = [each.model_copy(update={"decision": []}) for each in many]
     assert len(verdict_page(data.results({"command": scenario}, bare), {})["rules"]) == 4

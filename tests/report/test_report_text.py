@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from harness.report import text as t
 from harness.report.front import verdict_page
-from harness.report.method import smallest_n
-from harness.wording import quantile_name
+from harness.wording import count_of, outward_digits, quantile_name
 
 
 @pytest.mark.parametrize(
@@ -100,13 +99,37 @@ def test_cut_text_fits(text: str, most: int) -> None:
     assert "\n" not in t.cut(text, most)
 
 
-@pytest.mark.parametrize(
-    ("quantile", "confidence", "n"),
-    [(0.95, 0.95, 59), (0.99, 0.95, 299), (0.99, 0.99, 459), (0.999, 0.95, 2995)],
-)
-def test_least_number_of_stimuli_is_that_of_the_tables(quantile: float, confidence: float, n: int) -> None:
-    # docs/statistics: smallest n for PASS with K = 0.
-    assert smallest_n(quantile, confidence) == n
+def test_bounds_are_rounded_outward_and_estimates_have_their_decimals() -> None:
+    requirement = data.requirement(
+        data.samples(3000), lower_bound=0.0, estimate=0.17641, upper_bound=0.17644, unit="%"
+    )
+    assert t.estimate(requirement) == "0.1764"
+    assert t.bounds(requirement) == ("0.0000", "0.1765")
+    below = requirement.model_copy(update={"lower_bound": 4.34619, "estimate": 4.5, "upper_bound": 4.58107})
+    assert t.bounds(below) == ("4.346", "4.582")
+    assert [outward_digits(4.34699, up=up) for up in (False, True)] == ["4.346", "4.347"]
+    assert outward_digits(123456.0, up=True) == "123500"
+
+
+def test_a_count_says_at_which_threshold_it_was_made() -> None:
+    requirement = data.requirement(data.samples(3000), pass_threshold=10.0, limit=10.0)
+    assert count_of(requirement, 3, 100) == "3 of 100 over the limit"
+    guarded = requirement.model_copy(update={"pass_threshold": 9.8})
+    assert count_of(guarded, 3, 100) == "3 of 100 over the PASS threshold (9.8 ms)"
+    lower = guarded.model_copy(update={"limit_is": "lower", "pass_threshold": 12.6})
+    assert count_of(lower, 3, 100) == "3 of 100 below the PASS threshold (12.6 ms)"
+    of_share = {"quantity": "ratio", "within_ms": 10.0, "limit": 98.0, "limit_is": "lower", "unit": "%"}
+    share = guarded.model_copy(update=of_share)
+    assert count_of(share, 3, 100) == "3 of 100 not within the PASS threshold (9.8 ms)"
+    lost = guarded.model_copy(update={"quantity": "loss_rate", "unit": "%"})
+    assert count_of(lost, 3, 100) == "3 of 100 unanswered"
+
+
+def test_a_shared_error_is_said_beside_the_confidence() -> None:
+    alone = data.requirement(data.samples(3000), alpha=0.05)
+    assert t.confidence(alone) == "95\u202f%"
+    shared = alone.model_copy(update={"alpha": 0.005})
+    assert t.confidence(shared).replace("\u202f", " ") == "99.5 % each (95 % over the 10)"
 
 
 @pytest.mark.parametrize(
