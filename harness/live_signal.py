@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import pairwise
 from statistics import median
 
 from harness.config.match import Match
@@ -36,6 +35,16 @@ class SignalTracker(Tracker):
         self._band = math.inf
         self._side = 0
         self._beyond = 0
+        self._moved_ns = 0
+
+    def sent(self, key: int, sent_ns: int) -> None:
+        """A stimulus is about to be handed over."""
+        self.moved(sent_ns)
+        super().sent(key, sent_ns)
+
+    def moved(self, at_ns: int) -> None:
+        """Something is about to be sent that moves the signal: what was before says nothing about rest."""
+        self._moved_ns = at_ns
 
     def observed(self, key: int, seen_ns: int, flags: int = 0, value: float = math.nan) -> None:
         """The response port gave a value of the signal."""
@@ -68,20 +77,19 @@ class SignalTracker(Tracker):
         """What keeps the signal from being at rest over the last ``quiet_ns``, in words; empty when it is.
 
         At rest: every value is within the band around their median, and the two halves of the window differ
-        by no more than half of it. The noise is learnt from differences of neighbours, so that a ramp does
-        not pass for noise.
+        by no more than half of it. The noise is learnt from second differences, in which a ramp does not
+        show: of white noise they have six times its variance.
         """
         kept = self._kept.copy()
         if not kept:
             return "no value of the signal was seen"
         values = [value for at, value in kept if at >= now_ns - quiet_ns]
+        if max(kept[0][0], self._moved_ns) > now_ns - quiet_ns:
+            return "it was moved, or not followed yet, in that time"
         if len(values) < FEWEST:
             return f"only {len(values)} values of the signal came in that time, {FEWEST} are needed"
-        if kept[0][0] > now_ns - quiet_ns:
-            return "the signal was not followed for so long yet"
-        steps = [b - a for a, b in pairwise(values)]
-        step = median(steps)
-        noise = MAD_TO_SD * median(abs(each - step) for each in steps) / math.sqrt(2.0)
+        bends = [a - 2 * b + c for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+        noise = MAD_TO_SD * median(abs(each) for each in bends) / math.sqrt(6.0)
         band, level = self._rule.band(noise), median(values)
         farthest = max(abs(value - level) for value in values)
         if farthest > band:

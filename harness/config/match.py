@@ -79,6 +79,8 @@ class Match(Strict):
             if given:
                 raise ValueError(f"{', '.join(given)}: only for a match of kind onset, not {self.kind}")
             return self
+        if self.path is not None:
+            raise ValueError("`onset` takes no path: the answers carry no key")
         if self.answers != "each":
             raise ValueError("answers: latest needs a key in the answer, which an onset has not")
         if self.threshold is not None and (self.sigma is not None or self.at_least):

@@ -1,0 +1,149 @@
+"""A match by `onset`: its options, and what has to fit around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from harness.config import RigFileError, load_rig, rig_from_resolved, rig_from_text
+from harness.config.match import SIGMA, Match
+
+RIG = Path(__file__).parents[2] / "rig_configs" / "sim_diff_drive_onset.yaml"
+BASE = """\
+rig: {name: signal, simulated: true}
+devices:
+  robot:
+    adapter: loopback
+    signal_hz: 200
+    limits: {value: 1.0}
+    ports:
+      command: {stimulus: {key: sequence, values: {value: {alternate: [0.5, -0.5]}}}}
+      speed: {response: {of: command, match: {kind: onset, rest_ms: 50}}}
+scenarios:
+  step:
+    kind: command_round_trip
+    stimulus: robot.command
+    response: robot.speed
+    timeout_ms: 200
+    schedule: {kind: trials, samples: 60, quiet_ms: 50}
+requirements:
+  - {id: STEP, scenario: step, quantile: 0.9, limit: 60}
+"""
+ALTERNATE = "{alternate: [0.5, -0.5]}"
+
+
+def edited(*edits):
+    text = BASE
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_a_good_one_loads_and_survives_being_recorded():
+    rig = rig_from_text(BASE, "x.yaml")
+    assert rig_from_resolved(rig.model_dump(mode="json")).scenarios == rig.scenarios
+    match = rig.devices["robot"].ports["speed"].response.match
+    assert (match.keyed, match.sigma, match.band(0.5)) == (False, None, SIGMA * 0.5)
+    assert Match.model_validate(match.model_dump(mode="json")) == match
+
+
+@pytest.mark.parametrize(
+    ("edits", "place", "said"),
+    [
+        (
+            [("{kind: trials, samples: 60, quiet_ms: 50}", "{kind: paced, rate_hz: 5, samples: 60}")],
+            "scenarios.step.schedule.kind",
+            "must be trials: robot.speed matches by onset",
+        ),
+        (
+            [("quiet_ms: 50", "quiet_ms: 30")],
+            "scenarios.step.schedule.quiet_ms",
+            "quiet_ms + the shortest dwell_ms is 40 ms, less than the rest_ms of robot.speed, 50 ms",
+        ),
+        (
+            [("quiet_ms: 50", "rest: none")],
+            "scenarios.step.schedule.dwell_ms",
+            "the shortest dwell_ms is 10 ms, less than the rest_ms",
+        ),
+        ([(ALTERNATE, "0.5")], "scenarios.step.return_values", "always sends the same"),
+        (
+            [("timeout_ms: 200", "timeout_ms: 200\n    return_values: {value: 2.0}")],
+            "scenarios.step.return_values.value",
+            "value = 2.0 exceeds its limit of 1",
+        ),
+        (
+            [("rest_ms: 50", "rest_ms: 50, direction: with_command, field: speed")],
+            "scenarios.step.response",
+            "`field: speed` is no commanded number that changes; those that do: value",
+        ),
+        (
+            [
+                ("kind: onset, rest_ms: 50", "kind: sequence"),
+                ("    signal_hz: 200\n", ""),
+                ("quiet_ms: 50", "rest: none"),
+            ],
+            "scenarios.step.schedule.rest",
+            "`none` goes with a match by onset, not by sequence",
+        ),
+        ([("    signal_hz: 200\n", "")], "devices.robot", "signal_hz need each other"),
+        ([("kind: onset", "kind: sequence")], "match", "rest_ms: only for a match of kind onset"),
+        ([("rest_ms: 50", "rest_ms: 50, path: data")], "match.path", "`onset` takes no path"),
+    ],
+    ids=lambda each: each[:40] if isinstance(each, str) else "",
+)
+def test_what_does_not_fit_is_refused(edits, place, said):
+    with pytest.raises(RigFileError) as caught:
+        rig_from_text(edited(*edits), "x.yaml")
+    assert place in str(caught.value) and said in str(caught.value)
+
+
+def test_return_values_need_trials():
+    text = edited(
+        ("kind: onset, rest_ms: 50", "kind: sequence"),
+        ("    signal_hz: 200\n", ""),
+        ("timeout_ms: 200", "timeout_ms: 200\n    return_values: {value: 0.0}"),
+        ("{kind: trials, samples: 60, quiet_ms: 50}", "{kind: paced, rate_hz: 5, samples: 60}"),
+    )
+    with pytest.raises(RigFileError, match="go with a schedule of trials"):
+        rig_from_text(text, "x.yaml")
+
+
+def test_a_constant_command_with_a_return_is_fine():
+    text = edited((ALTERNATE, "0.5"), ("timeout_ms: 200", "timeout_ms: 200\n    return_values: {value: 0.0}"))
+    assert rig_from_text(text, "x.yaml").scenarios["step"].return_values == {"value": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "order", "threshold": 1.0}, "threshold: only for a match of kind onset, not order"),
+        ({"kind": "onset", "threshold": 1.0, "sigma": 3.0}, "not both"),
+        ({"kind": "onset", "threshold": 1.0, "at_least": 3.0}, "not both"),
+        ({"kind": "onset", "answers": "latest"}, "needs a key"),
+        ({"kind": "onset", "field": "x"}, "direction: with_command"),
+        ({"kind": "onset", "hold_samples": 0}, "hold_samples"),
+    ],
+)
+def test_options_that_contradict_are_refused(options, said):
+    with pytest.raises(ValidationError, match=said):
+        Match.model_validate(options)
+
+
+def test_of_ros2_an_onset_needs_the_path_of_its_signal():
+    from harness.adapters.ros2.options import ResponseOptions
+
+    given = {"topic": "/odom", "type": "nav_msgs/msg/Odometry", "match": {"kind": "onset"}}
+    with pytest.raises(ValidationError, match="needs `value` beside it"):
+        ResponseOptions.model_validate(given)
+    assert ResponseOptions.model_validate({**given, "value": "twist.twist.linear.x"}).match.kind == "onset"
+
+
+def test_the_rig_of_the_simulated_robot():
+    rig = load_rig(RIG).rig
+    scenario = rig.scenarios["step"]
+    match = rig.devices["robot"].ports["odom"].response.match
+    assert (scenario.response, match.kind, match.direction) == ("robot.odom", "onset", "with_command")
+    assert scenario.return_values == {"twist.linear.x": 0.0}
