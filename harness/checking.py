@@ -12,6 +12,7 @@ from harness.errors import HarnessError
 from harness.hostcheck import host_findings
 from harness.model import Finding, Severity
 from harness.ports import Device, DeviceContext, Role
+from harness.prospects import plan_findings
 
 
 def look(loaded: LoadedRig) -> list[Finding]:
@@ -21,7 +22,7 @@ def look(loaded: LoadedRig) -> list[Finding]:
     finding.
     """
     findings = list(host_findings(loaded.rig.host))
-    findings += _programs(loaded)
+    findings += [*plan_findings(loaded.rig), *_programs(loaded)]
     for name, options in loaded.rig.devices.items():
         context = DeviceContext("check", Role.CHECK)
         device: Device | None = None

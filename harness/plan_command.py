@@ -13,18 +13,25 @@ from rich.text import Text
 
 from harness.analysis.planning import CHANCE
 from harness.config import find_rig, load_rig
-from harness.prospects import Prospect, Row, percent, prospects
+from harness.prospects import Prospect, Row, never_passes, percent, prospects
 
 
 def run_plan(console: Console, rig: str, overrides: tuple[str, ...], *, as_json: bool = False) -> int:
     """Print the prospects of every requirement; exit status 0, 2 when one of them cannot pass."""
-    found = prospects(load_rig(find_rig(rig), overrides).rig)
+    planned = load_rig(find_rig(rig), overrides).rig
+    found, never = prospects(planned), never_passes(planned)
     if as_json:
-        plan = {"chance": CHANCE, "requirements": [asdict(each) for each in found]}
+        plan = {
+            "chance": CHANCE,
+            "never_passes": never,
+            "requirements": [asdict(each) for each in found],
+        }
         click.echo(json.dumps(plan, indent=2, ensure_ascii=False))
     else:
         for each in found:
             _show(console, each)
+        if never:
+            console.print(Text(never, style="bold yellow"))
         console.print(
             Text(
                 f"`for PASS`: samples that end in PASS with a chance of {CHANCE:.0%}. Bursts are an "
@@ -37,7 +44,7 @@ def run_plan(console: Console, rig: str, overrides: tuple[str, ...], *, as_json:
 
 def _show(console: Console, each: Prospect) -> None:
     console.print(Text.assemble((each.id, "bold"), f"  {each.what}"))
-    allowed = "" if each.share is None else f"; {100 * each.share:g} % may be over the limit"
+    allowed = "" if each.share is None else f"; {100 * each.share:.6g} % may be {each.beyond}"
     line = f"{each.scenario}: {each.plan}, {_time(each.minutes)} at {each.rate_hz:.4g} Hz{allowed}"
     console.print(Padding(Text(line), (0, 0, 0, 2)))
     if each.refusal:

@@ -13,9 +13,15 @@ from harness.analysis.rule import complement, fail_from, pass_up_to, smallest_n
 from harness.analysis.sequential import NEVER_PASS, Design
 from harness.config.schema import Paced, Requirement, RigFile, Scenario, Trials
 from harness.errors import ConfigurationError
-from harness.wording import measured_name, relation
+from harness.model import Finding, Severity
+from harness.wording import amount, confidence_words, counted_name, measured_name, relation
 
 BURST = 20.0
+MAXIMUM = (
+    "a maximum is descriptive: no number of samples shows that none exceeds the limit, so that it never "
+    "passes; "
+    "a single one above it, U and J fails"
+)
 AT_AND_BEYOND = (1.0, 3.0)
 """True rates at and beyond what is allowed, as shares of it: there PASS is false, and FAIL is wanted."""
 
@@ -39,7 +45,9 @@ class Row:
 @dataclass(frozen=True)
 class Prospect:
     """Of one requirement. ``share``: how much of all samples may exceed its limit, None for quantities that
-    are no share; ``disturbance``: the longest declared one, in samples."""
+    are no share, ``beyond`` says in words what that is; ``disturbance``: the longest declared one, in
+    samples.
+    ``never``: why it never passes, which is not refused, since it may still fail."""
 
     id: str
     what: str
@@ -54,11 +62,42 @@ class Prospect:
     rows: tuple[Row, ...]
     refusal: str | None
     notes: tuple[str, ...]
+    beyond: str = ""
+    never: str = ""
 
 
 def prospects(rig: RigFile) -> list[Prospect]:
     """One for each requirement, in the order of the file."""
     return [_prospect(rig, each) for each in rig.requirements]
+
+
+def never_passes(rig: RigFile) -> str:
+    """Why no run of this rig ends in PASS though none is refused; empty where one may."""
+    ids = [each.id for each in rig.requirements if each.statistic == "max"]
+    if not ids:
+        return ""
+    return (
+        f"this run never ends in PASS, whatever is measured: {', '.join(ids)} "
+        f"{'asks' if len(ids) == 1 else 'ask'} for a maximum, which samples can only refute. Require a "
+        "quantile "
+        "to have the run pass"
+    )
+
+
+def plan_findings(rig: RigFile) -> list[Finding]:
+    """What `harness check` says of the plan: what a run would be refused for, and a run that never passes."""
+    found = [
+        Finding(
+            f"plan of {each.id}",
+            Severity.ERROR,
+            each.refusal,
+            remedy="`harness plan RIG` tells what it needs; `harness run RIG --anyway` runs it all the same",
+        )
+        for each in prospects(rig)
+        if each.refusal
+    ]
+    never = never_passes(rig)
+    return [*found, *([Finding("plan", Severity.WARNING, never)] if never else [])]
 
 
 def require_possible(rig: RigFile, *, anyway: bool = False) -> None:
@@ -69,8 +108,8 @@ def require_possible(rig: RigFile, *, anyway: bool = False) -> None:
     if refused:
         raise ConfigurationError(
             "this run cannot pass: " + "; ".join(f"{each.id}: {each.refusal}" for each in refused),
-            hint="plan more samples (`harness plan RIG` tells how many each requirement needs), or run it "
-            "all the same, e.g. to see the numbers: --anyway",
+            hint="change the plan (`harness plan RIG` tells how many samples each requirement needs), or run "
+            "it all the same, e.g. to see the numbers: --anyway",
         )
 
 
@@ -98,6 +137,8 @@ def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
     rows: tuple[Row, ...] = ()
     refusal = None
     notes = list(_notes(requirement, scenario, p0, disturbance))
+    if requirement.quantity == "rate_hz":
+        refusal = _too_fast(requirement, scenario)
     if p0 is not None:
         designed = _designed(schedule, requirement, p0, alpha, disturbance)
         rows = tuple(_rows(schedule, n, p0, alpha, disturbance, rate_hz, designed))
@@ -105,8 +146,9 @@ def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
         notes += _warnings(rows, designed)
     return Prospect(
         id=requirement.id,
-        what=f"{measured_name(requirement)} {relation(requirement)} {requirement.limit:g} "
-        f"{requirement.unit}, {requirement.confidence:g} confidence",
+        what=f"{measured_name(requirement)} {relation(requirement)} "
+        f"{amount(requirement.limit, requirement.unit)}, "
+        f"{confidence_words(requirement.confidence, alpha)} confidence",
         scenario=requirement.scenario,
         plan=_plan_in_words(schedule),
         samples=n,
@@ -118,6 +160,25 @@ def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
         rows=rows,
         refusal=refusal,
         notes=tuple(notes),
+        beyond=counted_name(requirement),
+        never=MAXIMUM if requirement.statistic == "max" else "",
+    )
+
+
+def _too_fast(requirement: Requirement, scenario: Scenario) -> str | None:
+    """Answers cannot come faster than what asks for them."""
+    schedule = scenario.schedule
+    if isinstance(schedule, Paced):
+        fastest, why = schedule.rate_hz, "the schedule's rate_hz"
+    else:
+        fastest = 1e3 / (schedule.quiet_ms + schedule.dwell_ms[0])
+        why = "quiet_ms and the shortest dwell_ms between two trials"
+    if requirement.limit_is == "upper" or requirement.limit < fastest:
+        return None
+    return (
+        f"at least {requirement.limit:g} Hz cannot be shown where stimuli are sent at {fastest:.6g} Hz at "
+        "most "
+        f"({why}): no answer comes without one"
     )
 
 
@@ -224,10 +285,7 @@ def _notes(requirement: Requirement, scenario: Scenario, p0: float | None, distu
             f"{ceil(disturbance)} samples: PASS needs a run that many times as long"
         )
     if requirement.statistic == "max":
-        notes.append(
-            "a maximum is descriptive: no number of samples shows that none exceeds the limit, so that it "
-            "never passes; a single one above fails"
-        )
+        notes.append(MAXIMUM)
     elif p0 is None:
         notes.append(
             "how many samples this needs depends on how much the values scatter, which no plan knows: a "

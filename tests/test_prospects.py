@@ -17,7 +17,8 @@ from fault_bench import rig_file
 from harness.cli import cli
 from harness.config import load_rig
 from harness.errors import ConfigurationError
-from harness.prospects import percent, prospects, require_possible
+from harness.model import Severity
+from harness.prospects import never_passes, percent, plan_findings, prospects, require_possible
 
 P95 = {"id": "R", "scenario": "command", "quantile": 0.95, "limit": 50, "unit": "ms"}
 SEQUENTIAL = {"kind": "trials", "samples": 120}
@@ -151,3 +152,37 @@ def test_run_refuses_before_anything_is_made(tmp_path):
     assert isinstance(told.exception, ConfigurationError) and told.exception.exit_status == 2
     assert "R: 30 samples cannot pass" in str(told.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rate_above_that_of_the_stimuli_is_refused(tmp_path):
+    asked = {"id": "A", "scenario": "command", "quantity": "rate_hz", "limit": 100}
+    (each,) = prospects(rig(tmp_path, paced(500), asked))
+    assert "100 Hz" in (each.refusal or "") and "rate_hz" in (each.refusal or "")
+    assert prospects(rig(tmp_path, paced(500), {**asked, "limit": 99}))[0].refusal is None
+    assert prospects(rig(tmp_path, paced(500), {**asked, "limit_is": "upper"}))[0].refusal is None
+    fixed = {**SEQUENTIAL, "stopping": "fixed"}
+    # quiet 20, dwell at least 10: 33 a second at most.
+    assert "33.3333 Hz" in (prospects(rig(tmp_path, fixed, {**asked, "limit": 40}))[0].refusal or "")
+    assert prospects(rig(tmp_path, fixed, {**asked, "limit": 30}))[0].refusal is None
+
+
+def test_a_run_that_never_passes_is_named(tmp_path):
+    largest = {"id": "M", "scenario": "command", "statistic": "max", "limit": 50, "unit": "ms"}
+    told = rig(tmp_path, paced(1000), {**P95, "id": "Q"}, largest)
+    assert "M asks for a maximum" in never_passes(told) and "Q" not in never_passes(told).split("maximum")[0]
+    assert [(each.name, each.severity) for each in plan_findings(told)] == [("plan", Severity.WARNING)]
+    assert never_passes(rig(tmp_path, paced(1000))) == "" and plan_findings(rig(tmp_path, paced(1000))) == []
+    (short,) = plan_findings(rig(tmp_path, paced(10)))
+    assert short.severity is Severity.ERROR and "--anyway" in short.remedy
+    file = rig_file(tmp_path, {"scenarios.command.schedule": paced(1000), "requirements": [P95, largest]})
+    shown = CliRunner().invoke(cli, ["plan", str(file)], standalone_mode=False)
+    assert "never ends in PASS" in " ".join(shown.output.split()) and shown.return_value == 0
+
+
+def test_a_lower_limit_is_planned_below_it(tmp_path):
+    lower = {**P95, "quantile": 0.05, "limit": 1, "limit_is": "lower"}
+    file = rig_file(tmp_path, {"scenarios.command.schedule": paced(1000), "requirements": [lower]})
+    shown = CliRunner().invoke(cli, ["plan", str(file)], standalone_mode=False)
+    assert "5 % may be below the limit" in shown.output and "over the limit" not in shown.output
+    shared = rig(tmp_path, paced(1000), P95, {**P95, "id": "S"}, family_wise=True)
+    assert prospects(shared)[0].what.endswith("97.5 % each (95 % over the 2) confidence")
