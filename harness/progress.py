@@ -43,6 +43,8 @@ _PHASE_OF = {
     "process_ready": "opening the devices",
     "ended": "judging, writing the report",
 }
+_COUNTING = {"measuring", "drain"}
+"""Phases of a scenario in which something is counted."""
 _GOES_ON = {"messages lost"}
 """Errors that a run outlives."""
 _NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN
@@ -129,6 +131,11 @@ class Watch:
             self._since = now
         return now - self._since
 
+    @property
+    def counting(self) -> bool:
+        """Whether figures belong to the phase: they are of a scenario, and not of the floor or of judging."""
+        return self.phase.split(" ")[0] in _COUNTING
+
     def look(self) -> Figures:
         """The running figures of the scenario that is being measured."""
         self.read_events()
@@ -202,7 +209,7 @@ class Watch:
 def line(watch: Watch, figures: Figures) -> str:
     """One line for a log."""
     lasted = f"{watch.phase}, {watch.elapsed_s:.0f} s"
-    if not figures.due:
+    if not figures.due or not watch.counting:
         return lasted
     parts = [f"{lasted}: {figures.due}/{figures.planned}"]
     parts += [f"{name} {value:.3f} ms" for name, value in _named(figures) if value is not None]
@@ -216,6 +223,7 @@ def _named(figures: Figures) -> list[tuple[str, float | None]]:
 def panel(watch: Watch, figures: Figures, width: int) -> Table:
     """The same for a terminal, with a bar while something is counted."""
     table = Table.grid()
+    figures = figures if watch.counting else Figures()
     share = figures.due / figures.planned if figures.planned else 0.0
     cells = max(10, min(30, width - 60))
     done = min(cells, round(share * cells))

@@ -63,6 +63,17 @@ def test_a_panel_fits_the_terminal_and_moves(width: int) -> None:
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.parametrize("phase", ["floor after", "floor before", "judging, writing the report"])
+def test_the_floor_and_judging_show_no_counts_of_a_scenario(phase: str) -> None:
+    made = watch([0.0], {"event": "phase", "name": phase})
+    figures = Figures("command", 840, 2000, 3, 1, 1.25, 12.5, 0.125)
+    assert line(made, figures) == f"{phase}, 0 s"
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console.print(panel(made, figures, 80))
+    assert isinstance(console.file, io.StringIO)
+    assert "840" not in console.file.getvalue() and "p99" not in console.file.getvalue()
+
+
 def test_what_ends_the_run_is_left_to_the_outcome() -> None:
     made = watch(
         [0.0],

@@ -262,7 +262,15 @@ def _say(data: Any, located: _Located) -> Iterator[Refusal]:
             said = error["msg"].replace("Input should be", "must be").replace("valid ", "")
             yield refusal(said[:1].lower() + said[1:])
         else:
-            yield refusal(f"must be {words}, not {_shown(given)}")
+            yield refusal(f"must be {words}, not {_shown(given)}{_number_and_unit(given, words, last)}")
+
+
+def _number_and_unit(given: Any, words: str, key: str) -> str:
+    """What to write instead of ``98 %`` where a number is wanted."""
+    found = re.fullmatch(r"\s*([0-9.]+)\s*(%|us|ms|s|Hz)\s*", given) if isinstance(given, str) else None
+    if found is None or "number" not in words:
+        return ""
+    return f'; write {found[1]}, and its unit as `unit: "{found[2]}"` beside it' if key == "limit" else ""
 
 
 def _misspelt_as(data: Any, path: DataPath, kinds: list[Any]) -> str | None:

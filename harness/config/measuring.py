@@ -83,6 +83,10 @@ class Trials(Strict):
     @model_validator(mode="after")
     def _stages_end(self) -> Trials:
         _check_stages(self.stages, self.samples)
+        if self.stages and self.stopping == "fixed":
+            raise ValueError(
+                "stopping: fixed measures all samples, `stages` may end before: leave one of the two out"
+            )
         return self
 
 
@@ -204,6 +208,8 @@ class Requirement(Strict):
             made.setdefault("limit_is", "lower")
         if quantity in _UNITS:
             made.setdefault("unit", _UNITS[quantity][0])
+        if made.get("unit") == 1 and isinstance(made["unit"], int) and not isinstance(made["unit"], bool):
+            made["unit"] = "1"  # as YAML reads a 1 without quotes
         return made
 
     @model_validator(mode="after")
@@ -223,5 +229,11 @@ class Requirement(Strict):
         if self.unit not in units:
             raise ValueError(f"{self.quantity} is in {' or '.join(units)}, not in {self.unit}")
         if self.unit in SHARE_UNITS and self.limit >= (1 if self.unit == "1" else 100):
-            raise ValueError(f"limit {self.limit:g} {self.unit} of a share has to be below 1 (or 100 %)")
+            meant = (
+                f'; for {self.limit:g} % write `unit: "%"` beside it (the default is 1)'
+                if self.unit == "1" and 1 < self.limit < 100
+                else ""
+            )
+            bound = "1" if self.unit == "1" else "100 %"
+            raise ValueError(f"limit: a share of {self.limit:g} is not below {bound}{meant}")
         return self

@@ -42,6 +42,8 @@ def apply(document: reader.Document, overrides: Sequence[str], shapes: Shapes) -
 def _value(text: str) -> Any:
     if len(text.encode("utf-8", "replace")) > reader.MAX_BYTES:
         raise _WrongError("the value is too long")
+    if text.strip() == "%":
+        return "%"  # a unit: YAML wants it in quotes, which a shell takes away
     try:
         return reader.parse(text, "value").data
     except RigFileError as error:
@@ -91,7 +93,7 @@ def _key(data: dict[str, Any], kinds: list[Any], rest: str, path: DataPath) -> t
             return key, after
         raise _WrongError(f"unknown key {dotted((*path, key))!r}; {suggest(key, known)}")
     below = shape.child(kinds, rest)
-    if below and Any not in below and not any(shape.is_model(kind) for kind in below if len(below) == 1):
+    if below and Any not in below and not all(shape.is_model(kind) for kind in below):
         # A table of plain values, such as limits: anything may be added, dots and all.
         return rest, ""
     raise _WrongError(f"{dotted((*path, key))!r} does not exist; {suggest(key, data)}")

@@ -160,6 +160,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, source: str) -> Prob
     said = f"{error.context or ''} {error.problem or ''}".strip()
     meant = next((plain for part, plain in _PLAIN_WORDS if part in said), said)
     lines = text.splitlines()
+    if line < len(lines) and lines[line][column : column + 1] == "%":
+        meant = 'a % alone begins nothing; write "%" in quotes'
     if line < len(lines) and "\t" in lines[line][: column + 1]:
         meant = "a tab; YAML is indented with spaces only"
     return Problem(Position(source, line + 1, column + 1), "", f"not valid YAML: {meant}")

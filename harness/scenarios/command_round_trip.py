@@ -187,7 +187,12 @@ class CommandRoundTripDriver:
             f"in {probing.timeout_s:g} s, {share} answered on {self._spec.response} within "
             f"{self._spec.timeout_ms:g} ms ({probing.consecutive} in a row are needed)",
             hint="; ".join(hints)
-            or "is the robot's program running, and does it answer every command on that port?",
+            or (
+                "where the robot leaves some commands unanswered on purpose, ask for fewer in a row: "
+                f"scenarios.{self._name}.probing.consecutive; it is {probing.consecutive}"
+                if answered
+                else "is the robot's program running, and does it answer every command on that port?"
+            ),
         )
 
     def measure(self, seed: int) -> None:

@@ -67,6 +67,21 @@ MISTAKES: dict[str, tuple[list[Edit], str, str]] = {
         "scenarios.command.schedule.rate_hz",
         "must be a number, not the text 'fast'",
     ),
+    "unit beside the limit": (
+        [("limit: 10", "limit: §10 ms")],
+        "requirements[0].limit",
+        "must be a number, not the text '10 ms'; write 10, and its unit as `unit: \"ms\"` beside it",
+    ),
+    "a share of more than 1": (
+        [("quantile: 0.99, limit: 10", "quantity: ratio, within_ms: 10, limit: §98")],
+        "requirements[0].limit",
+        'a share of 98 is not below 1; for 98 % write `unit: "%"` beside it',
+    ),
+    "fixed with stages": (
+        [("samples: 100, dwell", "samples: 100, stages: [50, 100], stopping: §fixed, dwell")],
+        "scenarios.rest.schedule.stopping",
+        "leave one of the two out",
+    ),
     "unit beside the number": (
         [("timeout_ms: 100", "timeout_ms: §100 ms")],
         "scenarios.command.timeout_ms",

@@ -116,3 +116,16 @@ def test_all_wrong_ones_are_told_at_once() -> None:
     with pytest.raises(RigFileError) as caught:
         rig_from_text(BASE, "x.yaml", ["rg.name=x", "host.cp=1", "host.cpu=0"])
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(("unit", "limit", "kept"), [("%", "98", "%"), ("1", "0.98", "1")])
+def test_a_unit_needs_no_quotes_in_a_shell(unit: str, limit: str, kept: str) -> None:
+    told = ["quantity=ratio", "within_ms=10", "quantile=null", f"limit={limit}", f"unit={unit}"]
+    rig = rig_from_text(BASE, "x.yaml", [f"requirements[0].{each}" for each in told])
+    assert (rig.requirements[0].unit, rig.requirements[0].limit) == (kept, float(limit))
+
+
+def test_a_bare_percent_sign_in_a_file_is_told_to_be_quoted() -> None:
+    text = BASE.replace("quantile: 0.99, limit: 10", "quantity: loss_rate, limit: 1, unit: %")
+    with pytest.raises(RigFileError, match='write "%" in quotes'):
+        rig_from_text(text, "x.yaml")
