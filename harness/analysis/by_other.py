@@ -263,7 +263,7 @@ def _by_rate(
         passing,
         failing,
         lines=[
-            requirement_line(requirement),
+            requirement_line(requirement, measuring),
             *measuring_lines(requirement, measuring, None)[:-2],
             f"{len(arrived)} answers within the timeout to n = {len(rows)} stimuli; U and J do not enter",
         ],
@@ -281,7 +281,7 @@ def _head(
 ) -> list[str]:
     n = len(ordered(series.passing))
     return [
-        requirement_line(requirement),
+        requirement_line(requirement, measuring),
         *series.lines,
         *measuring_lines(requirement, measuring, floor),
         f"n = {n}; PASS is judged on {series.pass_name}, FAIL on {series.fail_name}; "

@@ -186,7 +186,7 @@ def _by_designs(
         exceedances=k_pass,
         exceedances_sent=k_fail,
         lines=(
-            requirement_line(requirement),
+            requirement_line(requirement, measuring),
             *measuring_lines(requirement, measuring, events.floor),
             *(() if events.at is None else guard_lines(events.at)),
             f"p0 = {events.p0:g}; alpha = {measuring.alpha:g}; K counts trials {events.what}",

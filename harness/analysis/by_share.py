@@ -50,7 +50,7 @@ def by_loss(
         found,
         found,
         lines=[
-            requirement_line(requirement),
+            requirement_line(requirement, measuring),
             *measuring_lines(requirement, measuring, None)[:-2],
             f"K = {k} of n = {n} stimuli unanswered within the timeout; U and J do not enter",
         ],
@@ -114,7 +114,7 @@ def by_ratio(
     # What the harness alone may have put over the threshold is not the item's.
     least = max(0.0, least - (failing.rate - passing.rate))
     lines = (
-        requirement_line(requirement),
+        requirement_line(requirement, measuring),
         f"that is the same as: the {limit:g} quantile of latency is at most {within:g} ms",
         *found.lines[1:-1],
         f"exact bounds of the share (Clopper-Pearson at n*), each with error {alpha:g}: "
@@ -153,7 +153,7 @@ def by_ratio_at_most(
         passing,
         failing,
         lines=[
-            requirement_line(requirement),
+            requirement_line(requirement, measuring),
             *measuring_lines(requirement, measuring, floor),
             f"PASS counts latency from sent within {requirement.within_ms:g} + U + J = "
             f"{at.pass_threshold:.6g} ms, FAIL latency from intent within {requirement.within_ms:g} - U = "

@@ -42,7 +42,7 @@ def decision_lines(
     longest = counts.decision.longest_disturbance
     side = "over" if requirement.limit_is == "upper" else "below"
     return [
-        requirement_line(requirement),
+        requirement_line(requirement, measuring),
         *sides.lines,
         *measuring_lines(requirement, measuring, floor),
         *guarded.lines[: len(guarded.lines) - len(guarded.decision.lines)],
@@ -70,15 +70,16 @@ def _mirrored(lines: Sequence[str], requirement: Requirement) -> list[str]:
     ]
 
 
-def requirement_line(requirement: Requirement) -> str:
+def requirement_line(requirement: Requirement, measuring: Measuring) -> str:
     """What was agreed on, in one sentence."""
+    sure = confidence_words(requirement.confidence, measuring.alpha * measuring.looks)
     if requirement.statistic == "quantile":
         what = f"the {requirement.quantile:g} quantile of {requirement.quantity}"
     else:
         what = f"the {measured_name(requirement)}"
     return (
         f"requirement: {what} is {relation(requirement)} {amount(requirement.limit, requirement.unit)}, "
-        f"shown with {confidence_words(requirement.confidence, None)} confidence"
+        f"shown with a confidence of {sure}"
     )
 
 
