@@ -267,6 +267,7 @@ class _Analysis:
             ended_ns=self._ended_ns(index),
             foreign_keys=self._keys_of_others(index),
             directions=self._directions(index, described.match, rows),
+            still=getattr(described.spec.schedule, "rest", "none") == "still",
         )
 
     def _directions(self, index: int, match: Match, rows: RawTable) -> NDArray[np.int8] | None:

@@ -12,6 +12,7 @@ that far. It is by definition later than the first movement.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ NEVER = np.iinfo(np.int64).max
 
 MAD_TO_SD = 1.4826
 """1 / the 75 % quantile of the standard normal distribution."""
+FEWEST_TO_MOVE = 12
+"""Values of which it can be told that a signal moves while it should be at rest."""
 FEWEST_AT_REST = 5
 """Values that the window before a stimulus has to hold; of fewer, level and noise are anybody's guess."""
 
@@ -74,16 +77,19 @@ def find(
     rule: Match,
     directions: NDArray[np.int8] | None = None,
     trials: NDArray[np.bool_] | None = None,
+    still: bool = False,
 ) -> Onsets:
     """The onset after each stimulus.
 
     ``sent_ns``: one per stimulus in the order of the table, NO_STAMP where nothing was sent. ``directions``:
     +1, -1 or 0 (either) for each of them, of ``direction: with_command``. ``trials``: which of them ask for
-    an onset (default: all); what brings the robot back does not, and ends the trial before it.
+    an onset (default: all); what brings the robot back does not, and ends the trial before it. ``still``: the
+    schedule promises rest before each stimulus.
 
     Flags: LOST without a departure until the timeout, also when no value came; LATE with one after it; OPEN
     when the next stimulus ended the trial before its timeout, and there is none until then; FALSE_ONSET when
-    the signal had left its band before the stimulus; NO_SIGNAL with fewer than FEWEST_AT_REST values before.
+    the signal had left its band before the stimulus, or was not ``still``; NO_SIGNAL with fewer than
+    FEWEST_AT_REST values before.
     """
     n = len(sent_ns)
     signal = _signal(observations, when)
@@ -97,7 +103,7 @@ def find(
         if trials is not None and not trials[index]:
             continue
         wanted = int(directions[index]) if fixed == 0 and directions is not None else fixed
-        _trial(signal, out, rule, index, int(sent_ns[index]), until, timeout_ns, wanted)
+        _trial(signal, out, rule, index, int(sent_ns[index]), until, timeout_ns, wanted, still)
     answered = np.flatnonzero(out.first != NOBODY)
     rows = out.first[answered]
     seen = np.full(n, NO_STAMP, dtype=np.int64)
@@ -146,8 +152,27 @@ def _signal(observations: NDArray[Any], when: Arrivals) -> _Signal:
     return _Signal(when.at_ns[row], value[row], row, when.tolerance_ns[row])
 
 
+def moves(values: Floats, rule: Match) -> bool:
+    """Whether a signal that should be at rest is on its way: its halves differ by more than half the band of
+    the noise in its second differences, in which a ramp does not show. Few values do not tell."""
+    if len(values) < FEWEST_TO_MOVE:
+        return False
+    noise = MAD_TO_SD * float(np.median(np.abs(np.diff(values, 2)))) / math.sqrt(6.0)
+    half = len(values) // 2
+    drift = abs(float(np.median(values[:half]) - np.median(values[half:])))
+    return drift > float(rule.band(noise)) / 2
+
+
 def _trial(
-    signal: _Signal, out: _Found, rule: Match, index: int, sent: int, until: int, timeout_ns: int, wanted: int
+    signal: _Signal,
+    out: _Found,
+    rule: Match,
+    index: int,
+    sent: int,
+    until: int,
+    timeout_ns: int,
+    wanted: int,
+    still: bool,
 ) -> None:
     begin, stimulus, end = np.searchsorted(
         signal.at, [sent - round(rule.rest_ms * 1e6), sent, until], side="left"
@@ -162,7 +187,8 @@ def _trial(
     left = _first_held(np.abs(away) > band, rule.hold_samples)
     before = stimulus - begin
     # Of a clock known to +-tolerance only, a value that seems to be from just before may be from after.
-    if left is not None and signal.at[begin + left] < sent - signal.tolerance[begin + left]:
+    early = left is not None and signal.at[begin + left] < sent - signal.tolerance[begin + left]
+    if early or (still and moves(signal.value[begin:stimulus], rule)):
         out.flags[index] |= SampleFlag.FALSE_ONSET
         return
     start = min(before, left) if left is not None else before

@@ -58,6 +58,7 @@ def build(
     ended_ns: int | None = None,
     foreign_keys: NDArray[np.int64] | None = None,
     directions: NDArray[np.int8] | None = None,
+    still: bool = False,
 ) -> Sampled:
     """Samples of one scenario.
 
@@ -67,14 +68,15 @@ def build(
     stimulus without an answer whose timeout had not passed then is OPEN, not
     lost. So is one whose hand-over never returned. ``ended_ns``: when the scenario was over; what is
     observed later, such as the echo of a stop, is not unmatched. ``foreign_keys``: keys of other
-    scenarios, whose answers are not unmatched. ``directions``: for onsets, which way each command went.
+    scenarios, whose answers are not unmatched. ``directions``: for onsets, which way each command went;
+    ``still``: the schedule promises rest before it.
     """
     when = arrivals(observations, timebase, arrival)
     sent_ns = stimuli["sent_ns"].astype(np.int64)
     onsets = None
     if rule.kind == "onset":
         trials = stimuli["flags"] & StimulusFlag.RETURN == 0
-        onsets = find(sent_ns, observations, when, timeout_ns, rule, directions, trials)
+        onsets = find(sent_ns, observations, when, timeout_ns, rule, directions, trials, still)
         matched = onsets.matched
     else:
         matched = match(

@@ -243,6 +243,18 @@ def test_a_drift_is_noise_to_sigma_and_a_false_onset_to_a_narrow_threshold():
     assert flags_of(sample(table(GRID, values), rule(threshold=0.05))) == [SampleFlag.FALSE_ONSET]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_where_rest_is_promised_a_signal_on_its_way_is_no_rest(seed):
+    noise = np.random.default_rng(seed).normal(0.0, 0.002, len(GRID))
+    drifting = table(GRID, 0.002 * GRID + ramp(GRID, slope_per_ms=0.5, top=5.0) + noise)
+    assert flags_of(sample(drifting, rule(sigma=6.0), still=True)) == [SampleFlag.FALSE_ONSET]
+    # On the way back to 0 until 60 ms before the stimulus, of 100: most of the window moves.
+    back = ramp(GRID, departs_ms=200.0, top=1.0) + np.clip((160.0 - GRID) * 0.02, 0.0, 1.2) + noise
+    assert flags_of(sample(table(GRID, back), rule(sigma=6.0), still=True)) == [SampleFlag.FALSE_ONSET]
+    resting = table(GRID, ramp(GRID) + noise)
+    assert flags_of(sample(resting, rule(sigma=6.0), still=True)) == [SampleFlag(0)]
+
+
 def test_a_robot_that_is_never_at_rest_departs_from_its_own_sway():
     at = np.arange(0.0, 2000.0, 2.0)
     sway = 0.05 * np.sin(2 * np.pi * 3e-3 * at) + np.random.default_rng(2).normal(0, 0.002, len(at))
