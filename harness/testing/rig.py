@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from harness.errors import HarnessError
 from harness.model import Verdict, combine
 from harness.results import RequirementResult, Results
-from harness.wording import measured_name
+from harness.wording import confidence_words, count_of, measured_name, outward, places
 
 
 class RunResults(Results):
@@ -120,13 +120,22 @@ def explain(what: str, verdict: Verdict, results: Results, folder: Path) -> str:
 
 
 def _requirement(each: RequirementResult) -> list[str]:
-    bounds = f"{_figure(each.lower_bound)} to {_figure(each.upper_bound)} {each.unit}"
+    decimals = places(each)
+
+    def shown(value: float | None) -> str:
+        return "unknown" if value is None else f"{value:.{decimals}f}"
+
+    low, high = each.lower_bound, each.upper_bound
+    bounds = (
+        f"{shown(None if low is None else outward(low, decimals, up=False))} to "
+        f"{shown(None if high is None else outward(high, decimals, up=True))} {each.unit}"
+    )
     lines = [
         f"{each.verdict.value}  {each.id}{f'  {each.text}' if each.text else ''}",
         f"  {measured_name(each)} of {each.scenario}: "
-        f"estimate {_figure(each.estimate)} {each.unit}, limit {each.limit:g} {each.unit}",
-        f"  bounds at {each.confidence:.0%} confidence: {bounds}",
-        f"  {each.exceedances} of {each.n} samples over the limit"
+        f"estimate {shown(each.estimate)} {each.unit}, limit {each.limit:g} {each.unit}",
+        f"  bounds at a confidence of {confidence_words(each.confidence, each.alpha)}: {bounds}",
+        f"  {count_of(each, each.exceedances, each.n)}"
         + ("" if each.pass_up_to is None else f" (passes up to {each.pass_up_to})"),
     ]
     lines.extend(f"  because {reason}" for reason in each.reasons)
@@ -137,7 +146,3 @@ def _requirement(each: RequirementResult) -> list[str]:
         if not check.ok
     )
     return lines
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"

@@ -128,8 +128,8 @@ def test_a_failed_requirement_fails_the_test_in_few_words(session: pytest.Pytest
             "plugged: command: FAIL",
             "FAIL  RTT-EASY  Commands are acted on",
             "  p99 latency of command: estimate *, limit 0.9 s",
-            "  bounds at 95% confidence: * s",
-            "  3 of 6 samples over the limit*",
+            "  bounds at a confidence of 95 %: * s",
+            "  3 of 6 over the *",
             "  because *",
             "report: *report.pdf",
         ]
