@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.config.schema import CommandRoundTrip, Paced, RigFile
+from harness.config.changing import brief
+from harness.config.schema import Paced, RigFile, ScenarioBase
+from harness.config.values import sent_values
 from harness.errors import SafetyError
 
 
-def duration_s(spec: CommandRoundTrip) -> float:
+def duration_s(spec: ScenarioBase) -> float:
     """About how long a scenario sends stimuli, in seconds, probes included."""
     probes = spec.probing.consecutive / spec.probing.rate_hz
     schedule = spec.schedule
@@ -25,7 +27,9 @@ def movements(rig: RigFile) -> list[str]:
         device, _, port = spec.stimulus.partition(".")
         stimulus = rig.devices[device].ports[port].stimulus
         values = (
-            ", ".join(f"{path} = {_plain(value)}" for path, value in stimulus.values.items())
+            ", ".join(
+                f"{path} = {brief(value)}" for path, value in sent_values(spec, stimulus.values).items()
+            )
             or "its default values"
         )
         limits = ", ".join(f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items())
@@ -34,14 +38,6 @@ def movements(rig: RigFile) -> list[str]:
             f" (limits: {limits or 'none'})"
         )
     return lines
-
-
-def _plain(value: object) -> str:
-    for kind in ("alternate", "sequence"):
-        steps = getattr(value, kind, None)
-        if steps is not None:
-            return f"{kind} {list(steps)}"
-    return str(value)
 
 
 def require_arming(rig: RigFile, *, armed: bool, operator: str, ask: Callable[[str], bool] | None) -> None:

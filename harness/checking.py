@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import adapters
 from harness.config import LoadedRig, expand_variants
+from harness.config.values import back_set, sent_values
 from harness.errors import HarnessError
 from harness.hostcheck import host_findings
 from harness.model import Finding, Severity
@@ -43,18 +44,22 @@ def look(loaded: LoadedRig) -> list[Finding]:
 def _values(loaded: LoadedRig, name: str, device: Device) -> list[Finding]:
     """What is wrong with the values that the scenarios would send; a misspelt field shows here."""
     findings = []
-    for reference in dict.fromkeys(spec.stimulus for spec in loaded.rig.scenarios.values()):
+    for spec in loaded.rig.scenarios.values():
+        reference = spec.stimulus
         owner, _, port = reference.partition(".")
         if owner != name:
             continue
         try:
-            for values in expand_variants(loaded.rig.devices[name].ports[port].stimulus.values):
+            given = loaded.rig.devices[name].ports[port].stimulus.values
+            back = back_set(spec, given)
+            sets = expand_variants(sent_values(spec, given))
+            for values in sets if back is None else [*sets, back]:
                 device.stimulus(port).prepare(values)
         except HarnessError as error:
             findings.append(
                 Finding(f"values of {reference}", Severity.ERROR, error.message, remedy=error.hint or "")
             )
-    return findings
+    return list(dict.fromkeys(findings))
 
 
 def _insisted(finding: Finding) -> Finding:

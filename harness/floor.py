@@ -19,7 +19,16 @@ from pydantic import ValidationError
 
 from harness import adapters
 from harness.bench import Bench
-from harness.config.schema import CommandRoundTrip, Match, Paced, Probing, Process, Ready, RigFile
+from harness.config.schema import (
+    CommandRoundTrip,
+    Match,
+    Paced,
+    Probing,
+    Process,
+    Ready,
+    RigFile,
+    ScenarioBase,
+)
 from harness.config.twin import FloorTwin
 from harness.errors import ConfigurationError, HarnessError, OperationError, RecordingError
 from harness.model import FLOOR_SCENARIOS, Finding, Severity
@@ -111,7 +120,7 @@ def plan(rig: RigFile) -> list[FloorPlan]:
     return [replace(each, samples=max(1, int(each.samples * share + 1e-9))) for each in plans]
 
 
-def twin_of(rig: RigFile, spec: CommandRoundTrip) -> FloorTwin:
+def twin_of(rig: RigFile, spec: ScenarioBase) -> FloorTwin:
     """What the devices of a scenario are replaced by."""
     device, _, stimulus = spec.stimulus.partition(".")
     other, _, response = spec.response.partition(".")
@@ -121,7 +130,7 @@ def twin_of(rig: RigFile, spec: CommandRoundTrip) -> FloorTwin:
     return twin
 
 
-def rate_of(spec: CommandRoundTrip) -> float:
+def rate_of(spec: ScenarioBase) -> float:
     """Rate at which the floor of a scenario is measured, in Hz: its own, or about that of its trials."""
     schedule = spec.schedule
     if isinstance(schedule, Paced):

@@ -25,7 +25,7 @@ from harness.bench import Bench
 from harness.clock import HostClock
 from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
-from harness.config.schema import CommandRoundTrip, Paced, RigFile
+from harness.config.schema import Paced, RigFile, ScenarioBase
 from harness.doctor import rig_report
 from harness.earlier import earlier_runs
 from harness.errors import ConfigurationError, HarnessError, OperationError, RecordingError, SafetyError
@@ -214,18 +214,19 @@ def _scenarios(bench: Bench, options: RunOptions) -> None:
         run_steps(bench, "reset", bench.rig.reset, keys, options.ask)
         scenario = driver(spec.kind)(bench, index, name, spec, keys)
         scenario_seed = spec.schedule.seed if spec.schedule.seed is not None else (seed + index) % 2**32
-        records.append({"name": name, "variants": scenario.variants, "seed": scenario_seed})
+        records.append({"name": name, "variants": scenario.recorded, "seed": scenario_seed})
         bench.folder.save_run(scenarios=records)
         bench.track(spec.response, scenario.tracker)
         try:
-            bench.folder.event("phase", name="probing", scenario=name)
-            probes = scenario.probe()
-            bench.folder.event("probed", scenario=name, probes=probes)
-            with bench.quiet:
-                bench.folder.event("phase", name="measuring", scenario=name)
-                scenario.measure(scenario_seed)
-                bench.folder.event("phase", name="drain", scenario=name)
-                scenario.drain()
+            with scenario.background():
+                bench.folder.event("phase", name="probing", scenario=name)
+                probes = scenario.probe()
+                bench.folder.event("probed", scenario=name, probes=probes)
+                with bench.quiet:
+                    bench.folder.event("phase", name="measuring", scenario=name)
+                    scenario.measure(scenario_seed)
+                    bench.folder.event("phase", name="drain", scenario=name)
+                    scenario.drain()
             records[-1]["ended_ns"] = bench.clock.monotonic_ns()
             bench.folder.save_run(scenarios=records)
             bench.folder.event("measured", scenario=name)
@@ -270,11 +271,11 @@ def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
     return replace(loaded, overrides=(*loaded.overrides, *chosen), rig=rig_from_resolved(resolved))
 
 
-def _rows_of(spec: CommandRoundTrip) -> int:
+def _rows_of(spec: ScenarioBase) -> int:
     schedule = spec.schedule
     if isinstance(schedule, Paced):
         return schedule.samples + round(schedule.warmup_s * schedule.rate_hz)
-    return (schedule.samples + schedule.warmup) * (2 if spec.return_values else 1)
+    return (schedule.samples + schedule.warmup) * (2 if spec.returns else 1)
 
 
 def _stimuli_rows(rig: RigFile) -> int:

@@ -16,7 +16,9 @@ from rich.text import Text
 from harness.arming import duration_s, movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
+from harness.config.changing import Fill, Ramp, brief
 from harness.config.schema import Paced
+from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
 from harness.steps import describe
@@ -257,8 +259,10 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             early = "as soon as every requirement is decided" if schedule.stopping == "sequential" else ""
             say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
         device, _, port = spec.stimulus.partition(".")
-        for values in expand_variants(rig.devices[device].ports[port].stimulus.values)[:8]:
-            say(f"sends     {values or 'default values'}")
+        sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
+        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, (Fill, Ramp))}
+        for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
+            say(f"sends     {values | arrays or 'default values'}")
         say(f"lasts     about {duration_s(spec):.0f} s")
     for line in movements(rig) if not rig.rig.simulated else []:
         say(f"moves     {line}")

@@ -43,6 +43,7 @@ class Onsets:
     ``gap_ms`` between the last value inside and the first outside, ``crossing_ms`` by which the noise of one
     value moves the crossing (its standard deviation over the slope there), both NaN where there is no onset;
     ``level``, ``noise`` and ``band`` in the unit of the signal, NaN where nothing could be learnt.
+    ``sampled``: whether the signal goes on between its values.
     """
 
     matched: Matched
@@ -51,6 +52,7 @@ class Onsets:
     level: Floats
     noise: Floats
     band: Floats
+    sampled: bool = True
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def find(
         # A signal goes on all the time: none of its values is a stray answer.
         used=np.ones(len(observations), dtype=bool),
     )
-    return Onsets(matched, out.gap_ms, out.crossing_ms, out.level, out.noise, out.band)
+    return Onsets(
+        matched, out.gap_ms, out.crossing_ms, out.level, out.noise, out.band, rule.signal == "state"
+    )
 
 
 @dataclass(frozen=True)

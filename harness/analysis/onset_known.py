@@ -27,8 +27,11 @@ def onset_items(onsets: Onsets, samples: NDArray[Any], *, jitter: bool = False) 
     Between the last value inside the band and the first one outside it nobody has looked: the largest such
     gap of any onset that counts is a hard limit. That holds for the interpolated instant, too: the line says
     where between the two, and no one vouches for the line. A change of latency (``jitter``) has two such
-    instants. ``samples``: the rows of the scenario.
+    instants. Of commands, which are not ``sampled``, there is nothing between two values, and no item.
+    ``samples``: the rows of the scenario.
     """
+    if not onsets.sampled:
+        return []
     rows = tried(samples) & ~has(samples, SampleFlag.LOST) & np.isfinite(onsets.gap_ms)
     if not rows.any():
         return []

@@ -205,8 +205,8 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
         return
     sender = parts.devices.get(scenario.stimulus.partition(".")[0])
     limits = {} if sender is None else sender.limits
-    values = dev.values_of(_port(parts, scenario.stimulus))
-    yield from trial_rules(path, scenario, match, values, limits)
+    port = _port(parts, scenario.stimulus)
+    yield from trial_rules(path, scenario, match, dev.values_of(port), limits, dev.background_of(port))
     key = _key_of(parts, scenario.stimulus)
     if match.keyed and key is not None and key != match.kind:
         carries = "carries no key" if key == "none" else f"carries a {key} as its key"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from harness import adapters
 from harness.config.explain import Refusal, explain
 from harness.config.match import UNKEYED
+from harness.config.measuring import Background
 from harness.config.problems import nearest, suggest
 from harness.config.schema import DeviceBase, Match
 from harness.errors import HarnessError
@@ -138,6 +139,12 @@ def values_of(port: Any) -> dict[str, Any]:
     """What that stimulus port sends, as written."""
     values = getattr(getattr(port, "stimulus", None), "values", None)
     return dict(values) if isinstance(values, dict) else {}
+
+
+def background_of(port: Any) -> Background | None:
+    """What that stimulus port goes on sending between stimuli, if anything."""
+    background = getattr(getattr(port, "stimulus", None), "background", None)
+    return background if isinstance(background, Background) else None
 
 
 def key_kind_of(port: Any) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from harness.config import shape
+from harness.config.changing import VALUE_KEYS
 from harness.config.problems import DataPath, nearest, suggest
 
 _MISSING = object()
@@ -226,7 +227,7 @@ def _say(data: Any, located: _Located) -> Iterator[Refusal]:
     elif kind == "step_kind":
         yield refusal(_step_kind(given, error["msg"]), of_key=False)
     elif kind == "value_kind":
-        close = _nearest_key(given, ["alternate", "sequence"])
+        close = _nearest_key(given, list(VALUE_KEYS))
         yield refusal(error["msg"] + (f"; did you mean {close!r}?" if close else ""))
     elif kind == "string_pattern_mismatch":
         wanted = _PATTERNS.get(ctx.get("pattern", ""), f"text of the form {ctx.get('pattern')}")

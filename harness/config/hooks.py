@@ -41,14 +41,17 @@ def problems(parts: Parts) -> Iterator[Refusal]:
                 if hook is not None and dev.direction(dev.ports_of(device).get(port)) == "stimulus":
                     yield from _below((section, index, "values"), hook(device, port, step.values))
     for scenario_name, scenario in parts.scenarios.items():
-        if scenario is not None and scenario.return_values:
+        if scenario is None:
+            continue
+        for key in ("return_values", "stimulus_values"):
+            values = getattr(scenario, key, None)
+            if not values:
+                continue
             name, _, port = scenario.stimulus.partition(".")
             device = parts.devices.get(name)
             hook = _hook(device, "value_problems")
             if hook is not None and dev.direction(dev.ports_of(device).get(port)) == "stimulus":
-                yield from _below(
-                    ("scenarios", scenario_name, "return_values"), hook(device, port, scenario.return_values)
-                )
+                yield from _below(("scenarios", scenario_name, key), hook(device, port, values))
 
 
 def key_kinds(parts: Parts) -> dict[str, str]:

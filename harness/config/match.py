@@ -23,6 +23,7 @@ _OF_ONSET = (
     "rest_ms",
     "hold_samples",
     "interpolate",
+    "signal",
 )
 
 
@@ -70,6 +71,11 @@ class Match(Strict):
         description="onset: the instant at which the straight line from the last value inside to the first"
         " one outside crosses the band; false: the instant of the first one outside",
     )
+    signal: Literal["state", "command"] = Field(
+        default="state",
+        description="onset: `command`: every value is an act of the robot, a command that it publishes, and"
+        " no sample of something that goes on between two values: its period is no part of the uncertainty",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Match:
@@ -85,6 +91,10 @@ class Match(Strict):
             raise ValueError("answers: latest needs a key in the answer, which an onset has not")
         if self.threshold is not None and (self.sigma is not None or self.at_least):
             raise ValueError("threshold is the band itself: give it, or sigma with at_least, not both")
+        if self.signal == "command" and self.interpolate:
+            raise ValueError(
+                "signal: command goes with `interpolate: false`: nothing is between two commands"
+            )
         if self.field is not None and self.direction != "with_command":
             raise ValueError("field goes with `direction: with_command`")
         return self

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from harness.config.changing import Value
 from harness.config.elements import Element
 from harness.config.strict import Name, PortRef, Strict
 
@@ -109,10 +110,16 @@ class DeclaredUncertainty(Strict):
     source: str = Field(min_length=1, description="where the figure is from: a data sheet, a calibration")
 
 
-class CommandRoundTrip(Strict):
-    """A command goes in, the robot's answer to it comes out."""
+class Background(Strict):
+    """A sensor that goes on publishing between stimuli."""
 
-    kind: Literal["command_round_trip"]
+    rate_hz: Annotated[float, Field(gt=0, le=10_000)]
+
+
+class ScenarioBase(Strict):
+    """What every kind of scenario has that sends stimuli and waits for what answers them."""
+
+    kind: str
     stimulus: PortRef
     response: PortRef
     timeout_ms: PositiveFloat
@@ -136,20 +143,53 @@ class CommandRoundTrip(Strict):
     uncertainty: list[DeclaredUncertainty] = Field(
         default=[], description="further two-sided contributions, e.g. of a sensor in the way"
     )
-    return_values: dict[str, Element] = Field(
-        default={},
-        description="with trials: what is sent after each trial to bring the robot back, beside the values"
-        " that do not change; recorded, and never counted",
-    )
     stages: list[PortRef] = Field(
         default=[],
         description="response ports that the command passes between stimulus and response, in that order;"
         " each carries the stimulus's key: the report shows where the time goes, see docs/hops.md",
     )
 
+    @property
+    def returns(self) -> bool:
+        """Whether something is sent after each trial to bring the robot back."""
+        return False
 
-Scenario = CommandRoundTrip
-"""One of the kinds; a discriminated union on ``kind`` as soon as there is a second one."""
+
+class CommandRoundTrip(ScenarioBase):
+    """A command goes in, the robot's answer to it comes out."""
+
+    kind: Literal["command_round_trip"]
+    return_values: dict[str, Element] = Field(
+        default={},
+        description="with trials: what is sent after each trial to bring the robot back, beside the values"
+        " that do not change; recorded, and never counted",
+    )
+
+    @property
+    def returns(self) -> bool:
+        """Whether something is sent after each trial to bring the robot back."""
+        return bool(self.return_values)
+
+
+class SensorToAction(ScenarioBase):
+    """The robot is shown something by a sensor message, and acts on it. See docs/sensor-to-action.md."""
+
+    kind: Literal["sensor_to_action"]
+    stimulus_values: dict[str, Value] = Field(
+        min_length=1,
+        description="what the sensor shows from the stimulus on until the trial is over, beside the `values`"
+        " of its port, which it shows at rest and after each trial",
+    )
+
+    @property
+    def returns(self) -> bool:
+        """Whether something is sent after each trial to bring the robot back: what the sensor shows at
+        rest."""
+        return isinstance(self.schedule, Trials)
+
+
+Scenario = Annotated[CommandRoundTrip | SensorToAction, Field(discriminator="kind")]
+"""One of the kinds."""
 
 
 TIME_UNITS = ("us", "ms", "s")

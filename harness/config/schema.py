@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     Discriminator,
     Field,
     PositiveFloat,
@@ -16,7 +15,7 @@ from pydantic import (
     Tag,
 )
 
-from harness.config.elements import Element, Scalar, element_kind
+from harness.config.changing import Alternate, Sequence, Value, by_key
 from harness.config.match import Match
 from harness.config.measuring import (
     CommandRoundTrip,
@@ -25,6 +24,8 @@ from harness.config.measuring import (
     Probing,
     Requirement,
     Scenario,
+    ScenarioBase,
+    SensorToAction,
     Trials,
 )
 from harness.config.strict import Name, PortRef, RigName, Strict
@@ -48,6 +49,8 @@ __all__ = [
     "RigFile",
     "RigInfo",
     "Scenario",
+    "ScenarioBase",
+    "SensorToAction",
     "Sequence",
     "Step",
     "Stop",
@@ -85,54 +88,6 @@ class Process(Strict):
     stop_timeout_s: PositiveFloat = Field(
         default=5.0, description="from SIGINT to SIGTERM, and again to SIGKILL"
     )
-
-
-class Alternate(Strict):
-    """One value after the other, again and again."""
-
-    alternate: list[Element] = Field(min_length=2)
-
-
-class Sequence(Strict):
-    """Values in this order; the last one stays."""
-
-    sequence: list[Element] = Field(min_length=1)
-
-
-def _by_key(*keys: tuple[str, type[BaseModel]]) -> Any:
-    """A discriminator: the member of the union whose distinguishing key the mapping has."""
-
-    def choose(value: Any) -> str | None:
-        for key, model in keys:
-            if isinstance(value, model) or (isinstance(value, dict) and key in value):
-                return model.__name__
-        return None
-
-    return choose
-
-
-_changing = _by_key(("alternate", Alternate), ("sequence", Sequence))
-
-
-def _value_kind(value: Any) -> str | None:
-    if isinstance(value, (dict, BaseModel)):
-        chosen: str | None = _changing(value)
-        return chosen
-    return element_kind(value)
-
-
-Value = Annotated[
-    Annotated[Scalar, Tag("value")]
-    | Annotated[list[Scalar], Tag("list")]
-    | Annotated[Alternate, Tag("Alternate")]
-    | Annotated[Sequence, Tag("Sequence")],
-    Discriminator(
-        _value_kind,
-        custom_error_type="value_kind",
-        custom_error_message="must be a value, a list, `alternate: [...]` or `sequence: [...]`",
-    ),
-]
-"""What a field of a stimulus is set to: a constant, or values that change from send to send."""
 
 
 class Stop(Strict):
@@ -246,7 +201,7 @@ Step = Annotated[
     | Annotated[AskStep, Tag("AskStep")]
     | Annotated[SleepStep, Tag("SleepStep")],
     Discriminator(
-        _by_key(
+        by_key(
             ("send", SendStep),
             ("wait_for", WaitStep),
             ("call", CallStep),

@@ -7,21 +7,27 @@ from typing import Any
 
 from harness.config.explain import Refusal
 from harness.config.match import UNKEYED, Match, commanded_field
-from harness.config.measuring import CommandRoundTrip, Paced, Trials
+from harness.config.measuring import Background, CommandRoundTrip, Paced, ScenarioBase, SensorToAction, Trials
 from harness.config.problems import DataPath
-from harness.config.values import expand_variants, return_set, violations
+from harness.config.values import back_set, expand_variants, return_set, sent_values, violations
 from harness.errors import ConfigurationError
 
 
 def trial_rules(
     path: DataPath,
-    scenario: CommandRoundTrip,
+    scenario: ScenarioBase,
     match: Match,
     values: Mapping[str, Any],
     limits: Mapping[str, float],
+    background: Background | None = None,
 ) -> Iterator[Refusal]:
-    """Refusals of one scenario. ``values`` and ``limits``: of its stimulus port and device, as written."""
+    """Refusals of one scenario. ``values``, ``background`` and ``limits``: of its stimulus port and device,
+    as written."""
     schedule = scenario.schedule
+    if isinstance(scenario, SensorToAction):
+        yield from _sensor(path, scenario, values, limits)
+    if background is not None:
+        yield from _background(path, scenario, match)
     if isinstance(schedule, Paced):
         if match.kind in UNKEYED:
             yield Refusal(
@@ -29,14 +35,15 @@ def trial_rules(
                 f"must be trials: {scenario.response} matches by {match.kind}, so only one stimulus may be"
                 " outstanding",
             )
-        if scenario.return_values:
+        if scenario.returns:
             yield Refusal(
                 (*path, "return_values"), "go with a schedule of trials, not with a paced one", True
             )
         return
     if schedule.rest == "none" and match.kind != "onset":
         yield Refusal((*path, "schedule", "rest"), f"`none` goes with a match by onset, not by {match.kind}")
-    yield from _return(path, scenario, values, limits)
+    if isinstance(scenario, CommandRoundTrip):
+        yield from _return(path, scenario, values, limits)
     if match.kind == "onset":
         yield from _onset(path, scenario, schedule, match, values)
 
@@ -50,8 +57,54 @@ def _return(
                 yield Refusal((*path, "return_values", key), message)
 
 
+def _sensor(
+    path: DataPath, scenario: SensorToAction, values: Mapping[str, Any], limits: Mapping[str, float]
+) -> Iterator[Refusal]:
+    here: DataPath = (*path, "stimulus_values")
+    try:
+        rest, sent = expand_variants(values), expand_variants(sent_values(scenario, values))
+    except ConfigurationError as error:
+        yield Refusal(here, error.message, True)
+        return
+    if len(rest) > 1:
+        yield Refusal(
+            here,
+            f"the values of {scenario.stimulus} change by themselves; at rest a sensor shows the same",
+            True,
+        )
+        return
+    if rest[0] in sent:
+        yield Refusal(here, f"show the same as the values of {scenario.stimulus} do at rest", True)
+    wrong: dict[str, str] = {}
+    for variant in sent:
+        for key, message in violations(limits, variant):
+            wrong.setdefault(key, message)
+    for key, message in wrong.items():
+        if key in scenario.stimulus_values:
+            yield Refusal((*here, key), message)
+
+
+def _background(path: DataPath, scenario: ScenarioBase, match: Match) -> Iterator[Refusal]:
+    if not isinstance(scenario, SensorToAction):
+        yield Refusal(
+            (*path, "kind"),
+            f"must be sensor_to_action: {scenario.stimulus} has a `background`, which is of sensors",
+        )
+    elif isinstance(scenario.schedule, Paced):
+        yield Refusal(
+            (*path, "schedule", "kind"),
+            f"must be trials: {scenario.stimulus} has a `background`, what it shows at rest between stimuli",
+        )
+    elif match.keyed:
+        yield Refusal(
+            (*path, "response"),
+            f"{scenario.response} matches by {match.kind}, so that every message of the background of"
+            f" {scenario.stimulus} would be answered; match by onset, or leave `background` out",
+        )
+
+
 def _onset(
-    path: DataPath, scenario: CommandRoundTrip, schedule: Trials, match: Match, values: Mapping[str, Any]
+    path: DataPath, scenario: ScenarioBase, schedule: Trials, match: Match, values: Mapping[str, Any]
 ) -> Iterator[Refusal]:
     still = schedule.quiet_ms if schedule.rest == "still" else 0.0
     before = still + schedule.dwell_ms[0]
@@ -63,11 +116,12 @@ def _onset(
             " the trial before would reach into the window in which rest is learnt",
         )
     try:
-        variants = expand_variants(values)
+        variants = expand_variants(sent_values(scenario, values))
+        back = back_set(scenario, values)
     except ConfigurationError:
         return  # said of the port
-    if scenario.return_values:
-        variants = [*variants, return_set(values, scenario.return_values)]
+    if back is not None:
+        variants = [*variants, back]
     if len(variants) == 1:
         yield Refusal(
             (*path, "return_values"),

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.config.schema import Alternate, Sequence
+from harness.config.changing import Alternate, Fill, Ramp, Sequence, plain
+from harness.config.measuring import CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.errors import ConfigurationError, SafetyError
 
 MAX_VARIANTS = 4096
@@ -21,6 +22,8 @@ def _changing(value: Any) -> tuple[str, list[Any]] | None:
         return "alternate", list(value.alternate)
     if isinstance(value, Sequence):
         return "sequence", list(value.sequence)
+    if isinstance(value, (Fill, Ramp)):
+        return None
     if isinstance(value, Mapping):
         for kind in ("alternate", "sequence"):
             if set(value) == {kind} and isinstance(value[kind], (list, tuple)) and value[kind]:
@@ -61,8 +64,7 @@ def expand_variants(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     def nth(field: str, index: int) -> Any:
         if field not in changing:
-            value = values[field]
-            return list(value) if isinstance(value, tuple) else value
+            return plain(values[field])
         elements = changing[field][1]
         return elements[index % len(elements)] if cycled else elements[min(index, len(elements) - 1)]
 
@@ -87,8 +89,26 @@ def flatten(value: Any, field: str = "") -> Iterator[tuple[str, Any]]:
 
 def return_set(values: Mapping[str, Any], return_values: Mapping[str, Any]) -> dict[str, Any]:
     """What brings the robot back after a trial: the constants among ``values``, and ``return_values``."""
-    constant = {field: value for field, value in values.items() if _changing(value) is None}
+    constant = {field: plain(value) for field, value in values.items() if _changing(value) is None}
     return {**constant, **return_values}
+
+
+def sent_values(scenario: ScenarioBase, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the stimuli of a scenario are set to; ``values``: those of its stimulus port, as written."""
+    shown = scenario.stimulus_values if isinstance(scenario, SensorToAction) else {}
+    return {**values, **shown}
+
+
+def back_set(scenario: ScenarioBase, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The set that is sent after each trial to bring the robot back, None where nothing is.
+
+    Of a sensor it is what it shows at rest: the values of the port.
+    """
+    if not scenario.returns:
+        return None
+    if isinstance(scenario, CommandRoundTrip):
+        return return_set(values, scenario.return_values)
+    return expand_variants(values)[0]
 
 
 _INDEX = re.compile(r"\[[^\]]*\]")

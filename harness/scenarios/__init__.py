@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-KINDS: dict[str, str] = {"command_round_trip": "harness.scenarios.command_round_trip:CommandRoundTripDriver"}
+_DRIVER = "harness.scenarios.command_round_trip:CommandRoundTripDriver"
+KINDS: dict[str, str] = {"command_round_trip": _DRIVER, "sensor_to_action": _DRIVER}
+"""Both send and wait for what answers; they differ in what is sent, which the specification tells."""
 
 
 def driver(kind: str) -> Any:

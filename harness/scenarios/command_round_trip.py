@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.config import check_limits, cycles, expand_variants
+from harness.config.changing import plain_or_length
+from harness.config.devices import background_of
 from harness.config.match import commanded_field
-from harness.config.schema import CommandRoundTrip, Match, Paced, Trials
-from harness.config.values import return_set
+from harness.config.schema import Match, Paced, ScenarioBase, Trials
+from harness.config.values import back_set, sent_values
 from harness.errors import ConfigurationError, DeadlineError, OperationError
 from harness.live import Tracker
 from harness.live_signal import SignalTracker
 from harness.model import NO_STAMP, Finding, StimulusFlag
 from harness.planned import Planned
 from harness.ports import Stimulus
+from harness.scenarios.background import BackgroundStream
 from harness.scenarios.trials import TrialSteps
 from harness.schedule import (
     NANO,
@@ -44,7 +48,8 @@ class Wiring:
     """What a driver sends on and how it is answered: ports of the rig, or those of a twin of its device.
 
     ``values`` and ``limits`` as in the rig file; ``look`` tells what the device finds when nobody answers;
-    ``planned`` None: nothing is looked at before the schedule ends.
+    ``planned`` None: nothing is looked at before the schedule ends; ``background_hz`` None: nothing is sent
+    between stimuli.
     """
 
     stimulus: Stimulus
@@ -53,11 +58,13 @@ class Wiring:
     match: Match
     look: Callable[[], list[Finding]]
     planned: Planned | None = None
+    background_hz: float | None = None
 
     @classmethod
-    def of_rig(cls, bench: Bench, name: str, spec: CommandRoundTrip) -> Wiring:
+    def of_rig(cls, bench: Bench, name: str, spec: ScenarioBase) -> Wiring:
         """The ports that the rig file names."""
         device, _, port = spec.stimulus.partition(".")
+        background = background_of(bench.rig.devices[device].ports[port])
         return cls(
             bench.devices[device].stimulus(port),
             bench.stimulus_values(device, port),
@@ -65,14 +72,15 @@ class Wiring:
             bench.match_of(spec.response),
             bench.look,
             Planned(bench, name),
+            background.rate_hz if background is not None else None,
         )
 
 
 class CommandRoundTripDriver:
-    """Drives one ``command_round_trip`` scenario of an open bench, or the same against a twin.
+    """Drives one scenario of an open bench whose stimuli are answered, or the same against a twin.
 
-    Called in this order: ``probe`` until the device answers, ``measure`` (warm-up included), ``drain``;
-    :meth:`run` does all of it.
+    Called in this order: ``probe`` until the device answers, ``measure`` (warm-up included), ``drain``; all
+    of it within :meth:`background`.
     """
 
     def __init__(
@@ -80,7 +88,7 @@ class CommandRoundTripDriver:
         bench: Bench,
         index: int,
         name: str,
-        spec: CommandRoundTrip,
+        spec: ScenarioBase,
         keys: KeyMaker,
         wiring: Wiring | None = None,
     ) -> None:
@@ -93,16 +101,28 @@ class CommandRoundTripDriver:
         self._stimulus = wiring.stimulus
         self._look = wiring.look
         values, limits, match = wiring.values, wiring.limits, wiring.match
-        self.variants: list[dict[str, Any]] = expand_variants(values)
+        sent, back = sent_values(spec, values), back_set(spec, values)
+        self.variants: list[dict[str, Any]] = expand_variants(sent)
         for variant in self.variants:
             check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
-        self._cycles = cycles(values)
+        self._cycles = cycles(sent)
         self._count = len(self.variants)
         """Value sets that are measured; the one that brings the robot back comes after them."""
-        if spec.return_values:
-            self.variants.append(return_set(values, spec.return_values))
-            check_limits(limits, self.variants[-1], f"scenarios.{name}: return_values of {spec.stimulus}")
+        if back is not None:
+            self.variants.append(back)
+            check_limits(limits, back, f"scenarios.{name}: what brings {spec.stimulus} back")
         self.prepared = [self._stimulus.prepare(variant) for variant in self.variants]
+        self.recorded = [
+            {field: plain_or_length(value) for field, value in variant.items()} for variant in self.variants
+        ]
+        """The value sets as run.json names them: of long arrays their length alone."""
+        self._stream: BackgroundStream | None = None
+        if wiring.background_hz is not None:
+            self._stream = BackgroundStream(
+                self._stimulus, keys, self.prepared[self._count], wiring.background_hz, bench
+            )
+            self._stimulus = self._stream
+        self._turn = self._stream.turn if self._stream is not None else nullcontext()
         carried = self._stimulus.key_kind.value
         if match.keyed and match.kind != carried:
             raise ConfigurationError(
@@ -126,6 +146,24 @@ class CommandRoundTripDriver:
         self._amend_flags = table.amender("sent_ns", "handed_ns", "flags")
         self._cycle = 0
         self._planned = wiring.planned
+
+    @contextmanager
+    def background(self) -> Iterator[None]:
+        """What the port sends between stimuli goes on in the ``with`` block, and is an event afterwards."""
+        if self._stream is None:
+            yield
+            return
+        try:
+            with self._stream.running():
+                yield
+        finally:
+            self._bench.folder.event(
+                "background",
+                scenario=self._name,
+                port=self._spec.stimulus,
+                sent=self._stream.sent,
+                left_out=self._stream.left_out,
+            )
 
     def probe(self) -> int:
         """Send probes until enough of them in a row were answered; returns how many were sent.
@@ -165,7 +203,7 @@ class CommandRoundTripDriver:
         """Wait for the answer to a probe while keeping house: a robot may take long to its first one."""
         end = self._bench.clock.monotonic_ns() + self._timeout_ns
         while True:
-            self._bench.tick()
+            self._house_kept()
             left_s = max(0.0, (end - self._bench.clock.monotonic_ns()) * 1e-9)
             last = left_s <= PATIENCE_S
             if self.tracker.wait_answer(key, min(left_s, PATIENCE_S), forget=last):
@@ -176,6 +214,8 @@ class CommandRoundTripDriver:
     def _house_kept(self) -> bool:
         """Keep house while something waits on the main thread; nothing ends it but what is raised."""
         self._bench.tick()
+        if self._stream is not None:
+            self._stream.check()
         return False
 
     def _nobody(self, sent: int, answered: int) -> DeadlineError:
@@ -280,7 +320,7 @@ class CommandRoundTripDriver:
             self.tracker,
             self._bench.clock,
             self._send_next,
-            self._bring_back if self._spec.return_values else None,
+            self._bring_back if self._spec.returns else None,
             self._side,
         )
 
@@ -296,8 +336,9 @@ class CommandRoundTripDriver:
 
     def _send_next(self, intended_ns: int, flags: int) -> int:
         """Send the next value set now; returns its key."""
-        key = self._keys.next_key()
-        self._send(key, intended_ns, int(flags))
+        with self._turn:
+            key = self._keys.next_key()
+            self._send(key, intended_ns, int(flags))
         return key
 
     def _next_variant(self) -> int:
@@ -305,8 +346,9 @@ class CommandRoundTripDriver:
 
     def _bring_back(self, intended_ns: int, flags: int) -> int:
         """Send the return values now; returns their key. They are no trial: nobody waits for an answer."""
-        key = self._keys.next_key()
-        self._hand_over(key, intended_ns, int(flags | StimulusFlag.RETURN), self._count)
+        with self._turn:
+            key = self._keys.next_key()
+            self._hand_over(key, intended_ns, int(flags | StimulusFlag.RETURN), self._count)
         return key
 
     def _send(self, key: int, intended_ns: int, flags: int) -> None:
@@ -337,6 +379,8 @@ class CommandRoundTripDriver:
         self._append(self._keys.skipped_key(), intended_ns, NO_STAMP, NO_STAMP, flags, self._index, 0)
 
     def _check_answers(self) -> None:
+        if self._stream is not None:
+            self._stream.check()
         missing = self.tracker.unanswered_in_a_row(self._bench.clock.monotonic_ns(), self._timeout_ns)
         if missing > self._spec.max_unanswered:
             raise OperationError(

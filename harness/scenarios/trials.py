@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.clock import HostClock
-from harness.config.schema import CommandRoundTrip, Trials
+from harness.config.schema import ScenarioBase, Trials
 from harness.errors import DeadlineError
 from harness.live import Tracker
 from harness.live_signal import SignalTracker
@@ -32,7 +32,7 @@ class TrialSteps:
     the stimulus left it. ``side``: which way the next stimulus commands the signal, +1, -1 or 0."""
 
     name: str
-    spec: CommandRoundTrip
+    spec: ScenarioBase
     schedule: Trials
     tracker: Tracker
     clock: HostClock

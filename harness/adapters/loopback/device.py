@@ -15,7 +15,6 @@ from harness.adapters.loopback.options import Options
 from harness.adapters.loopback.peer import ProcessPeer, ThreadPeer
 from harness.adapters.loopback.ports import LoopbackResponse, LoopbackStimulus
 from harness.adapters.loopback.wire import ADDRESS_VARIABLE, Frame, Kind, connect, default_address
-from harness.config.schema import Alternate, Sequence
 from harness.errors import ConfigurationError, DeadlineError, HarnessError, OperationError, UnavailableError
 from harness.model import (
     NO_KEY,
@@ -118,7 +117,7 @@ class LoopbackDevice:
         if port is None:
             return
         value = stop.values.get("value", 0.0) if stop else 0.0
-        if isinstance(value, (Alternate, Sequence, list, str)):
+        if not isinstance(value, (int, float)):
             raise ConfigurationError(f"{self.name}: stop.values.value is {value!r}", hint="give one number")
         link = self.need_link()
         raw = self._stimuli[port].frame(Kind.STOP, float(value))

@@ -15,6 +15,7 @@ from harness.adapters.ros2.response import TopicResponse
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
 from harness.adapters.ros2.stimulus import PreparedMessage, TopicStimulus
+from harness.config.changing import plain
 from harness.errors import ConfigurationError, HarnessError, OperationError, UnavailableError
 from harness.model import ClockInfo, ClockKind, Finding, Severity
 from harness.ports import DeviceContext, Fault, KeyKind, Response, Role, Stimulus
@@ -208,7 +209,8 @@ class Ros2Device:
         # Texts of the port (frame ids) belong to a stop as well; its numbers are what moves the robot, and do
         # not.
         texts = {path: value for path, value in stimulus.options.values.items() if isinstance(value, str)}
-        return stimulus.prepare({**texts, **stop.values})
+        sent = {path: plain(value) for path, value in stop.values.items()}
+        return stimulus.prepare({**texts, **sent})
 
     def safe_stop(self) -> None:
         """Publish the stop values as often as the rig file says, each with a fresh key. Nothing without

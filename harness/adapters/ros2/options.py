@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from harness.config.explain import Refusal
+from harness.config.measuring import Background
 from harness.config.schema import DeviceBase, FloorTwin, Match, Name, Strict, Value
 
 ProfileName = Literal[
@@ -49,6 +50,11 @@ class StimulusOptions(Strict):
         " integer a sequence number, unless {path: stamp} or {path: sequence} says otherwise",
     )
     values: dict[str, Value] = Field(default={}, description="fields by path: what is sent")
+    background: Background | None = Field(
+        default=None,
+        description="of a sensor, with sensor_to_action: the newest values are sent again and again at this"
+        " rate while the scenario lasts",
+    )
     qos: ProfileName | QoS = "default"
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.adapters.ros2 import cdr, messages, paths, vendor
@@ -81,11 +81,7 @@ class TopicStimulus:
                 )
             pack = struct.Struct(("<" if buffers[-1][1] else ">") + _code(self._key_type))
             packed.append(pack.pack(*self._numbers(byte)))
-        places = [
-            at
-            for at in range(cdr.ENCAPSULATION, len(buffers[0]))
-            if all(data.startswith(key, at) for data, key in zip(buffers, packed, strict=True))
-        ]
+        places = [at for at in _found(packed[0], buffers[0]) if buffers[1].startswith(packed[1], at)]
         if len(places) != 1:
             raise OperationError(
                 f"port {self.name}: the key at {self._key_path!r} was found {len(places)} times",
@@ -172,6 +168,14 @@ def key_of(message: type, options: StimulusOptions) -> tuple[KeyKind, str | None
     if wanted is None:
         wanted = "stamp" if kind.base == TIME else "sequence"
     return KeyKind(wanted), path, kind
+
+
+def _found(key: bytes, data: bytes) -> Iterator[int]:
+    """Where the key stands in the body of a message."""
+    at = data.find(key, cdr.ENCAPSULATION)
+    while at >= 0:
+        yield at
+        at = data.find(key, at + 1)
 
 
 def _code(kind: FieldType | None) -> str:

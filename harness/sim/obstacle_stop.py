@@ -1,0 +1,139 @@
+"""A ROS 2 robot with a reactive controller: it drives until its scan shows something near, and then stops.
+
+``python -m harness.sim.obstacle_stop`` hears ``scan`` (``sensor_msgs/msg/LaserScan``) and publishes
+``cmd_vel`` (``geometry_msgs/msg/Twist``) from a loop of its own: forward while the middle of the newest scan
+shows nothing nearer than a threshold, else 0; 0 as well before the first scan and when scans have ceased.
+``data: true`` on ``stop`` (``std_msgs/msg/Bool``) ends all driving.
+
+What it did goes to standard output, a JSON object per change, instants in ns of CLOCK_MONOTONIC:
+``{"event": "near", "stamp_ns", "received_ns"}`` for the first scan that shows something near, and
+``{"event": "stop" or "drive", "before_ns", "after_ns"}`` around the first message that says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from geometry_msgs.msg import Twist
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Bool
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.sim.obstacle_stop", description=__doc__)
+    parser.add_argument("--rate-hz", type=float, default=50.0, help="of the control loop")
+    parser.add_argument("--speed", type=float, default=0.2, help="m/s, while nothing is near")
+    parser.add_argument("--near-m", type=float, default=0.6, help="a range below this is near")
+    parser.add_argument("--window", type=int, default=21, help="ranges in the middle of the scan that matter")
+    parser.add_argument(
+        "--scan-timeout-s", type=float, default=1.0, help="without a scan for this long it stands still"
+    )
+    parser.add_argument("--never-stop", action="store_true", help="drive on, whatever the scan shows")
+    parser.add_argument("--seconds", type=float, default=600.0, help="end after this time")
+    return parser.parse_args(argv)
+
+
+def tell(**what: Any) -> None:
+    """One line of what happened."""
+    print(json.dumps(what), flush=True)
+
+
+def nearest(scan: Any, window: int) -> float:
+    """The smallest valid range in the middle of a scan, in m; infinite where there is none."""
+    begin = max(0, (len(scan.ranges) - window) // 2)
+    valid = (r for r in scan.ranges[begin : begin + window] if scan.range_min <= r <= scan.range_max)
+    return min(valid, default=float("inf"))
+
+
+class Robot:
+    """The node: what it heard last, and what it says in each turn of its loop."""
+
+    def __init__(self, options: argparse.Namespace, node: Node) -> None:
+        self._options = options
+        self._near = False
+        self._heard_ns: int | None = None
+        self._halted = False
+        self._driving: bool | None = None
+        self._publisher = node.create_publisher(Twist, "cmd_vel", 10)
+        node.create_subscription(LaserScan, "scan", self.on_scan, 10)
+        node.create_subscription(Bool, "stop", self.on_stop, 10)
+
+    def on_scan(self, scan: Any) -> None:
+        """A scan came."""
+        received = time.monotonic_ns()
+        near = nearest(scan, self._options.window) < self._options.near_m
+        if near and not self._near:
+            stamp = scan.header.stamp
+            tell(event="near", stamp_ns=stamp.sec * 1_000_000_000 + stamp.nanosec, received_ns=received)
+        self._near, self._heard_ns = near, received
+
+    def on_stop(self, message: Any) -> None:
+        """Somebody wants it to stand still for good."""
+        self._halted = self._halted or message.data
+
+    def control(self) -> None:
+        """One turn of the loop."""
+        now, heard = time.monotonic_ns(), self._heard_ns
+        fresh = heard is not None and now - heard < self._options.scan_timeout_s * 1e9
+        blocked = self._near and not self._options.never_stop
+        driving = fresh and not blocked and not self._halted
+        command = Twist()
+        command.linear.x = self._options.speed if driving else 0.0
+        before = time.monotonic_ns()
+        self._publisher.publish(command)
+        after = time.monotonic_ns()
+        if driving != self._driving:
+            self._driving = driving
+            tell(event="drive" if driving else "stop", before_ns=before, after_ns=after)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to end."""
+    options = arguments(argv)
+    ending = False
+
+    def end(_number: int, _frame: Any) -> None:
+        nonlocal ending
+        ending = True
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    context = Context()
+    context.init(args=[], initialize_logging=False)
+    node = rclpy.create_node("obstacle_stop", context=context, use_global_arguments=False)
+    robot = Robot(options, node)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    period = 1.0 / options.rate_hz
+    begun = due = time.monotonic()
+    try:
+        while not ending and time.monotonic() - begun < options.seconds:
+            left = due - time.monotonic()
+            if left > 0:
+                executor.spin_once(timeout_sec=min(left, 0.1))
+                continue
+            robot.control()
+            # The loop keeps its phase; turns that it was too late for are left out.
+            due += period * max(1, -(left // period))
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
