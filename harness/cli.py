@@ -103,6 +103,7 @@ def cli() -> None:
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress; one line at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")
+@click.option("--folder-fd", type=int, hidden=True, help="Write the path of the run folder there.")
 def run(
     rig: str,
     overrides: tuple[str, ...],
@@ -116,6 +117,7 @@ def run(
     anyway: bool,
     quiet: bool,
     as_json: bool,
+    folder_fd: int | None,
 ) -> int:
     """Run RIG (a name in rig_configs/ or a path), judge it and write its report."""
     from harness.config import find_rig, load_rig
@@ -127,6 +129,9 @@ def run(
     displays: list[Display] = []
 
     def display(folder: RunFolder) -> Display | None:
+        if folder_fd is not None:
+            with suppress(OSError):
+                os.write(folder_fd, os.fsencode(folder.path.resolve()) + b"\n")
         if quiet or as_json:
             return None
         displays.append(Display(folder.path))
@@ -182,6 +187,15 @@ def _asker(agreed: set[str], displays: Sequence[Display]) -> Callable[[str], boo
         return answer.strip().lower() in wanted
 
     return ask
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[RIG] [--ros-args ...]")
+def node(arguments: tuple[str, ...]) -> int:
+    """Be a ROS 2 node that starts, shows and stops runs of RIG (docs/ros2-node.md). Needs ROS 2."""
+    from harness.ros.start import start_node
+
+    return start_node(arguments)
 
 
 @cli.command()

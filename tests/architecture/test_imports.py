@@ -52,6 +52,8 @@ VENDORS_OF_ROS = (
     "sensor_msgs",
     "std_msgs",
     "builtin_interfaces",
+    "diagnostic_msgs",
+    "std_srvs",
 )
 OWNERS.update(dict.fromkeys(VENDORS_OF_ROS, OWNERS["rclpy"]))
 
@@ -220,6 +222,8 @@ PLANTED = [
     ),
     (vendors_at_home, "harness/adapters/ros2/device.py", "import mujoco"),
     (vendors_at_home, "harness/scenarios/a.py", "from geometry_msgs.msg import TwistStamped"),
+    (vendors_at_home, "harness/cli.py", "def f():\n    from std_srvs.srv import Trigger"),
+    (vendors_at_home, "harness/progress.py", "from diagnostic_msgs.msg import DiagnosticArray"),
     (nobody_imports_sim, "harness/cli.py", "from harness.sim import diff_drive"),
     (nobody_imports_sim, "harness/testing/x.py", "import harness.sim.loopback_robot"),
     (readable_modules, "harness/long.py", "x = 1\n" * (MAX_LINES + 1)),
