@@ -93,16 +93,16 @@ class Tracker:
         self._pending.clear()
         self._expired_since_answer = 0
 
-    def wait_answer(self, key: int, timeout_s: float) -> bool:
+    def wait_answer(self, key: int, timeout_s: float, *, forget: bool = True) -> bool:
         """Block until that stimulus was answered; False when ``timeout_s`` passed first (it is then
-        forgotten)."""
+        forgotten, if ``forget``)."""
         with self._answer:
             self._waiting = True
             try:
                 answered = self._answer.wait_for(lambda: key not in self._pending, timeout=timeout_s)
             finally:
                 self._waiting = False
-        if not answered:
+        if not answered and forget:
             answered = self._pending.pop(key, None) is None
             if not answered:
                 self._expired_since_answer += 1
