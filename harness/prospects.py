@@ -20,7 +20,7 @@ BURST = 20.0
 MAXIMUM = (
     "a maximum is descriptive: no number of samples shows that none exceeds the limit, so that it never "
     "passes; "
-    "a single one above it, U and J fails"
+    "enough values above limit + U + J fail"
 )
 AT_AND_BEYOND = (1.0, 3.0)
 """True rates at and beyond what is allowed, as shares of it: there PASS is false, and FAIL is wanted."""

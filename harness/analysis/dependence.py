@@ -141,7 +141,7 @@ def decide(
     passes, fails = enough and not obstacles, n > 0 and failing.probability <= alpha
     # Both can hold only where the two series contradict each other.
     verdict = Verdict.INCONCLUSIVE if passes == fails else Verdict.PASS if passes else Verdict.FAIL
-    lines = [*_in_words(passing, alpha, "PASS"), *_in_words(failing, alpha, "FAIL")]
+    lines = _told_once(_in_words(passing, alpha, "PASS"), _in_words(failing, alpha, "FAIL"))
     lines += [f"no PASS: {each}" for each in obstacles]
     return Decision(
         verdict=verdict,
@@ -274,6 +274,13 @@ def _side(values: Floats, threshold: float, p0: float, rate: float, alpha: float
         k_effective=k_effective,
         probability=(few if passing else many)(n_effective, k_effective, rate) if n else 1.0,
     )
+
+
+def _told_once(passing: list[str], failing: list[str]) -> list[str]:
+    """The lines of both sides; what is the same of both is said once."""
+    alike = {line.removeprefix("PASS") for line in passing} & {line.removeprefix("FAIL") for line in failing}
+    first = [f"PASS and FAIL{line[4:]}" if line[4:] in alike else line for line in passing]
+    return [*first, *(line for line in failing if line[4:] not in alike)]
 
 
 def _inflated(side: Side) -> str:

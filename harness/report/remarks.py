@@ -38,11 +38,11 @@ def bounds_note(results: Results) -> str:
     notes = []
     if any(r.lower_bound is not None or r.upper_bound is not None for r in results.requirements):
         notes.append(
-            "Bounds here are one-sided, as each decides one error; intervals in the tables are two-sided, "
-            "hence wider. They are rounded outward."
+            "Bounds here are one-sided and rounded outward; intervals in the tables are two-sided, hence "
+            "wider."
         )
     if any("PASS" in counted_at(r) for r in results.requirements):
-        notes.append("(PASS): K is counted at the PASS threshold, the limit less what PASS bears of U and J.")
+        notes.append("K is counted at the PASS threshold.")
     return " ".join(notes)
 
 

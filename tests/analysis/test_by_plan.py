@@ -199,3 +199,21 @@ def test_the_errors_of_the_whole_path_are_the_promised_ones(schedule):
     # And it does decide: an item at a tenth of what is allowed, and one at four times that.
     assert rates(schedule, 0.005, schedule.samples, seed=2)[Verdict.PASS] > 0.8
     assert rates(schedule, 0.2, schedule.samples, seed=3)[Verdict.FAIL] > 0.9
+
+
+def test_every_look_that_was_reached_shows_its_n_k_and_p():
+    asked = [f"look {i} of 3, n = {n}" for i, n in ((1, 60), (2, 120), (3, 300))]
+    slow = around(3.0, 300)
+    slow[[17, 70, 101, 140, 171, 222, 260]] = 20.0
+    for kind in ("paced", "trials"):
+        extra = {"rate_hz": 100} if kind == "paced" else {}
+        schedule = {"paced": Paced, "trials": Trials}[kind](
+            kind=kind, samples=300, stages=[60, 120, 300], **extra
+        )
+        result = decide(slow, schedule)
+        looks = [line for line in result.decision if line.startswith("look ")]
+        reached = sum(n <= result.n for n in (60, 120, 300))
+        assert reached >= 2 and len(looks) == reached
+        for line, start in zip(looks, asked, strict=False):
+            assert line.startswith(start) and "K = " in line and "P(Bin(" in line
+        assert result.needed_n in (60, 120, 300)
