@@ -13,7 +13,8 @@ from bisect import bisect_right
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from harness.analysis.by_plan import DECIDED, allowed_share, counts_events, designs, ends_by_plan
+from harness.analysis.by_looks import DECIDED
+from harness.analysis.by_plan import allowed_share, counts_events, designs, ends_by_plan
 from harness.analysis.derive import look
 from harness.analysis.rule import complement
 from harness.config.schema import Requirement, Trials
