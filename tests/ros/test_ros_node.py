@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -23,7 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.ros]
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path, 2 + sum(request.node.nodeid.encode()) % 99)
+    # Neighbours do not meet, nor do two runs of these tests.
+    made = Bench(tmp_path, 2 + (sum(request.node.nodeid.encode()) + 7 * os.getpid()) % 99)
     yield made
     made.close()
 
