@@ -91,7 +91,7 @@ def measuring_lines(requirement: Requirement, measuring: Measuring, floor: Floor
         lines.append(
             f"alpha = (1 - {requirement.confidence:g}) / m = {whole:g}: the error is shared among the "
             "requirements "
-            f"of this rig (family_wise), {confidence_words(requirement.confidence, whole)}"
+            "of this rig (family_wise)"
         )
     if measuring.looks > 1:
         lines.append(

@@ -112,7 +112,7 @@ def _plan(results: Results) -> Block:
             ("Requirement", "left", 1.3),
             ("Scenario", "left", 1),
             ("Criterion", "left"),
-            ("Confidence", "right", 1.5),
+            ("Confidence", "right", 2.2),
             ("α", "right"),
             ("Least n", "right"),
             ("Planned", "right"),
