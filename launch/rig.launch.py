@@ -181,7 +181,10 @@ class Outcome(Hold):
         (LOGGER.info if status == 0 else LOGGER.error)(text)
         if not self._context.is_shutdown:
             self._context.emit_event_sync(Shutdown(reason=text))
-        # The others are killed after twice launch's own timeouts of 5 s, unless they were given longer ones.
+        if status == 0:  # launch's own way to end; it waits for the others
+            self._loop.call_soon(self._finish, status)
+            return
+        # The others are killed after launch's own timeouts of 5 s each, unless they were given longer ones.
         self._give_up = time.monotonic() + 2 * self._grace_s + 10
         self._loop.call_later(0.05, self._wait_for_children, status)
 

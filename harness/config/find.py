@@ -23,10 +23,10 @@ def search_path() -> list[Path]:
         Path("rig_configs"),
         Path(__file__).resolve().parents[2] / "rig_configs",
         Path(__file__).resolve().parents[1] / "rig_configs",
+        # Installed under a prefix of its own: PREFIX/lib/pythonX.Y/site-packages/harness/config.
+        *(prefix / share for prefix in Path(__file__).resolve().parents[4:6]),
         Path(sys.prefix) / share,
         *ament,
-        # Installed under a prefix of its own that nobody has announced: PREFIX/lib/pythonX.Y/site-packages.
-        *(prefix / share for prefix in Path(__file__).resolve().parents[4:6]),
     ]
     return [folder for folder in folders if folder.is_dir()]
 
