@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from harness.interrupt import SIGNALS, Interrupted, Interrupts
+from harness.interrupt import LAUNCHER as LAUNCHER_NAME
+from harness.interrupt import SIGNALS, Interrupted, Interrupts, end_with_launcher
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +94,70 @@ def test_off_the_main_thread_signals_keep_their_meaning():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+CHILD = """
+import os, sys, time
+from pathlib import Path
+from harness.interrupt import Interrupts, Interrupted, end_with_launcher
+
+folder = Path(sys.argv[1])
+with Interrupts().handled():
+    try:
+        end_with_launcher()
+        (folder / "ready").write_text(f"{os.getpid()} {os.environ.get('HARNESS_ENDS_WITH')}")
+        time.sleep(60)
+        (folder / "ended").write_text("nothing came")
+    except Interrupted as came:
+        (folder / "ended").write_text(came.name)
+"""
+LAUNCHER = """
+import os, subprocess, sys, time
+
+environment = {**os.environ, "HARNESS_ENDS_WITH": str(os.getpid())}
+subprocess.Popen([sys.executable, "-c", sys.argv[1], sys.argv[2]], env=environment, start_new_session=True)
+time.sleep(60)
+"""
+
+
+def until_there(file: Path) -> str:
+    end = time.monotonic() + 30
+    while not (file.is_file() and file.read_text()):
+        assert time.monotonic() < end, f"{file.name} did not appear"
+        time.sleep(0.02)
+    return file.read_text()
+
+
+@pytest.mark.slow
+def test_a_launcher_that_is_killed_interrupts_what_it_started(tmp_path):
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, CHILD, str(tmp_path)])
+    try:
+        # The name of the launcher is not handed on.
+        assert until_there(tmp_path / "ready").split()[1] == "None"
+        assert not (tmp_path / "ended").exists()
+    finally:
+        launcher.kill()
+        launcher.wait()
+    assert until_there(tmp_path / "ended") == "SIGINT"
+
+
+def test_a_launcher_that_is_gone_before_is_an_interruption(monkeypatch):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    # Not this process, which would be interrupted with whoever started it.
+    monkeypatch.setattr("harness.interrupt.ctypes.CDLL", lambda _name: SimpleNamespace(prctl=lambda *_: 0))
+    monkeypatch.setenv(LAUNCHER_NAME, str(gone.pid))
+    with pytest.raises(Interrupted, match="launcher"):
+        end_with_launcher()
+    assert LAUNCHER_NAME not in os.environ
+
+
+@pytest.mark.parametrize("value", [None, "", "no number"])
+def test_without_a_launcher_nothing_is_tied(monkeypatch, value):
+    monkeypatch.delenv(LAUNCHER_NAME, raising=False)
+    if value is not None:
+        monkeypatch.setenv(LAUNCHER_NAME, value)
+    calls: list[str] = []
+    monkeypatch.setattr("harness.interrupt.ctypes.CDLL", lambda name: calls.append(str(name)))
+    end_with_launcher()
+    assert calls == []
