@@ -91,6 +91,8 @@ class SignalTracker(Tracker):
         bends = [a - 2 * b + c for a, b, c in zip(values, values[1:], values[2:], strict=False)]
         noise = MAD_TO_SD * median(abs(each) for each in bends) / math.sqrt(6.0)
         band, level = self._rule.band(noise), median(values)
+        if self._rule.too_wide(band):
+            return f"its noise makes a band of {band:.4g}, more than at_most"
         farthest = max(abs(value - level) for value in values)
         if farthest > band:
             return f"a value was {farthest:.4g} from the median, the band is {band:.4g}"

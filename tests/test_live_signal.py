@@ -64,6 +64,12 @@ def test_a_robot_that_is_on_its_way_is_not_at_rest_whatever_part_of_the_way_is_s
     assert why or np.ptp(seen[-quiet_ms - 1 :]) < 0.03
 
 
+def test_a_noise_that_is_no_rest():
+    how = rule(sigma=6.0, at_most=0.1)
+    assert "more than at_most" in fed(noise(200, 0.05), how).why_not_at_rest(199 * MS, 100 * MS)
+    assert fed(noise(200, 0.005), how).why_not_at_rest(199 * MS, 100 * MS) == ""
+
+
 def test_a_signal_that_stopped_coming_is_no_rest():
     assert "only 0 values" in fed(noise(200)).why_not_at_rest(400 * MS, 100 * MS)
 

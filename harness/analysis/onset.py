@@ -90,8 +90,8 @@ def find(
 
     Flags: LOST without a departure until the timeout, also when no value came; LATE with one after it; OPEN
     when the next stimulus ended the trial before its timeout, and there is none until then; FALSE_ONSET when
-    the signal had left its band before the stimulus, or was not ``still``; NO_SIGNAL with fewer than
-    FEWEST_AT_REST values before.
+    the signal had left its band before the stimulus, was not ``still`` or too noisy; NO_SIGNAL with fewer
+    than FEWEST_AT_REST values before.
     """
     n = len(sent_ns)
     signal = _signal(observations, when)
@@ -192,7 +192,7 @@ def _trial(
     before = stimulus - begin
     # Of a clock known to +-tolerance only, a value that seems to be from just before may be from after.
     early = left is not None and signal.at[begin + left] < sent - signal.tolerance[begin + left]
-    if early or (still and moves(signal.value[begin:stimulus], rule)):
+    if early or rule.too_wide(band) or (still and moves(signal.value[begin:stimulus], rule)):
         out.flags[index] |= SampleFlag.FALSE_ONSET
         return
     start = min(before, left) if left is not None else before

@@ -58,6 +58,8 @@ def _match_words(rule: Match) -> str:
     band = f"{rule.threshold:g}" if rule.threshold is not None else f"{rule.sigma or SIGMA:g} x noise"
     if rule.at_least:
         band += f", at least {rule.at_least:g}"
+    if rule.at_most:
+        band += f", at most {rule.at_most:g}"
     instant = "interpolated" if rule.interpolate else "the first value outside"
     return (
         f"onset {rule.direction.replace('_', ' ')}, band +- {band}, rest {rule.rest_ms:g} ms,"

@@ -20,6 +20,7 @@ _OF_ONSET = (
     "threshold",
     "sigma",
     "at_least",
+    "at_most",
     "rest_ms",
     "hold_samples",
     "interpolate",
@@ -58,6 +59,11 @@ class Match(Strict):
     at_least: NonNegativeFloat = Field(
         default=0.0, description="onset: with sigma, the smallest half-width, in the unit of the signal"
     )
+    at_most: PositiveFloat | None = Field(
+        default=None,
+        description="onset: with sigma, the largest half-width; a trial whose noise makes a wider one did not"
+        " begin at rest, and counts neither for nor against",
+    )
     rest_ms: PositiveFloat = Field(
         default=100.0,
         description="onset: window before each stimulus in which level (median) and noise (MAD) are learnt",
@@ -89,8 +95,10 @@ class Match(Strict):
             raise ValueError("`onset` takes no path: the answers carry no key")
         if self.answers != "each":
             raise ValueError("answers: latest needs a key in the answer, which an onset has not")
-        if self.threshold is not None and (self.sigma is not None or self.at_least):
-            raise ValueError("threshold is the band itself: give it, or sigma with at_least, not both")
+        if self.threshold is not None and (self.sigma is not None or self.at_least or self.at_most):
+            raise ValueError("threshold is the band itself: give it, or sigma with its bounds, not both")
+        if self.at_most is not None and self.at_most < self.at_least:
+            raise ValueError(f"at_most {self.at_most:g} is below at_least {self.at_least:g}")
         if self.signal == "command" and self.interpolate:
             raise ValueError(
                 "signal: command goes with `interpolate: false`: nothing is between two commands"
@@ -103,6 +111,10 @@ class Match(Strict):
     def keyed(self) -> bool:
         """Whether answers carry the key of their stimulus."""
         return self.kind not in UNKEYED
+
+    def too_wide(self, band: float) -> bool:
+        """Whether a band is wider than that of a signal at rest can be."""
+        return self.at_most is not None and band > self.at_most
 
     def band(self, noise: Any) -> Any:
         """Half-width of the rest band for that noise (a standard deviation), in the unit of the signal."""

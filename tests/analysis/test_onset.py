@@ -127,6 +127,13 @@ def test_at_least_is_the_smallest_band_of_a_signal_without_noise():
     assert latency_ms(found.samples)[0] == pytest.approx(14.0)
 
 
+def test_a_band_wider_than_that_of_rest_counts_neither_way():
+    noise = np.random.default_rng(9).normal(0.0, 0.05, len(GRID))
+    loud = table(GRID, ramp(GRID) + noise)
+    assert flags_of(sample(loud, rule(sigma=6.0, at_most=0.1))) == [SampleFlag.FALSE_ONSET]
+    assert flags_of(sample(loud, rule(sigma=6.0, at_most=0.6))) == [SampleFlag(0)]
+
+
 def test_a_wider_band_is_crossed_later():
     seen = table(GRID, ramp(GRID))
     latencies = [latency_ms(sample(seen, rule(threshold=band)).samples)[0] for band in (0.05, 0.2, 0.6)]

@@ -122,6 +122,8 @@ def test_a_constant_command_with_a_return_is_fine():
         ({"kind": "order", "threshold": 1.0}, "threshold: only for a match of kind onset, not order"),
         ({"kind": "onset", "threshold": 1.0, "sigma": 3.0}, "not both"),
         ({"kind": "onset", "threshold": 1.0, "at_least": 3.0}, "not both"),
+        ({"kind": "onset", "threshold": 1.0, "at_most": 3.0}, "not both"),
+        ({"kind": "onset", "at_least": 2.0, "at_most": 1.0}, "at_most 1 is below at_least 2"),
         ({"kind": "onset", "answers": "latest"}, "needs a key"),
         ({"kind": "onset", "field": "x"}, "direction: with_command"),
         ({"kind": "onset", "hold_samples": 0}, "hold_samples"),

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.ros]
 RIG = yaml.safe_load((ROOT / "rig_configs" / "sim_diff_drive_onset.yaml").read_text())
 TRIALS = 12
 MOST_VALUES = 4
-"""At 6 m/s^2 a speed of 0.01 m/s is there after two steps of a millisecond, and every fourth is published."""
+"""At 6 m/s^2 a speed of at_most is there after six steps of a millisecond, and every fourth is published."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_an_onset_follows_the_command_that_was_applied(driven: Ran) -> None:
     assert scenario.sent == TRIALS
     assert scenario.arrival_is == "middleware receive stamp"
     found = answered(driven.folder)
-    assert len(found) == scenario.answered >= TRIALS - 4  # what a stall of the host may cost
+    assert len(found) == scenario.answered
     applied = applied_ns(driven)
     (sampling,) = [item for item in driven.results.uncertainty if item.name == "sampling period"]
     odom = RunFolder.open(driven.folder).observations()["robot.odom"]
@@ -90,9 +90,8 @@ def test_forward_and_back_and_still_in_between(driven: Ran) -> None:
     assert set(rows["variant"][back].tolist()) == {2}
     odom = RunFolder.open(driven.folder).observations()["robot.odom"]
     for row in answered(driven.folder):
-        follows = odom[(odom["seen_ns"] >= row["seen_ns"]) & (odom["seen_ns"] < row["seen_ns"] + 20_000_000)]
         side = 1 if row["variant"] == 0 else -1
-        assert len(follows) == 0 or (side * follows["value"] > 0).all()
+        assert (side * odom["value"][odom["seen_ns"] >= row["seen_ns"]][:3] > 0).all()
 
 
 def test_without_interpolation_no_onset_is_before_the_command_was_applied(
@@ -102,11 +101,11 @@ def test_without_interpolation_no_onset_is_before_the_command_was_applied(
     shutil.copytree(driven.folder, copy)
     record = json.loads((copy / "run.json").read_text())
     match = record["rig"]["resolved"]["devices"]["robot"]["ports"]["odom"]["response"]["match"]
-    match.update(interpolate=False, at_least=0.05)
+    match.update(interpolate=False, at_least=0.05, at_most=None)
     (copy / "run.json").write_text(json.dumps(record))
     assert rerender(copy).results is not None
     applied, first = applied_ns(driven), {int(row["key"]): row for row in answered(driven.folder)}
     later = {int(row["key"]): row for row in answered(copy)}
-    assert len(first.keys() & later.keys()) >= TRIALS - 5
+    assert len(first.keys() & later.keys()) >= TRIALS // 3
     for key in first.keys() & later.keys():
         assert later[key]["arrived_ns"] > max(applied[key], first[key]["arrived_ns"])
