@@ -101,7 +101,9 @@ def cli() -> None:
     is_flag=True,
     help="Run although some requirement cannot pass, whatever is measured (see plan).",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress; one line at the end.")
+@click.option(
+    "--quiet", "-q", is_flag=True, help="No progress; one line at the end, and why on standard error."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")
 @click.option("--folder-fd", type=int, hidden=True, help="Write the path of the run folder there.")
 def run(
@@ -155,7 +157,7 @@ def run(
 
 
 def _finish(outcome: RunOutcome, *, quiet: bool = False, as_json: bool = False) -> int:
-    from harness.terminal import show_outcome
+    from harness.terminal import first_reason, show_outcome
 
     if as_json:
         results = outcome.folder / "results.json"
@@ -165,8 +167,8 @@ def _finish(outcome: RunOutcome, *, quiet: bool = False, as_json: bool = False) 
             click.echo(outcome.error, err=True)
     else:
         show_outcome(_console(), outcome, brief=quiet)
-        if quiet and outcome.error:
-            click.echo(outcome.error, err=True)
+        if quiet and (reason := first_reason(outcome)):
+            click.echo(reason, err=True)
     return 4 if outcome.results is None or outcome.results.aborted else outcome.verdict.exit_status
 
 

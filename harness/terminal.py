@@ -53,8 +53,6 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
             Text.assemble((outcome.verdict.value, STYLES[outcome.verdict]), f" {name} {where}"),
             soft_wrap=True,
         )
-        if first := _first_reason(outcome):
-            _hang(console, *first)
         return
     if outcome.error:
         console.print(Text(outcome.error, style="bold red"), soft_wrap=not wraps(console))
@@ -172,16 +170,16 @@ def _hang(console: Console, label: Text, text: Text, indent: int = 2, gap: int =
         console.print(Padding(grid, (0, 0, 0, indent), expand=False), highlight=False)
 
 
-def _first_reason(outcome: RunOutcome) -> tuple[Text, Text] | None:
-    """What to say of anything but a PASS where one line is all that is shown."""
+def first_reason(outcome: RunOutcome) -> str:
+    """What to say of anything but a PASS beside the one line of a brief outcome; empty for a PASS."""
     if outcome.verdict is Verdict.PASS:
-        return None
+        return ""
     if outcome.error:
-        return Text("error"), Text(outcome.error)
+        return outcome.error
     for requirement in outcome.results.requirements if outcome.results else ():
         if requirement.verdict is outcome.verdict and requirement.reasons:
-            return Text(requirement.id, style="bold"), Text(requirement.reasons[0])
-    return None
+            return f"{requirement.id}: {requirement.reasons[0]}"
+    return ""
 
 
 def _shared_error(requirements: Sequence[RequirementResult]) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from harness.conclude import RunOutcome
 from harness.model import Verdict
 from harness.results import RequirementResult, Results
-from harness.terminal import _hang, show_list, show_outcome
+from harness.terminal import _hang, first_reason, show_list, show_outcome
 
 LONG = "/srv/benches/of_the_third_floor/left_of_the_door/rig_configs/arm_with_a_long_name.yaml"
 ROWS = [
@@ -123,12 +123,12 @@ def test_bounds_are_rounded_outward_and_counts_say_what_they_count() -> None:
     assert all(len(line.rstrip()) <= 80 for line in text(shown).splitlines())
 
 
-def test_a_brief_outcome_has_its_first_reason_unless_it_passed() -> None:
-    shown = console(200)
-    show_outcome(shown, outcome(), brief=True)
-    first, reason = text(shown).splitlines()
-    assert first.startswith("INCONCLUSIVE arm ")
-    assert " ".join(reason.split()).startswith("R-1 55 of 3000 over the PASS threshold (9.5 ms): at this n")
-    passed = console(200)
-    show_outcome(passed, outcome("PASS"), brief=True)
-    assert len(text(passed).splitlines()) == 1
+def test_a_brief_outcome_is_a_line_and_its_first_reason_is_said_beside() -> None:
+    for verdict, reason in (("INCONCLUSIVE", "R-1: 55 of 3000 over the PASS threshold"), ("PASS", "")):
+        shown, told = console(200), outcome(verdict)
+        show_outcome(shown, told, brief=True)
+        (line,) = text(shown).splitlines()
+        assert line.startswith(f"{verdict} arm ")
+        assert first_reason(told).startswith(reason) and bool(first_reason(told)) == bool(reason)
+    broken = RunOutcome(folder=Path("out"), verdict=Verdict.ERROR, results=None, error="no disk")
+    assert first_reason(broken) == "no disk"
