@@ -22,7 +22,8 @@ from harness.ros.tracker import Figures, Known, Tracker
 
 PERIOD_S = 0.1
 COST = 20
-"""Reading takes at most one part in so many of the time, however large the tables are."""
+"""Reading takes at most one part in so many of the time (up to waits of ``LONGEST_S``)."""
+LONGEST_S = 5.0
 BATCH = 2000
 """Samples that are taken out of the tables, and held, at once."""
 NOTES = 20
@@ -153,9 +154,11 @@ class WatchedRun:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         watch: Watch | None = None
         tracker: Tracker | None = None
+        loaded = False
         while not self._done.is_set():
             ended = self.process.status is not None
-            begun = time.monotonic()
+            # Processor time: what the machine does meanwhile is no reason to wait.
+            begun = time.thread_time()
             folder = self.process.folder
             if folder is not None:
                 if watch is None or tracker is None:
@@ -164,7 +167,16 @@ class WatchedRun:
             if ended:
                 self._conclude(tracker)
                 return
-            self._done.wait(max(PERIOD_S, COST * (time.monotonic() - begun)))
+            took = time.thread_time() - begun
+            # The first look at samples loads the analysis, which takes longer than using it.
+            first, loaded = not loaded, loaded or (tracker is not None and tracker.figures.planned > 0)
+            self._rest(PERIOD_S if first else min(COST * took, LONGEST_S))
+
+    def _rest(self, duration_s: float) -> None:
+        """Until then, at least ``PERIOD_S``, or until the run ends."""
+        until = time.monotonic() + duration_s
+        while not self._done.wait(PERIOD_S) and time.monotonic() < until and self.process.status is None:
+            pass
 
     def _look(self, watch: Watch, tracker: Tracker, folder: Path) -> None:
         with contextlib.suppress(HarnessError, OSError):

@@ -23,11 +23,11 @@ NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN
 
 
 def rig_file(folder: Path, name: str = "node-rig", *, samples: int = 300, simulated: bool = True) -> Path:
-    """A rig that loses every 40th command, so that lost ones are among the samples."""
+    """A rig that loses every 20th command, so that lost ones are among the samples."""
     rig = yaml.safe_load((ROOT / "rig_configs" / "loopback.yaml").read_text(encoding="utf-8"))
     rig["rig"].update(name=name, simulated=simulated)
     rig["host"] = {"floor_s": 0}
-    rig["devices"]["robot"].update(drop_every=40)
+    rig["devices"]["robot"].update(drop_every=20)
     rig["scenarios"]["command"]["timeout_ms"] = 500
     rig["scenarios"]["command"]["schedule"].update(samples=samples, warmup_s=0.1)
     path = folder / f"{name}.yaml"
