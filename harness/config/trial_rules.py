@@ -90,12 +90,7 @@ def _background(path: DataPath, scenario: ScenarioBase, match: Match) -> Iterato
             (*path, "kind"),
             f"must be sensor_to_action: {scenario.stimulus} has a `background`, which is of sensors",
         )
-    elif isinstance(scenario.schedule, Paced):
-        yield Refusal(
-            (*path, "schedule", "kind"),
-            f"must be trials: {scenario.stimulus} has a `background`, what it shows at rest between stimuli",
-        )
-    elif match.keyed:
+    elif match.keyed:  # what carries no key goes with trials, and that is said elsewhere
         yield Refusal(
             (*path, "response"),
             f"{scenario.response} matches by {match.kind}, so that every message of the background of"

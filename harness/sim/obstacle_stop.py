@@ -39,7 +39,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--scan-timeout-s", type=float, default=1.0, help="without a scan for this long it stands still"
     )
-    parser.add_argument("--never-stop", action="store_true", help="drive on, whatever the scan shows")
+    parser.add_argument(
+        "--stops", type=int, help="stop for so many obstacles only, then drive on whatever the scan shows"
+    )
     parser.add_argument("--seconds", type=float, default=600.0, help="end after this time")
     return parser.parse_args(argv)
 
@@ -62,6 +64,7 @@ class Robot:
     def __init__(self, options: argparse.Namespace, node: Node) -> None:
         self._options = options
         self._near = False
+        self._obstacles = 0
         self._heard_ns: int | None = None
         self._halted = False
         self._driving: bool | None = None
@@ -75,6 +78,7 @@ class Robot:
         near = nearest(scan, self._options.window) < self._options.near_m
         if near and not self._near:
             stamp = scan.header.stamp
+            self._obstacles += 1
             tell(event="near", stamp_ns=stamp.sec * 1_000_000_000 + stamp.nanosec, received_ns=received)
         self._near, self._heard_ns = near, received
 
@@ -86,7 +90,7 @@ class Robot:
         """One turn of the loop."""
         now, heard = time.monotonic_ns(), self._heard_ns
         fresh = heard is not None and now - heard < self._options.scan_timeout_s * 1e9
-        blocked = self._near and not self._options.never_stop
+        blocked = self._near and (self._options.stops is None or self._obstacles <= self._options.stops)
         driving = fresh and not blocked and not self._halted
         command = Twist()
         command.linear.x = self._options.speed if driving else 0.0

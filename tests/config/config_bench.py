@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from harness.config.measuring import Background
 from harness.config.schema import DeviceBase, Match, Name, Strict, Value
 
 
@@ -18,6 +19,7 @@ class StimulusOptions(Strict):
     topic: str
     key: Literal["stamp", "sequence"] | None = None
     values: dict[str, Value] = Field(default={})
+    background: Background | None = None
 
 
 class ResponseOptions(Strict):

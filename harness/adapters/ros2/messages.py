@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
+import reprlib
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -124,7 +125,7 @@ def _cannot_take(
 ) -> ConfigurationError:
     reason = str(error).strip().splitlines()
     return ConfigurationError(
-        f"{path!r} of {paths.full_name(message)} is of type {kind} and cannot take {value!r}",
+        f"{path!r} of {paths.full_name(message)} is of type {kind} and cannot take {reprlib.repr(value)}",
         hint=reason[-1] if reason else f"give a value of type {kind}",
     )
 
