@@ -209,6 +209,17 @@ def test_a_launcher_that_is_killed_leaves_no_robot_moving(bench, number):
     assert json.loads((bench.run_folder() / "results.json").read_text())["aborted"]
 
 
+def test_a_run_that_is_killed_ends_the_launch(bench):
+    process = bench.start("launch", "harness", "rig.launch.py", "rig:=loopback", LONG)
+    until(measuring(bench), "measuring")
+    (run,) = psutil.Process(process.pid).children()
+    run.kill()
+    assert process.wait(PATIENCE_S) == 128 + signal.SIGKILL
+    assert "the run ended with status 137: killed" in bench.told()
+    until(lambda: not bench.left(), "the guardian has ended the rest")
+    assert "stop" in (bench.run_folder() / "guardian.jsonl").read_text()
+
+
 GROUP = """
 import sys
 from launch import LaunchDescription

@@ -70,6 +70,16 @@ def test_every_option_that_the_launch_file_passes_is_one_of_the_command():
     assert passed - {"--"} <= known
 
 
+def test_the_page_has_every_argument():
+    names = {"rig", "namespace", "stop_timeout"}
+    for node in ast.parse(LAUNCH_FILE.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("TEXTS", "LISTS", "SWITCHES"):
+            names |= set(ast.literal_eval(node.value))
+    page = (ROOT / "docs" / "ros2-launch.md").read_text()
+    rows = " ".join(re.findall(r"^\| (`[a-z_]+:=.*?) \|", page, re.MULTILINE))
+    assert set(re.findall(r"`([a-z_]+):=", rows)) == names
+
+
 @pytest.mark.slow
 def test_the_wheel_has_what_ros2_looks_for(installed: Installed):
     with zipfile.ZipFile(installed.wheel) as wheel:
