@@ -60,10 +60,11 @@ def _match_words(rule: Match) -> str:
         band += f", at least {rule.at_least:g}"
     if rule.at_most:
         band += f", at most {rule.at_most:g}"
-    instant = "interpolated" if rule.interpolate else "the first value outside"
+    noun, n = "command" if rule.signal == "command" else "value", rule.hold_samples
+    instant = "interpolated" if rule.interpolate else f"the first {noun} outside"
     return (
         f"onset {rule.direction.replace('_', ' ')}, band +- {band}, rest {rule.rest_ms:g} ms,"
-        f" {rule.hold_samples} values in a row, {instant}"
+        f" {n} {noun}{'s' if n != 1 else ''} in a row, {instant}"
     )
 
 
