@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harness.config.changing import brief
 from harness.config.schema import Paced, RigFile, ScenarioBase
-from harness.config.values import sent_values
+from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
 
 
@@ -32,6 +32,10 @@ def movements(rig: RigFile) -> list[str]:
             )
             or "its default values"
         )
+        back = back_set(spec, stimulus.values)
+        if back is not None:
+            shown = ", ".join(f"{path} = {brief(value)}" for path, value in back.items())
+            values += f", and after each trial {shown},"
         limits = ", ".join(f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items())
         lines.append(
             f"{name}: {spec.stimulus} gets {values} for about {duration_s(spec):.0f} s"

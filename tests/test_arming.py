@@ -77,12 +77,16 @@ def test_what_moves_how_far_and_for_how_long_is_told(tmp_path):
     rig = load_rig(rig_file(tmp_path, {"scenarios.command.schedule.samples": 5000})).rig
     (line,) = movements(rig)
     assert "alternate [0.5, -0.5]" in line and "about 10 s" in line and "|value| <= 1" in line
+    assert "after each trial" not in line
     trials = {
         "scenarios.command.schedule": {"kind": "trials", "samples": 100, "warmup": 0, "quiet_ms": 400.0},
         "scenarios.command.schedule.dwell_ms": [100.0, 300.0],
     }
     spec = load_rig(rig_file(tmp_path, trials)).rig.scenarios["command"]
     assert 60 <= duration_s(spec) <= 260
+    back = {**trials, "scenarios.command.return_values": {"value": 0.25}}
+    (line,) = movements(load_rig(rig_file(tmp_path, back)).rig)
+    assert "alternate [0.5, -0.5], and after each trial value = 0.25, for about" in line
 
 
 @pytest.mark.parametrize(

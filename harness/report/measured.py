@@ -36,12 +36,23 @@ def counts(scenario: ScenarioResult) -> Block:
         ("Superseded", scenario.superseded, None),
         ("Unmatched", scenario.unmatched, None),
     ]
+    of_onsets = [
+        ("Misses", scenario.misses, scenario.sent),
+        ("False onsets", scenario.false_onsets, scenario.sent),
+        ("No signal", scenario.no_signal, scenario.sent),
+    ]
+    entries += [(name, count, whole) for name, count, whole in of_onsets if count is not None]
     shares = [f"{100 * count / whole:.2f}" if whole else "" for _, count, whole in entries]
     caption = (
         "Shares: skipped, unsent and sent of those due, answered, lost and late of those sent. Lost includes "
         "late "
         "(answered after the timeout). Unmatched: observations that belong to no stimulus."
     )
+    if scenario.misses is not None:
+        caption += (
+            " Misses: lost ones without any departure of the signal. False onsets: the signal was not at rest"
+            " before the stimulus; no signal: too few values to tell. Both count neither for nor against."
+        )
     if scenario.achieved_rate_hz is not None:
         caption += f" Achieved rate: {t.with_unit(t.number(scenario.achieved_rate_hz), 'Hz')}."
     columns: list[Column] = [("Stimuli", "left", 1), *((name, "right") for name, _, _ in entries)]
