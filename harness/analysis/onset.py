@@ -209,7 +209,7 @@ def _place(
     signal: _Signal, out: _Found, rule: Match, index: int, sent: int, place: int, timeout_ns: int
 ) -> None:
     """The onset whose first value outside is at ``place``: its instant, and how well it is known."""
-    inside, level, band = place - 1, out.level[index], out.band[index]
+    inside, level, band = max(place - 1, 0), out.level[index], out.band[index]
     t0, t1 = int(signal.at[inside]), int(signal.at[place])
     x0, x1 = float(signal.value[inside]), float(signal.value[place])
     arrived = t1
