@@ -1,4 +1,4 @@
-"""Trials that told nothing (false onsets, no signal) must not pass for trials that a test has not looked at."""
+"""Trials that told nothing (false onsets, no signal) must not pass for trials that were not looked at."""
 
 from __future__ import annotations
 
