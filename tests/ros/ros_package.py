@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("pyproject.toml", "setup.py", "setup.cfg", "package.xml", "README.md", "LICENSE")
+PARTS = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "package.xml", "README.md", "LICENSE")
 FOLDERS = ("harness", "launch", "resource", "rig_configs")
 
 
@@ -59,7 +59,11 @@ def environment_of(prefix: Path) -> dict[str, str]:
 def install(folder: Path) -> Installed:
     source = copy_of_the_sources(folder / "source")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder / "dist", source, cwd=folder)
+    # From the source distribution, as an index would serve it: what is missing there is missing everywhere.
+    build = "import sys, setuptools.build_meta as backend; backend.build_sdist(sys.argv[1])"
+    run(sys.executable, "-W", "ignore", "-c", build, folder / "sdist", cwd=source)
+    (archive,) = (folder / "sdist").glob("*.tar.gz")
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder / "dist", archive, cwd=folder)
     (wheel,) = (folder / "dist").glob("*.whl")
     prefix = folder / "prefix"
     # pip's own settings may name indexes that cannot be reached: none is needed.
