@@ -223,7 +223,7 @@ class WatchedRun:
 def _words(requirement: dict[str, Any]) -> str:
     estimate = requirement["estimate"]
     shown = "-" if estimate is None else f"{estimate:.3f}"
-    return f"{requirement['verdict']}: {shown} {requirement['unit']}, limit {requirement['limit']:g}"
+    return f"{requirement['verdict']}: {shown}, limit {requirement['limit']:g} {requirement['unit']}"
 
 
 def _events(path: Path) -> list[dict[str, Any]]:
