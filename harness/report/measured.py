@@ -31,27 +31,35 @@ def counts(scenario: ScenarioResult) -> Block:
         ("Answered", scenario.answered, scenario.sent),
         ("Lost", scenario.lost, scenario.sent),
         ("late", scenario.late, scenario.sent),
-        ("Duplicates", scenario.duplicates, None),
-        ("Out of order", scenario.out_of_order, None),
-        ("Superseded", scenario.superseded, None),
-        ("Unmatched", scenario.unmatched, None),
     ]
-    of_onsets = [
-        ("Misses", scenario.misses, scenario.sent),
-        ("False onsets", scenario.false_onsets, scenario.sent),
-        ("No signal", scenario.no_signal, scenario.sent),
-    ]
-    entries += [(name, count, whole) for name, count, whole in of_onsets if count is not None]
+    # Of a signal every value is one of many: nothing is doubled, out of order or nobody's.
+    entries += (
+        [
+            ("Duplicates", scenario.duplicates, None),
+            ("Out of order", scenario.out_of_order, None),
+            ("Superseded", scenario.superseded, None),
+            ("Unmatched", scenario.unmatched, None),
+        ]
+        if scenario.misses is None
+        else [
+            ("Misses", scenario.misses, scenario.sent),
+            ("False onsets", scenario.false_onsets or 0, scenario.sent),
+            ("No signal", scenario.no_signal or 0, scenario.sent),
+            ("Open", scenario.open, scenario.sent),
+        ]
+    )
     shares = [f"{100 * count / whole:.2f}" if whole else "" for _, count, whole in entries]
     caption = (
         "Shares: skipped, unsent and sent of those due, answered, lost and late of those sent. Lost includes "
-        "late "
-        "(answered after the timeout). Unmatched: observations that belong to no stimulus."
+        "late (answered after the timeout)."
     )
-    if scenario.misses is not None:
+    if scenario.misses is None:
+        caption += " Unmatched: observations that belong to no stimulus."
+    else:
         caption += (
-            " Misses: lost ones without any departure of the signal. False onsets: the signal was not at rest"
-            " before the stimulus; no signal: too few values to tell. Both count neither for nor against."
+            " Misses: lost ones without any departure of the signal. False onsets: it was not at rest before"
+            " the stimulus; no signal: too few values to tell; open: the trial ended before its timeout."
+            " These three count neither for nor against."
         )
     if scenario.achieved_rate_hz is not None:
         caption += f" Achieved rate: {t.with_unit(t.number(scenario.achieved_rate_hz), 'Hz')}."

@@ -21,8 +21,9 @@ def test_counts_of_onsets_are_shown_where_there_are_some():
     assert "false onsets" not in block["caption"].lower()
     block = counts(plain.model_copy(update={"misses": 3, "false_onsets": 2, "no_signal": 0}))
     number = dict(zip(titles(block), (each["text"] for each in block["rows"][0]), strict=True))
+    assert not {"Duplicates", "Out of order", "Superseded", "Unmatched"} & set(number)
     assert (number["Misses"], number["False onsets"], number["No signal"]) == ("3", "2", "0")
-    assert "neither for nor against" in block["caption"]
+    assert "neither for nor against" in block["caption"] and "Unmatched" not in block["caption"]
 
 
 def test_trials_that_count_neither_way_are_in_no_figure():
