@@ -61,7 +61,7 @@ def test_a_true_delay_is_read_from_the_robots_log(tmp_path):
 
 def test_a_faithful_run_misses_nothing():
     assert missed(RUN) == []
-    assert (RUN.below, RUN.above, RUN.allowed_above) == (0, 0, 4)
+    assert (RUN.below, RUN.above, RUN.allowed_above) == (0, 0, 5)
 
 
 def test_one_sample_reported_too_short_is_a_miss():
@@ -74,9 +74,9 @@ def test_one_sample_reported_too_short_is_a_miss():
 
 def test_more_samples_above_than_the_floor_explains_are_a_miss():
     long = ADDED.copy()
-    long[:4] = 0.3
-    assert missed(replace(RUN, reported_ms=5.0 + long)) == []
     long[:5] = 0.3
+    assert missed(replace(RUN, reported_ms=5.0 + long)) == []
+    long[:6] = 0.3
     assert missed(replace(RUN, reported_ms=5.0 + long)) == ["samples above true + U + J"]
 
 
