@@ -9,8 +9,8 @@ reported is compared with the log, sample by sample and at the quantile:
 
 The lower side is hard: the harness only ever adds to a delay, so that not one sample may lie below. J is a
 high order statistic of the harness alone, which may exceed it in a share of 0.13 p0: as many samples above
-U + J are allowed as a binomial count with that share reaches in 99 % of cases. 2, 5 and 9 ms have to PASS and 11 ms has
-to FAIL; INCONCLUSIVE is what a noisy host makes of either, and is counted and shown.
+U + J are allowed as a binomial count with that share reaches in 99 % of cases. 2, 5 and 9 ms have to PASS and
+11 ms has to FAIL; INCONCLUSIVE is what a noisy host makes of either, and is counted and shown.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Compared:
 
     @property
     def allowed_above(self) -> int:
-        """How many may be: the 99 % quantile of a binomial count of n with the share 0.13 p0 that J grants."""
+        """How many may be: the 99 % quantile of a binomial count of n with the share that J grants."""
         share = complement(self.quantile) * FLOOR_SHARE
         return int(binom.ppf(TOLERATED, len(self.reported_ms), share))
 

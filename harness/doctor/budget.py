@@ -1,8 +1,8 @@
 """What budget a host supports, from what was timed on it.
 
 A requirement is INCONCLUSIVE when the sender's lateness, at p99, is beyond a tenth of its limit, or the floor
-beyond a fifth of it. The floor J is the loopback quantile at 1 - p0/10, for a requirement on p99 that is
-p99.9 (docs/statistics.md). So the smallest limit that can be decided is max(10 lateness, 5 floor).
+beyond a fifth of it at the same quantile (docs/statistics.md); J, which a FAIL bears, lies near p99.9. The
+smallest limit that a host supports is taken with that margin: max(10 lateness p99, 5 floor p99.9).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _floor(by_name: dict[str, Timing], need: Need) -> Timing | None:
 def _budget(by_name: dict[str, Timing], need: Need, limit: float, bad: Health, whose: str) -> Check:
     name = "supported budget"
     why = (
-        "A tighter limit ends INCONCLUSIVE here: lateness p99 beyond a tenth of it, or a floor (p99.9) "
+        "A tighter limit may end INCONCLUSIVE here: lateness p99 beyond a tenth of it, or a floor (p99.9) "
         "beyond a fifth."
     )
     sender, decisive = _sender(by_name, need), _floor(by_name, need)
