@@ -47,7 +47,7 @@ MARGIN = 1.1
 DEFAULT_P0 = 0.01
 ECHO_READY = Ready(log="ready", timeout_s=10.0)
 PROBING = Probing(consecutive=10, rate_hz=50.0, timeout_s=10.0)
-PHASES = ("before", "after")
+PHASES = BEFORE, AFTER = ("before", "after")
 COMMAND, ANSWER = "command", "answer"
 
 
@@ -68,24 +68,26 @@ class FloorPlan:
         return f"{self.name}.{ANSWER}"
 
     @property
-    def seconds(self) -> float:
-        """About how long one phase sends, probes left out."""
-        return WARM_UP_S + self.samples / self.rate_hz
-
-    @property
     def rows(self) -> int:
         """Rows of the table of stimuli that both phases need at most."""
         probes = ceil(PROBING.timeout_s * PROBING.rate_hz) + 1
-        return len(PHASES) * (self.samples + ceil(WARM_UP_S * self.rate_hz) + probes)
+        warm_up = ceil(self.warm_up_s(BEFORE) * self.rate_hz) + ceil(self.warm_up_s(AFTER) * self.rate_hz)
+        return len(PHASES) * (self.samples + probes) + warm_up
 
-    def spec(self) -> CommandRoundTrip:
+    def warm_up_s(self, phase: str) -> float:
+        """How long that phase warms up, in seconds."""
+        return self.twin.settle_s if phase == BEFORE else WARM_UP_S
+
+    def spec(self, phase: str) -> CommandRoundTrip:
         """The scenario that measures it."""
         return CommandRoundTrip.model_construct(
             kind="command_round_trip",
             stimulus=f"{self.name}.{COMMAND}",
             response=self.port,
             timeout_ms=self.timeout_ms,
-            schedule=Paced(kind="paced", rate_hz=self.rate_hz, samples=self.samples, warmup_s=WARM_UP_S),
+            schedule=Paced(
+                kind="paced", rate_hz=self.rate_hz, samples=self.samples, warmup_s=self.warm_up_s(phase)
+            ),
             probing=PROBING,
             max_unanswered=100,
         )
@@ -292,7 +294,7 @@ class Floor:
 
     def _measure(self, twin: _Twin, phase: str) -> None:
         bench, plan, device = self._bench, twin.plan, twin.device
-        spec = plan.spec()
+        spec = plan.spec(phase)
         index = FLOOR_SCENARIOS + len(PHASES) * twin.number + PHASES.index(phase)
         wiring = Wiring(
             device.stimulus(COMMAND),

@@ -28,6 +28,8 @@ class FloorTwin:
     command: tuple[str, ...] = ()
     message_bytes: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    settle_s: float = 0.1
+    """How long the first measurement warms up."""
 
     @classmethod
     def loopback(cls) -> FloorTwin:

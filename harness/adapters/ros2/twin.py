@@ -12,6 +12,9 @@ from harness.config.twin import FloorTwin
 
 LONGEST_S = 7 * 86_400
 """The echo ends with the harness; this is for the case that nothing else ends it."""
+SETTLE_S = 3.5
+"""Participants that were started just now, as that of the guardian, are heard at their next announcement,
+3 s later, and the first message to each of them holds up publishing for a third of a second."""
 RELIABLE = frozenset(
     {
         "default",
@@ -65,7 +68,7 @@ def of(options: Options, stimulus: str, response: str) -> FloorTwin:
     echo += ["--listen", f"{place}/in", "--answer", f"{place}/out", "--type", sends.type]
     echo += ["--node", "harness_floor_echo", "--reliability", "reliable" if reliable else "best_effort"]
     what = f"the harness and ROS 2, against an echo process that repeats {sends.type} as bytes"
-    return FloorTwin(made, what, tuple(echo))
+    return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S)
 
 
 def _place(port: str, content: dict[str, Any]) -> str:
