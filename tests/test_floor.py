@@ -150,7 +150,7 @@ def test_it_lies_before_the_first_step_and_after_the_safe_stop(tmp_path):
     assert (entry["rate_hz"], entry["message_bytes"], entry["timeout_ms"]) == (500, 64, 2000)
     assert entry["match"]["kind"] == "sequence"
     assert run.run["ports"][entry["port"]]["received_is"]
-    rows = run.stimuli
+    rows = run.all_stimuli
     before, rig, after = (measured(rows, number) for number in (BEFORE, 0, AFTER))
     assert (len(before), len(rig), len(after)) == (20, 200, 20)
     for number in (BEFORE, AFTER):
@@ -215,7 +215,7 @@ def test_an_echo_that_dies_mid_run_leaves_the_run_whole(tmp_path):
     assert killed
     assert run.run["status"] == "finished"
     assert (run.run["floors"][0]["before"], run.run["floors"][0]["after"]) == (BEFORE, None)
-    assert len(measured(run.stimuli, 0)) == 500
+    assert len(measured(run.all_stimuli, 0)) == 500
     assert any("after the run" in each["message"] for each in findings(run))
     assert {each["severity"] for each in findings(run)} == {"warning"}
     run.assert_whole()
@@ -238,8 +238,8 @@ def test_an_echo_that_does_not_start_is_a_finding(tmp_path, monkeypatch):
     assert (finding["severity"], finding["remedy"]) == ("warning", "come back tomorrow")
     assert (run.run["status"], run.run["floors"]) == ("finished", [])
     assert len(run.event("safe_stop")) == 1
-    assert sent_to(run.stimuli, 0) == len(run.robot_did("command"))
-    assert set(run.stimuli["scenario"].tolist()) == {0}
+    assert sent_to(run.all_stimuli, 0) == len(run.robot_did("command"))
+    assert set(run.all_stimuli["scenario"].tolist()) == {0}
 
 
 @pytest.mark.slow
@@ -258,7 +258,7 @@ def test_the_rig_s_own_trouble_is_no_trouble_of_the_floor(tmp_path):
     }
     run = run_here(tmp_path, changes, on_folder=on_folder)
     assert "robot" in run.assert_aborted("device")
-    assert not len(measured(run.stimuli, 0))
+    assert not len(measured(run.all_stimuli, 0))
 
 
 @pytest.mark.slow
@@ -267,7 +267,7 @@ def test_ctrl_c_ends_the_run_in_the_safe_stop(tmp_path, phase, number):
     def on_folder(folder: RunFolder) -> None:
         def begun(events: Any) -> bool:
             return any(e.get("name") == f"floor {phase}" for e in events) and bool(
-                (RunFolder.open(folder.path).stimuli()["scenario"] == number).sum() > 30
+                (RunFolder.open(folder.path).all_stimuli()["scenario"] == number).sum() > 30
             )
 
         when(folder, begun, lambda folder: os.kill(os.getpid(), signal.SIGINT))
@@ -291,6 +291,6 @@ def test_ctrl_c_ends_the_run_in_the_safe_stop(tmp_path, phase, number):
 def test_progress_does_not_count_it(tmp_path):
     run = run_here(tmp_path, FLOOR)
     folder = RunFolder.open(run.folder)
-    assert folder.stimuli()["scenario"][-1] == AFTER
+    assert folder.all_stimuli()["scenario"][-1] == AFTER
     figures = Watch(folder).look()
     assert (figures.due, figures.planned) == (0, 0)

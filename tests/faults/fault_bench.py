@@ -126,9 +126,14 @@ class Evidence:
         return [e for e in self.events if e["event"] == name and details.items() <= e.items()]
 
     @property
+    def all_stimuli(self) -> np.ndarray[Any, Any]:
+        """With those of the floor."""
+        return RunFolder.open(self.folder).stimuli()
+
+    @property
     def stimuli(self) -> np.ndarray[Any, Any]:
         """Those of scenarios; the floor's are left out."""
-        rows = RunFolder.open(self.folder).stimuli()
+        rows = self.all_stimuli
         return rows[rows["scenario"] < FLOOR_SCENARIOS]
 
     @property
