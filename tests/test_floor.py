@@ -267,7 +267,7 @@ def test_ctrl_c_ends_the_run_in_the_safe_stop(tmp_path, phase, number):
     def on_folder(folder: RunFolder) -> None:
         def begun(events: Any) -> bool:
             return any(e.get("name") == f"floor {phase}" for e in events) and bool(
-                (RunFolder.open(folder.path).all_stimuli()["scenario"] == number).sum() > 30
+                (RunFolder.open(folder.path).stimuli()["scenario"] == number).sum() > 30
             )
 
         when(folder, begun, lambda folder: os.kill(os.getpid(), signal.SIGINT))
@@ -291,6 +291,6 @@ def test_ctrl_c_ends_the_run_in_the_safe_stop(tmp_path, phase, number):
 def test_progress_does_not_count_it(tmp_path):
     run = run_here(tmp_path, FLOOR)
     folder = RunFolder.open(run.folder)
-    assert folder.all_stimuli()["scenario"][-1] == AFTER
+    assert folder.stimuli()["scenario"][-1] == AFTER
     figures = Watch(folder).look()
     assert (figures.due, figures.planned) == (0, 0)
