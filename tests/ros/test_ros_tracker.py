@@ -29,7 +29,8 @@ def trials(path: Path) -> Path:
     rig["devices"]["robot"]["ports"]["applied"]["response"]["match"] = {"kind": "order"}
     command = rig["scenarios"]["command"]
     command["timeout_ms"] = 30
-    command["schedule"] = {"kind": "trials", "samples": 100, "quiet_ms": 2, "dwell_ms": [1, 4], "warmup": 3}
+    command["schedule"] = {"kind": "trials", "samples": 100, "stopping": "fixed"}
+    command["schedule"] |= {"quiet_ms": 2, "dwell_ms": [1, 4], "warmup": 3}
     path.write_text(yaml.safe_dump(rig), encoding="utf-8")
     return path
 
