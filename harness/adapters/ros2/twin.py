@@ -44,9 +44,7 @@ def of(options: Options, stimulus: str, response: str) -> FloorTwin:
     kind, path = key_kind(options, stimulus), _key_path(sends)
     match = {"kind": kind, "path": path} if path is not None and kind not in (None, "none") else None
     command = sends.model_dump(mode="json")
-    common = {
-        name: getattr(options, name) for name in ("domain_id", "discovery", "namespace", "reader_depth")
-    }
+    common = {name: getattr(options, name) for name in _SHARED}
     place = _place(stimulus, {"sends": command, "answers": qos, **common})
     command["topic"] = f"{place}/in"
     made: dict[str, Any] = {
