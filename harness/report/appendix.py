@@ -47,8 +47,8 @@ def _one(stem: str, fitted: Tail, root: Path) -> Iterator[Block]:
         f"{stem}.svg",
         f"Shape of the fitted tail over thresholds: {', '.join(f'{fit.shape:+.2f}' for fit in fitted.fits)}.",
         "Shape ξ of generalised Pareto distributions of the excesses over rising thresholds, with 95 % "
-        "intervals (bootstrap, or maximum likelihood where that is wider); filled: the threshold used. A limit "
-        "law fits where the shape no longer moves.",
+        "intervals (bootstrap, or maximum likelihood where that is wider); filled: the threshold used. A "
+        "limit law fits where the shape no longer moves.",
     )
     if not fitted.levels:
         return
