@@ -20,14 +20,12 @@ from harness.config.match import Match
 from harness.config.measuring import (
     CommandRoundTrip,
     DeclaredUncertainty,
-    Paced,
-    Probing,
     Requirement,
     Scenario,
     ScenarioBase,
     SensorToAction,
-    Trials,
 )
+from harness.config.schedules import Paced, Probing, Trials
 from harness.config.strict import Name, PortRef, RigName, Strict
 from harness.config.twin import FloorTwin
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from harness.config.explain import Refusal
 from harness.config.match import UNKEYED, Match, commanded_field
-from harness.config.measuring import Background, CommandRoundTrip, Paced, ScenarioBase, SensorToAction, Trials
+from harness.config.measuring import Background, CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.config.problems import DataPath
+from harness.config.schedules import Paced, Trials
 from harness.config.values import back_set, expand_variants, return_set, sent_values, violations
 from harness.errors import ConfigurationError
 
