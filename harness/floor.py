@@ -34,7 +34,8 @@ from harness.errors import ConfigurationError, HarnessError, OperationError, Rec
 from harness.model import FLOOR_SCENARIOS, Finding, Severity
 from harness.ports import Device, DeviceContext, Role
 from harness.processes import Processes
-from harness.scenarios.command_round_trip import CommandRoundTripDriver, Wiring
+from harness.scenarios.command_round_trip import CommandRoundTripDriver
+from harness.scenarios.wiring import Wiring
 from harness.schedule import KeyMaker
 
 WARM_UP_S = 0.1

@@ -1,0 +1,137 @@
+"""Sends the stimuli of one scenario and keeps their rows: value sets, keys, who was answered so far."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.config import check_limits, cycles, expand_variants
+from harness.config.changing import plain_or_length
+from harness.config.match import commanded_field
+from harness.config.schema import ScenarioBase
+from harness.config.values import back_set, sent_values
+from harness.errors import ConfigurationError
+from harness.live import Tracker
+from harness.live_signal import SignalTracker
+from harness.model import NO_STAMP, StimulusFlag
+from harness.scenarios.background import BackgroundStream
+from harness.scenarios.wiring import Wiring
+from harness.schedule import KeyMaker
+
+if TYPE_CHECKING:
+    from harness.bench import Bench
+
+
+class Sender:
+    """Every stimulus of a scenario, probes and returns included, is handed over here, from one thread at a
+    time.
+
+    ``tracker`` knows who answered so far; ``stream`` is what the port sends between stimuli, if anything.
+    """
+
+    def __init__(
+        self, bench: Bench, index: int, name: str, spec: ScenarioBase, keys: KeyMaker, wiring: Wiring
+    ) -> None:
+        self._bench = bench
+        self._index = index
+        self._keys = keys
+        self._stimulus = wiring.stimulus
+        values, limits, match = wiring.values, wiring.limits, wiring.match
+        sent, back = sent_values(spec, values), back_set(spec, values)
+        self.variants: list[dict[str, Any]] = expand_variants(sent)
+        for variant in self.variants:
+            check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
+        self._cycles = cycles(sent)
+        self._count = len(self.variants)
+        """Value sets that are measured; the one that brings the robot back comes after them."""
+        if back is not None:
+            self.variants.append(back)
+            check_limits(limits, back, f"scenarios.{name}: what brings {spec.stimulus} back")
+        self.prepared = [self._stimulus.prepare(variant) for variant in self.variants]
+        self.recorded = [
+            {field: plain_or_length(value) for field, value in variant.items()} for variant in self.variants
+        ]
+        """The value sets as run.json names them: of long arrays their length alone."""
+        self.stream: BackgroundStream | None = None
+        if wiring.background_hz is not None:
+            self.stream = BackgroundStream(
+                self._stimulus, keys, self.prepared[self._count], wiring.background_hz, bench
+            )
+            self._stimulus = self.stream
+        self._turn = self.stream.turn if self.stream is not None else nullcontext()
+        carried = self._stimulus.key_kind.value
+        if match.keyed and match.kind != carried:
+            raise ConfigurationError(
+                f"scenarios.{name}: answers on {spec.response} are matched by {match.kind}, "
+                f"but the key of {spec.stimulus} is of the kind {carried}",
+                hint=f"match by {carried}"
+                if carried != "none"
+                else "give the stimulus a key, or match by order or onset",
+            )
+        self._match = match
+        self.tracker = (
+            SignalTracker(match)
+            if match.kind == "onset"
+            else Tracker(keyed=match.keyed, latest=match.answers == "latest")
+        )
+        self._last_variant: int | None = None
+        table = bench.stimuli
+        self._append = table.append
+        self._amend = table.amender("sent_ns", "handed_ns")
+        self._amend_flags = table.amender("sent_ns", "handed_ns", "flags")
+        self._cycle = 0
+
+    def side(self) -> int:
+        """Which way the next stimulus commands the signal, +1, -1 or 0, as far as the live view has to
+        know."""
+        fixed = {"rising": 1, "falling": -1}.get(self._match.direction, 0)
+        if fixed or self._match.direction != "with_command" or self._last_variant is None:
+            return fixed
+        name = commanded_field(self.variants, self._match.field)
+        change = self.variants[self._next_variant()].get(name, 0.0)
+        change -= self.variants[self._last_variant].get(name, 0.0)
+        return int(np.sign(change))
+
+    def send_next(self, intended_ns: int, flags: int) -> int:
+        """Send the next value set now; returns its key."""
+        with self._turn:
+            key = self._keys.next_key()
+            variant = self._next_variant()
+            self._cycle += 1
+            self._hand_over(key, intended_ns, int(flags), variant)
+        return key
+
+    def bring_back(self, intended_ns: int, flags: int) -> int:
+        """Send the return values now; returns their key. They are no trial: nobody waits for an answer."""
+        with self._turn:
+            key = self._keys.next_key()
+            self._hand_over(key, intended_ns, int(flags | StimulusFlag.RETURN), self._count)
+        return key
+
+    def skip(self, intended_ns: int, flags: int) -> None:
+        """Record a stimulus that was due while the harness was late, and is not sent."""
+        flags |= int(StimulusFlag.SKIPPED)
+        self._append(self._keys.skipped_key(), intended_ns, NO_STAMP, NO_STAMP, flags, self._index, 0)
+
+    def _next_variant(self) -> int:
+        return self._cycle % self._count if self._cycles else min(self._cycle, self._count - 1)
+
+    def _hand_over(self, key: int, intended_ns: int, flags: int, variant: int) -> None:
+        self._last_variant = variant
+        now = self._bench.clock.monotonic_ns()
+        self._bench.require_housekeeping(now)
+        # The row is there before the stimulus is on its way: a harness killed in between has sent nothing
+        # unrecorded.
+        self._append(key, intended_ns, now, NO_STAMP, flags, self._index, variant)
+        if not flags & StimulusFlag.RETURN:
+            self.tracker.sent(key, now)
+        elif isinstance(self.tracker, SignalTracker):
+            self.tracker.moved(now)
+        try:
+            before, after = self._stimulus.send(key, self.prepared[variant])
+        except Exception:
+            self._amend_flags(NO_STAMP, NO_STAMP, flags | StimulusFlag.UNSENT)
+            raise
+        self._amend(before, after)
