@@ -135,7 +135,7 @@ def test_options_that_contradict_are_refused(options, said):
 
 
 def test_of_ros2_an_onset_needs_the_path_of_its_signal():
-    from harness.adapters.ros2.options import ResponseOptions
+    from harness.adapters.ros2.port_options import ResponseOptions
 
     given = {"topic": "/odom", "type": "nav_msgs/msg/Odometry", "match": {"kind": "onset"}}
     with pytest.raises(ValidationError, match="needs `value` beside it"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.adapters.ros2 import vendor
-from harness.adapters.ros2.options import QoS
+from harness.adapters.ros2.port_options import QoS
 
 _ALIASES = {"services": "services_default"}
 _STIMULUS_DEPTH = 100

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.adapters.ros2 import cdr, messages, paths, vendor
-from harness.adapters.ros2.options import ResponseOptions
 from harness.adapters.ros2.paths import FLOATS, PRIMITIVES, TIME
+from harness.adapters.ros2.port_options import ResponseOptions
 from harness.clock import HostClock
 from harness.errors import ConfigurationError
 from harness.model import HOST_REALTIME, NO_KEY, NO_STAMP, Finding, ObservationFlag, Severity

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.adapters.ros2 import cdr, messages, paths, vendor
-from harness.adapters.ros2.options import StimulusOptions
 from harness.adapters.ros2.paths import INTEGERS, TIME, FieldType
+from harness.adapters.ros2.port_options import StimulusOptions
 from harness.clock import HostClock
 from harness.errors import ConfigurationError, OperationError, SafetyError
 from harness.ports import KeyKind

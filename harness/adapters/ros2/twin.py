@@ -7,7 +7,8 @@ import json
 import secrets
 from typing import Any
 
-from harness.adapters.ros2.options import Options, QoS, ResponseOptions, StimulusOptions, key_kind
+from harness.adapters.ros2.options import Options, key_kind
+from harness.adapters.ros2.port_options import QoS, ResponseOptions, StimulusOptions
 from harness.config.twin import FloorTwin
 
 LONGEST_S = 7 * 86_400

@@ -18,7 +18,7 @@ def nobody_else_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
 
     tests/faults/test_faults_ros2.py shows what is waited for.
     """
-    monkeypatch.setattr("harness.adapters.ros2.device._ANNOUNCED_NS", 0)
+    monkeypatch.setattr("harness.adapters.ros2.looking._ANNOUNCED_NS", 0)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from ros2_bench import TWIST, Bench, response, stimulus, until
 
 from harness.adapters.ros2 import qos
-from harness.adapters.ros2.options import QoS
+from harness.adapters.ros2.port_options import QoS
 from harness.model import Finding, Severity
 from harness.ports import Role
 

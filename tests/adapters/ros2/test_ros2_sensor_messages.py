@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.adapters.ros2 import vendor
-from harness.adapters.ros2.options import StimulusOptions
+from harness.adapters.ros2.port_options import StimulusOptions
 from harness.adapters.ros2.stimulus import TopicStimulus
 from harness.clock import HostClock
 from harness.config import expand_variants
