@@ -7,11 +7,9 @@ to the kernel. A power failure may take what the kernel had not written back yet
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import mmap
 import os
-import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.blocks import keeper as _keeper
+from harness.blocks import populate as _populate
 from harness.errors import RecordingError
 from harness.tablefile import (
     COUNT_OFFSET,
@@ -32,82 +32,6 @@ from harness.tablefile import (
 )
 
 __all__ = ["SUFFIX", "TableWriter", "is_being_written", "read_table"]
-
-_MADV_POPULATE_WRITE = 23  # Linux 5.14; not in the mmap module before Python 3.14
-
-
-def _populate(block: mmap.mmap, begin: int) -> None:
-    """Make every page of ``block`` present and writable now, so that no append has to wait for a page fault.
-
-    Through ctypes, because ``mmap.madvise`` would hold the GIL for as long as it takes. Bytes before
-    ``begin`` belong to the block before, which is being written, and are left alone.
-    """
-    first = ctypes.c_char.from_buffer(block)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        done = libc.madvise(
-            ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(len(block)), _MADV_POPULATE_WRITE
-        )
-    finally:
-        del first
-    if done != 0:  # an older kernel; the space is allocated, so touching is safe
-        for offset in (
-            begin,
-            *range(begin - begin % mmap.PAGESIZE + mmap.PAGESIZE, len(block), mmap.PAGESIZE),
-        ):
-            block[offset] = 0
-
-
-class _Keeper:
-    """One thread that allocates the next block of any table, while there is a table open."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._queue: queue.SimpleQueue[TableWriter | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def join(self) -> None:
-        with self._lock:
-            self._users += 1
-            if self._thread is None:
-                self._queue = queue.SimpleQueue()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._queue,), name="harness-journal", daemon=True
-                )
-                self._thread.start()
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            thread = self._thread if self._users == 0 else None
-            if thread is not None:
-                self._queue.put(None)
-                self._thread = None
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-
-    def request(self, table: TableWriter) -> None:
-        self._queue.put(table)
-
-    @staticmethod
-    def _run(requests: queue.SimpleQueue[TableWriter | None]) -> None:
-        while (table := requests.get()) is not None:
-            try:
-                table.grow_ahead()
-            except RecordingError:
-                pass  # kept as table.trouble; the append that needs the block tries again and raises
-
-
-_keeper = _Keeper()
-
-
-def _forget_keeper() -> None:
-    global _keeper
-    _keeper = _Keeper()
-
-
-os.register_at_fork(after_in_child=_forget_keeper)
 
 
 class TableWriter:

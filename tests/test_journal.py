@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import journal
+from harness import blocks, journal
 from harness.errors import RecordingError
 from harness.journal import TableWriter, is_being_written, read_table
 from harness.model import CLOCK_DTYPE, OBSERVATION_DTYPE, SAMPLE_DTYPE, STIMULUS_DTYPE
@@ -158,7 +158,7 @@ def test_the_next_block_is_there_before_it_is_needed(tmp_path):
 
 def test_growing_without_the_helper_thread_and_on_an_old_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(journal._keeper, "request", lambda table: None)
-    monkeypatch.setattr(journal, "_MADV_POPULATE_WRITE", 9999)
+    monkeypatch.setattr(blocks, "_MADV_POPULATE_WRITE", 9999)
     with TableWriter.create(tmp_path / "t.tbl", ODD_DTYPE, 3, block_rows=1000) as table:
         for i in range(5000):
             table.append(i, i % 65536, i / 3)
