@@ -7,7 +7,7 @@ import math
 import threading
 from dataclasses import dataclass
 
-from harness.model import NO_KEY, ObservationFlag
+from harness.model import NO_ANSWER, NO_KEY
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Tracker:
     def observed(self, key: int, seen_ns: int, flags: int = 0, value: float = math.nan) -> None:
         """The response port saw something; ``value`` is its signal, which matters to an onset only."""
         self.last_seen_ns = seen_ns
-        if flags & ObservationFlag.REJECTED:
+        if flags & NO_ANSWER:
             return
         if self._take(key):
             self.answered += 1

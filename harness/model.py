@@ -44,6 +44,13 @@ class ObservationFlag(enum.IntFlag):
     """``received_ns`` is not the middleware's receive stamp but the instant the harness saw it."""
     REJECTED = 2
     """The device said no; not an answer."""
+    FURTHER = 4
+    """It belongs to a stimulus that the port has shown something of before, as the second feedback of a goal
+    does; neither an answer nor a duplicate of one."""
+
+
+NO_ANSWER = ObservationFlag.REJECTED | ObservationFlag.FURTHER
+"""Flags of observations that answer nothing, whatever their key."""
 
 
 class SampleFlag(enum.IntFlag):

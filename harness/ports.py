@@ -73,6 +73,9 @@ class KeyKind(str, enum.Enum):
     """CLOCK_REALTIME in ns at the send, strictly increasing."""
     SEQUENCE = "sequence"
     """The stimulus's number, counted from 0 over the run."""
+    CALL = "call"
+    """A number, counted from 0 over the run, that no message carries: the middleware tells which reply is to
+    which request, and the port gives its answers the key."""
     NONE = "none"
     """The stimulus carries no identity; the number is used in the tables only."""
 

@@ -114,9 +114,10 @@ class Recorder:
             except RecordingError as failure:
                 self.failure = self.failure or failure
                 return
-            state.count += 1
-            state.seen_ns = seen_ns
-            state.value = value
+            if not flags & ObservationFlag.REJECTED:
+                state.count += 1
+                state.seen_ns = seen_ns
+                state.value = value
             tracker = trackers.get(reference)
             if tracker is not None:
                 tracker.observed(key, seen_ns, flags, value)

@@ -238,7 +238,8 @@ class ScenarioResult(_Frozen):
 
     ``sent`` = ``answered`` + ``lost`` + ``open``, of onsets + ``false_onsets`` + ``no_signal`` (None for
     other matches). ``lost`` includes ``late`` (answered after the timeout); ``open``: the recording ended
-    before their timeout did. ``unmatched``: observations that belong to no stimulus.
+    before their timeout did. ``unmatched``: observations that belong to no stimulus; ``rejected``:
+    those that said no, to a stimulus that counts: no answers.
     """
 
     kind: str
@@ -260,6 +261,7 @@ class ScenarioResult(_Frozen):
     out_of_order: int
     superseded: int
     unmatched: int
+    rejected: int = 0
     misses: int | None = None
     false_onsets: int | None = None
     no_signal: int | None = None

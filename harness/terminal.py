@@ -74,8 +74,9 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
         _hang(console, Text(", ".join(ids), style="bold"), Text(reason))
     for name, scenario in results.scenarios.items():
         late = scenario.lateness_ms.p99
+        said_no = f"{scenario.rejected} rejected, " if scenario.rejected else ""
         figures = (
-            f"{scenario.sent} sent, {scenario.answered} answered, {scenario.lost} lost, "
+            f"{scenario.sent} sent, {scenario.answered} answered, {said_no}{scenario.lost} lost, "
             f"{scenario.skipped} skipped, {scenario.duplicates} duplicates, "
             f"{scenario.out_of_order} out of order; lateness p99 {_figure(late)} ms"
         )

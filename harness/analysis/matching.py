@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.analysis.statistics import reordered
 from harness.analysis.timebase import Timebase
 from harness.errors import RecordingError
-from harness.model import NO_KEY, NO_STAMP, ObservationFlag, SampleFlag
+from harness.model import NO_ANSWER, NO_KEY, NO_STAMP, ObservationFlag, SampleFlag
 
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
@@ -91,16 +91,16 @@ def match(
     when: Arrivals,
     timeout_ns: int,
     *,
-    kind: Literal["stamp", "sequence", "order"],
+    kind: Literal["stamp", "sequence", "call", "order"],
     answers: Literal["each", "latest"] = "each",
 ) -> Matched:
     """Match all observations of a port to the stimuli of a scenario.
 
     ``keys`` and ``sent_ns`` have one row per stimulus, in order; ``sent_ns`` is NO_STAMP where nothing was
     sent. ``order`` takes the first observation after the send and before the next send. Observations that are
-    flagged REJECTED answer nothing. Raises RecordingError when two stimuli that were sent share a key.
+    flagged NO_ANSWER answer nothing. Raises RecordingError when two stimuli that were sent share a key.
     """
-    offered = (observations["flags"] & ObservationFlag.REJECTED) == 0
+    offered = (observations["flags"] & NO_ANSWER) == 0
     if kind == "order":
         return _by_order(_Task(keys, sent_ns, offered, when, timeout_ns))
     offered &= observations["key"] != NO_KEY

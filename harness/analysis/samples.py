@@ -20,7 +20,7 @@ from harness.analysis.matching import Matched, arrivals, match
 from harness.analysis.onset import Onsets, find
 from harness.analysis.timebase import Timebase
 from harness.config.schema import Match
-from harness.model import NO_STAMP, SAMPLE_DTYPE, ObservationFlag, SampleFlag, StimulusFlag
+from harness.model import NO_ANSWER, NO_STAMP, SAMPLE_DTYPE, ObservationFlag, SampleFlag, StimulusFlag
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -36,7 +36,8 @@ STAGES = ("lateness", "hand_over", "robot_and_transport", "harness_receive")
 @dataclass(frozen=True)
 class Sampled:
     """Samples of one scenario (SAMPLE_DTYPE, in order of the stimuli table) and what belongs to no
-    stimulus. ``onsets``: of a match by onset, how well each instant is known."""
+    stimulus. ``rejected``: observations that said no to a stimulus that counts. ``onsets``: of a match by
+    onset, how well each instant is known."""
 
     samples: NDArray[Any]
     unmatched: int
@@ -95,8 +96,7 @@ def build(
     out["arrived_ns"], out["seen_ns"] = matched.arrived_ns, matched.seen_ns
     out["answers"] = matched.answers
     out["flags"] = _with_open(matched, stimuli, timeout_ns, recorded_until_ns)
-    rejected = observations["flags"] & ObservationFlag.REJECTED != 0
-    stray = ~matched.used & ~rejected
+    stray = ~matched.used & (observations["flags"] & NO_ANSWER == 0)
     if ended_ns is not None:
         stray &= observations["seen_ns"] <= ended_ns
     if foreign_keys is not None and rule.keyed:
@@ -106,11 +106,19 @@ def build(
     return Sampled(
         samples=out,
         unmatched=int(stray.sum()),
-        rejected=int(rejected.sum()),
+        rejected=_rejected(observations, out[measured], rule),
         duplicates=_duplicates(out[measured]),
         by_stamp=int(when.stamped[matched.first[stamped]].sum()),
         onsets=onsets,
     )
+
+
+def _rejected(observations: NDArray[Any], measured: NDArray[Any], rule: Match) -> int:
+    """Observations that said no to a stimulus that counts; without keys, all that said no."""
+    said_no = observations["flags"] & ObservationFlag.REJECTED != 0
+    if rule.keyed:
+        said_no &= np.isin(observations["key"], measured["key"][measured["sent_ns"] != NO_STAMP])
+    return int(said_no.sum())
 
 
 def _duplicates(samples: NDArray[Any]) -> int:

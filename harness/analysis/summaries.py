@@ -51,7 +51,7 @@ def arrival_is(described: Described, sampled: Sampled) -> str:
 
 def _match_words(rule: Match) -> str:
     """How answers found their stimuli, for the report."""
-    if rule.keyed:
+    if rule.by_path:
         return f"{rule.kind}, answers {rule.answers}"
     if rule.kind != "onset":
         return rule.kind
@@ -131,6 +131,7 @@ def summarise(
         out_of_order=count(SampleFlag.OUT_OF_ORDER),
         superseded=count(SampleFlag.SUPERSEDED),
         unmatched=sampled.unmatched,
+        rejected=sampled.rejected,
         **onset_counts(sampled),
         clock_steps=count(SampleFlag.CLOCK_STEP),
         warm_up=int((stimulus_flags & StimulusFlag.WARM_UP != 0).sum()),

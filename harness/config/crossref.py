@@ -9,6 +9,7 @@ from typing import Any
 from harness.config import devices as dev
 from harness.config import schema
 from harness.config.explain import Refusal
+from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
 from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, violations
@@ -208,12 +209,27 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
     port = _port(parts, scenario.stimulus)
     yield from trial_rules(path, scenario, match, dev.values_of(port), limits, dev.background_of(port))
     key = _key_of(parts, scenario.stimulus)
-    if match.keyed and key is not None and key != match.kind:
-        carries = "carries no key" if key == "none" else f"carries a {key} as its key"
+    if match.kind == CALL and (of := _called(scenario.response, response)) != scenario.stimulus:
         yield Refusal(
             (*path, "response"),
-            f"{scenario.response} matches by {match.kind}, but {scenario.stimulus} {carries}",
+            f"{scenario.response} is of {of}, so it answers nothing that goes to {scenario.stimulus}",
         )
+    elif match.keyed and key is not None and key != match.kind:
+        yield Refusal(
+            (*path, "response"),
+            f"{scenario.response} matches by {match.kind}, but {scenario.stimulus} {_carries(key)}",
+        )
+
+
+def _called(response: str, port: Any) -> str:
+    """The stimulus port whose calls that response port is of."""
+    return f"{response.partition('.')[0]}.{getattr(port.response, 'of', None)}"
+
+
+def _carries(key: str) -> str:
+    if key == "none":
+        return "carries no key"
+    return "is a call, whose answers are ports with `of`" if key == CALL else f"carries a {key} as its key"
 
 
 def _key_of(parts: Parts, stimulus: str) -> str | None:
@@ -239,11 +255,12 @@ def _stages(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterator
         match = dev.match_of(options)
         if match is None:
             yield Refusal(here, f"{port} has no `match`: say where its messages carry the stimulus's key")
-        elif match.kind not in ("stamp", "sequence"):
+        elif not match.keyed:
             yield Refusal(here, f"{port} matches by {match.kind}; a stage has to carry the stimulus's key")
+        elif match.kind == CALL and (of := _called(port, options)) != scenario.stimulus:
+            yield Refusal(here, f"{port} is of {of}, not of {scenario.stimulus}")
         elif key is not None and key != match.kind:
-            carries = "carries no key" if key == "none" else f"carries a {key} as its key"
-            yield Refusal(here, f"{port} matches by {match.kind}, but {scenario.stimulus} {carries}")
+            yield Refusal(here, f"{port} matches by {match.kind}, but {scenario.stimulus} {_carries(key)}")
 
 
 def _requirements(parts: Parts) -> Iterator[Refusal]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness import adapters
 from harness.config.explain import Refusal, explain
-from harness.config.match import UNKEYED
+from harness.config.match import BY_PATH, CALL, UNKEYED
 from harness.config.measuring import Background
 from harness.config.problems import nearest, suggest
 from harness.config.schema import DeviceBase, Match
@@ -96,9 +96,9 @@ def _paths_of_matches(name: str, data: dict[str, Any]) -> Iterator[Refusal]:
             continue
         path = ("devices", name, "ports", port, "response", "match", "path")
         kind = match.get("kind")
-        if kind in ("stamp", "sequence") and not match.get("path"):
+        if kind in BY_PATH and not match.get("path"):
             yield Refusal(path, f"this key is missing: where the answer carries the {kind}", True)
-        elif kind in UNKEYED and match.get("path") is not None:
+        elif kind in (*UNKEYED, CALL) and match.get("path") is not None:
             yield Refusal(path, f"`{kind}` takes no path: the answers carry no key", True)
 
 

@@ -12,6 +12,10 @@ from harness.errors import ConfigurationError
 
 SIGMA = 6.0
 """Default of ``sigma``: of normal noise one value in 500 million is farther out."""
+BY_PATH = ("stamp", "sequence")
+"""Kinds whose answers carry the key in a field."""
+CALL = "call"
+"""The kind of answers to services and actions, which are paired with their requests by the middleware."""
 UNKEYED = ("order", "onset")
 """Kinds whose answers carry no key; they go with a ``trials`` schedule."""
 _OF_ONSET = (
@@ -31,11 +35,12 @@ _OF_ONSET = (
 class Match(Strict):
     """How an answer finds its stimulus."""
 
-    kind: Literal["stamp", "sequence", "order", "onset"] = Field(
-        description="`onset`: the signal (`value`) leaves its rest band, see docs/onset.md"
+    kind: Literal["stamp", "sequence", "call", "order", "onset"] = Field(
+        description="`onset`: the signal (`value`) leaves its rest band, see docs/onset.md; `call`: of"
+        " services and actions, said by their `of`"
     )
     path: str | None = Field(
-        default=None, description="where the answer carries the key; not for `order` and `onset`"
+        default=None, description="where the answer carries the key; for `stamp` and `sequence` alone"
     )
     answers: Literal["each", "latest"] = Field(
         default="each", description="`latest`: the robot answers only its newest command"
@@ -85,6 +90,8 @@ class Match(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Match:
+        if self.kind == CALL and (self.path is not None or self.answers != "each"):
+            raise ValueError("`call` takes neither path nor answers: each call has an answer of its own")
         if self.kind != "onset":
             fields = type(self).model_fields
             given = [name for name in _OF_ONSET if getattr(self, name) != fields[name].default]
@@ -109,8 +116,13 @@ class Match(Strict):
 
     @property
     def keyed(self) -> bool:
-        """Whether answers carry the key of their stimulus."""
+        """Whether answers come with the key of their stimulus."""
         return self.kind not in UNKEYED
+
+    @property
+    def by_path(self) -> bool:
+        """Whether the key is read from the answer, at ``path``."""
+        return self.kind in BY_PATH
 
     def too_wide(self, band: float) -> bool:
         """Whether a band is wider than that of a signal at rest can be."""

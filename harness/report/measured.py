@@ -39,6 +39,7 @@ def counts(scenario: ScenarioResult) -> Block:
             ("Out of order", scenario.out_of_order, None),
             ("Superseded", scenario.superseded, None),
             ("Unmatched", scenario.unmatched, None),
+            ("Rejected", scenario.rejected, None),
         ]
         if scenario.misses is None
         else [
@@ -54,7 +55,10 @@ def counts(scenario: ScenarioResult) -> Block:
         "late (answered after the timeout)."
     )
     if scenario.misses is None:
-        caption += " Unmatched: observations that belong to no stimulus."
+        caption += (
+            " Unmatched: observations that belong to no stimulus. Rejected: those that said no, which are no"
+            " answers."
+        )
     else:
         caption += (
             " Misses: lost ones without any departure of the signal. False onsets: it was not at rest before"

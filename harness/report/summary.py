@@ -56,9 +56,8 @@ def render_summary(results: Results) -> str:
     if results.scenarios:
         lines += [
             "| Scenario | Due | Sent | Skipped | Answered | Lost | of these late | Duplicates | Out of order "
-            "| Unmatched "
-            "| p50 | p99 | max |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+            "| Unmatched | Rejected | p50 | p99 | max |",
+            "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
             *(_counts(name, scenario) for name, scenario in results.scenarios.items()),
             "",
         ]
@@ -146,6 +145,7 @@ def _counts(name: str, scenario: ScenarioResult) -> str:
         scenario.duplicates,
         scenario.out_of_order,
         scenario.unmatched,
+        scenario.rejected,
     ]
     figures = [with_unit(number(value), "ms") for value in (latency.p50, latency.p99, latency.max)]
     return f"| {' | '.join([_escape(name), *map(integer, counts), *figures])} |"
