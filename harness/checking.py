@@ -9,6 +9,7 @@ from pathlib import Path
 from harness import adapters
 from harness.config import LoadedRig, expand_variants
 from harness.config.values import back_set, sent_values
+from harness.described import description_findings
 from harness.errors import HarnessError
 from harness.hostcheck import host_findings
 from harness.model import Finding, Severity
@@ -23,7 +24,7 @@ def look(loaded: LoadedRig) -> list[Finding]:
     finding.
     """
     findings = list(host_findings(loaded.rig.host))
-    findings += [*plan_findings(loaded.rig), *_programs(loaded)]
+    findings += [*plan_findings(loaded.rig), *description_findings(loaded.rig), *_programs(loaded)]
     for name, options in loaded.rig.devices.items():
         context = DeviceContext("check", Role.CHECK)
         device: Device | None = None

@@ -255,6 +255,18 @@ def list_command() -> int:
 
 
 @cli.command()
+@click.argument("name")
+@click.option("--like", type=RIG, required=True, metavar="RIG", help="The rig to begin with; see list.")
+def new(name: str, like: str) -> int:
+    """Begin a rig file of one's own: rig_configs/NAME.yaml, a copy of another one."""
+    from harness.new_rig import new_rig
+
+    path = new_rig(name, like)
+    click.echo(f"wrote {path}: change what is about your robot, then: harness check {path.stem}")
+    return 0
+
+
+@cli.command()
 @click.argument("run_dir", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")
 def report(run_dir: Path, as_json: bool) -> int:

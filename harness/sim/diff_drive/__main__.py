@@ -47,7 +47,7 @@ def main() -> int:
     truth = TruthLog(options.log_truth)
     shorten_timer_slack()
     shutdown.starting = False
-    node = RobotNode(options.namespace, options.noise)
+    node = RobotNode(options.namespace, options.noise, plain=options.plain_twist)
     try:
         gc.collect()
         gc.freeze()

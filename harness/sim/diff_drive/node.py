@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import rclpy
-from geometry_msgs.msg import TwistStamped
+from geometry_msgs.msg import Twist, TwistStamped
 from nav_msgs.msg import Odometry as OdometryMessage
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -90,9 +90,12 @@ def replace_speeds(raw: bytes, twist_at: int, linear_mps: float, angular_radps: 
 
 
 class RobotNode:
-    """The node ``diff_drive``. Topics are relative, so that a namespace moves them all."""
+    """The node ``diff_drive``. Topics are relative, so that a namespace moves them all.
 
-    def __init__(self, namespace: str = "", noise: float = 1.0) -> None:
+    ``plain``: commands are ``geometry_msgs/Twist`` and are not repeated; each gets its arrival as its stamp.
+    """
+
+    def __init__(self, namespace: str = "", noise: float = 1.0, *, plain: bool = False) -> None:
         # Signals are the main program's own: rclpy's handlers would end the context under a running loop.
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self._node: Any = rclpy.create_node(
@@ -104,9 +107,12 @@ class RobotNode:
         )
         deep, ordinary = QoSProfile(depth=COMMAND_DEPTH), QoSProfile(depth=10)
         self._commands: Any = self._node.create_subscription(
-            TwistStamped, "cmd_vel", lambda message: None, deep, raw=True
+            Twist if plain else TwistStamped, "cmd_vel", lambda message: None, deep, raw=True
         )
-        self._applied: Any = self._node.create_publisher(TwistStamped, "cmd_vel/applied", deep)
+        self._stamped = Prepared(TwistStamped(), {"twist.linear.x": 6}) if plain else None
+        self._applied: Any = (
+            None if plain else self._node.create_publisher(TwistStamped, "cmd_vel/applied", deep)
+        )
         self._factor: Any = self._node.create_publisher(Float64, "real_time_factor", ordinary)
         self._imu: Any = self._node.create_publisher(ImuMessage, "imu", ordinary)
         # The last one: whoever waits for odom then finds the rest, too.
@@ -119,18 +125,22 @@ class RobotNode:
         handle = self._commands.handle
         while True:
             with handle:
-                taken = handle.take_message(TwistStamped, True)
+                taken = handle.take_message(self._commands.msg_type, True)
             if taken is None:
                 return
             raw, info = taken
             age_ns = time.time_ns() - info["received_timestamp"]
-            if raw[:2] != XCDR1_LITTLE_ENDIAN:
+            if self._stamped is not None:
+                twist = _TWIST.unpack_from(raw, 4)
+                raw = self._stamped.write(info["received_timestamp"], {"twist.linear.x": twist})
+            elif raw[:2] != XCDR1_LITTLE_ENDIAN:
                 raw = serialize_message(deserialize_message(raw, TwistStamped))
             yield raw, time.monotonic_ns() - age_ns
 
     def answer(self, raw: bytes) -> None:
-        """Repeat a command on ``cmd_vel/applied``."""
-        self._applied.publish(raw)
+        """Repeat a command on ``cmd_vel/applied``, where commands are repeated."""
+        if self._applied is not None:
+            self._applied.publish(raw)
 
     def publish_odometry(self, stamp_ns: int, odometry: Odometry) -> None:
         """Publish on ``odom``; ``stamp_ns`` is CLOCK_REALTIME."""

@@ -51,6 +51,7 @@ class Options:
     seed: int = 0
     noise: float = 1.0
     namespace: str = ""
+    plain_twist: bool = False
     log_truth: Path | None = None
     misbehaviour: Misbehaviour = Misbehaviour()
 
@@ -136,6 +137,11 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     parser.add_argument("--namespace", default=default.namespace, help="ROS 2 namespace of node and topics")
     parser.add_argument(
+        "--plain-twist",
+        action="store_true",
+        help="take geometry_msgs/Twist on cmd_vel and repeat no command, as most bases do",
+    )
+    parser.add_argument(
         "--log-truth", type=Path, metavar="FILE", help="what became of each command, as JSON lines"
     )
     parser.add_argument("--misbehave", action="append", default=[], metavar="HOW", help="see below")
@@ -153,6 +159,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         seed=given.seed,
         noise=given.noise,
         namespace=given.namespace,
+        plain_twist=given.plain_twist,
         log_truth=given.log_truth,
         misbehaviour=misbehaviour,
     )
