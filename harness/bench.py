@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from harness import adapters
+from harness.bags.recording import BagRecording
 from harness.clock import HostClock
 from harness.config import LoadedRig
 from harness.config.schema import Match
@@ -56,6 +57,7 @@ class Bench:
         self.processes = Processes(folder.run_id, folder.path / "processes", clock)
         self.guardian: Guardian | None = None
         self.recorder = Recorder(folder, clock)
+        self.bag = BagRecording(self.rig.record, folder.path)
         self.states = self.recorder.states
         self.track = self.recorder.track
         self.findings: list[Finding] = []
@@ -94,7 +96,12 @@ class Bench:
 
     def _device(self, name: str, options: Any) -> Device:
         context = DeviceContext(
-            self.folder.run_id, Role.HARNESS, self.clock, self._reported.put, self.folder.path
+            self.folder.run_id,
+            Role.HARNESS,
+            self.clock,
+            self._reported.put,
+            self.folder.path,
+            partial(self.bag.offer, name) if self.bag.wanted else None,
         )
         device: Device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
         return device
@@ -123,6 +130,8 @@ class Bench:
             device_name, _, port = reference.partition(".")
             self.recorder.observe(reference, self.devices[device_name].response(port))
         self.recorder.save()
+        self.bag.require_known()
+        self.folder.save_run(bag=self.bag.about())
 
     # -- what the scenarios ask
     # -----------------------------------------------------------------------------------
@@ -259,6 +268,8 @@ class Bench:
             raise SafetyError("the guardian stopped the robot because this process had hung")
 
     def _take_findings(self) -> None:
+        for finding in self.bag.findings():
+            self.note(finding)
         with suppress(queue.Empty):
             while True:
                 finding = self._reported.get_nowait()
@@ -315,6 +326,8 @@ class Bench:
         if self.guardian is not None:
             attempt("release the guardian", self.guardian.release)
         attempt("close the tables", self.folder.close)
+        for finding in self.bag.close():
+            self.note(finding)
         with suppress(HarnessError):
             self._take_findings()
         for failure in failures:

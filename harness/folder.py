@@ -18,6 +18,7 @@ import numpy as np
 from harness import __version__
 from harness.atomic import SUFFIX as TEMPORARY
 from harness.atomic import sync_folder, to_json, write_text
+from harness.bags.convert import drop_spools, finalise_bag
 from harness.clock import HostClock
 from harness.errors import ConfigurationError, RecordingError
 from harness.eventlog import EventLog, read_events
@@ -259,8 +260,20 @@ class RunFolder:
             sync_folder(self.path)
         elif missing := [name for name in RAW if not (self.path / name).is_file()]:
             raise self._no_raw(self.path / missing[0])
+        self._finalise_bag()
         self._sweep()
         return dict(self.run.get("raw_sha256") or {})
+
+    def _finalise_bag(self) -> None:
+        """Turn the spools into the bag. The verdict does not need it: what fails is an event, and is tried
+        again with the next report."""
+        try:
+            about = finalise_bag(self.path)
+            if about is not None:
+                self.save_run(bag={**(self.run.get("bag") or {}), **about})
+                drop_spools(self.path)
+        except Exception as failure:
+            self.event("bag_not_written", message=f"{type(failure).__name__}: {failure}")
 
     def _write_raw(self) -> dict[str, str]:
         for file in self._journal_tables():

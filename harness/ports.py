@@ -28,11 +28,35 @@ class Role(str, enum.Enum):
 
 
 @dataclass(frozen=True)
+class BagTopic:
+    """A topic whose messages a device hands over as bytes, for the bag of the run.
+
+    ``schema`` is the whole definition of ``type`` in ``schema_encoding``, ``qos`` what rosbag2 keeps of the
+    publisher's quality of service: a YAML list of profiles.
+    """
+
+    name: str
+    type: str
+    port: str
+    schema: str
+    schema_encoding: str = "ros2msg"
+    encoding: str = "cdr"
+    qos: str = ""
+
+
+Keep = Callable[[bytes, int, int], None]
+"""Takes one message, and the instants it was sent or received at and published at (CLOCK_REALTIME in ns).
+From any thread; returns at once and never raises."""
+
+
+@dataclass(frozen=True)
 class DeviceContext:
     """What a device is told about the run that opens it.
 
     ``report`` is called, from any thread, with a finding that arises while the device is open; an ERROR ends
-    the run through the safe stop. ``directory`` is where a device may keep files, or None.
+    the run through the safe stop. ``directory`` is where a device may keep files, or None. ``record`` takes
+    a topic into the bag of the run and returns where its messages go, None for one that is left out; it is
+    None where no bag is recorded.
     """
 
     run_id: str
@@ -40,6 +64,7 @@ class DeviceContext:
     clock: HostClock = field(default_factory=HostClock)
     report: Callable[[Finding], None] = lambda finding: None
     directory: Path | None = None
+    record: Callable[[BagTopic], Keep | None] | None = None
 
 
 class Sink(Protocol):

@@ -51,6 +51,7 @@ SECTIONS = [
     ("requirements[]", "Requirement"),
     ("monitors[]", "Monitor"),
     ("host", "Host"),
+    ("record", "Record"),
     ("setup, reset, teardown: send", "SendStep"),
     ("... wait_for", "WaitStep"),
     ("... call", "CallStep"),

@@ -43,6 +43,7 @@ __all__ = [
     "PortRef",
     "Probing",
     "Process",
+    "Record",
     "Requirement",
     "RigFile",
     "RigInfo",
@@ -154,6 +155,20 @@ class Host(Strict):
     )
 
 
+class Record(Strict):
+    """What is recorded beside the tables that the verdict is from."""
+
+    bag: bool = Field(
+        default=True, description="what was injected and received on ROS 2 topics, as MCAP; see docs/bags.md"
+    )
+    leave_out: list[str] = Field(
+        default=[], description="topics that are not in the bag, e.g. of a camera; `*` stands for anything"
+    )
+    max_mb: Annotated[int, Field(ge=16, le=1_000_000)] = Field(
+        default=512, description="beyond it the bag ends, never the run"
+    )
+
+
 class SendStep(Strict):
     """Send one stimulus."""
 
@@ -231,6 +246,7 @@ class RigFile(Strict):
         " that the chance of any wrong decision among them is at most 1 - confidence",
     )
     host: Host = Host()
+    record: Record = Record()
     environment: dict[str, str] = Field(
         default={}, description="payload, surface, distances, ... for the report"
     )

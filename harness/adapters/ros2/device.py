@@ -6,7 +6,7 @@ import atexit
 import threading
 from typing import Any
 
-from harness.adapters.ros2 import domain, graph, paths, qos, vendor
+from harness.adapters.ros2 import definitions, domain, graph, paths, qos, vendor
 from harness.adapters.ros2.looking import Lookout
 from harness.adapters.ros2.options import Options
 from harness.adapters.ros2.port_options import ResponseOptions, StimulusOptions
@@ -18,7 +18,7 @@ from harness.adapters.ros2.stimulus import TopicStimulus
 from harness.adapters.ros2.stopping import SafeStop
 from harness.errors import ConfigurationError, OperationError
 from harness.model import ClockInfo, ClockKind, Finding
-from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
+from harness.ports import BagTopic, DeviceContext, Fault, Keep, Response, Role, Stimulus
 
 
 class Ros2Device:
@@ -152,11 +152,28 @@ class Ros2Device:
             made.publisher = session.node.create_publisher(
                 made.message, options.topic, self._profiles[name], event_callbacks=events
             )
+            made.keep = self._keep(name, made.message, options.topic)
         return made
 
     def _make_response(self, name: str, options: ResponseOptions) -> TopicResponse:
         self._profiles[name] = qos.profile(options.qos, reader_depth=self.options.reader_depth)
-        return TopicResponse(name, options, self._robot_clock, self.context.clock, self.context.report)
+        made = TopicResponse(name, options, self._robot_clock, self.context.clock, self.context.report)
+        made.keep = self._keep(name, made.message, options.topic)
+        return made
+
+    def _keep(self, port: str, message: type, topic: str) -> Keep | None:
+        """Where the messages of that topic go for the bag of the run, if one is recorded."""
+        if self.context.record is None:
+            return None
+        return self.context.record(
+            BagTopic(
+                name=self._connected().node.resolve_topic_name(topic),
+                type=paths.full_name(message),
+                port=port,
+                schema=definitions.definition(message),
+                qos=definitions.qos_text(self._profiles[port]),
+            )
+        )
 
     def _check_limits(self) -> None:
         for path in self.options.limits:

@@ -12,7 +12,7 @@ from harness.adapters.ros2.port_options import ResponseOptions
 from harness.clock import HostClock
 from harness.errors import ConfigurationError
 from harness.model import HOST_REALTIME, NO_KEY, NO_STAMP, Finding, ObservationFlag, Severity
-from harness.ports import Sink
+from harness.ports import Keep, Sink
 
 _NAN = float("nan")
 _INT64 = 2**63
@@ -39,6 +39,8 @@ class TopicResponse:
         self.unreadable = 0
         self.dropped = 0
         self.publisher_count: Callable[[], int] | None = None
+        self.keep: Keep | None = None
+        """Takes every message into the bag of the run; None where it is left out."""
         self._sinks: tuple[Sink, ...] = ()
         self._report = report
         found = {what: self._field(what, path) for what, path in fields_of(options)}
@@ -88,6 +90,10 @@ class TopicResponse:
                 received, flags = realtime(), ObservationFlag.NOT_MIDDLEWARE.value
             for sink in sinks:
                 sink(key, stamp, received, seen, value, flags)
+            keep = self.keep
+            if keep is not None:
+                published = info["source_timestamp"]
+                keep(data, received, published if published > 0 else received)
 
         return on_message
 

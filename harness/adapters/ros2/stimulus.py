@@ -12,7 +12,7 @@ from harness.adapters.ros2.paths import INTEGERS, TIME, FieldType
 from harness.adapters.ros2.port_options import StimulusOptions
 from harness.clock import HostClock
 from harness.errors import ConfigurationError, OperationError, SafetyError
-from harness.ports import KeyKind
+from harness.ports import Keep, KeyKind
 
 _SECOND = 1_000_000_000
 
@@ -49,8 +49,11 @@ class TopicStimulus:
         self.message = messages.message_class(options.type)
         self.publisher = publisher
         self.last_key: int | None = None
+        self.keep: Keep | None = None
+        """Takes every message into the bag of the run; None where it is left out."""
         self._limits = limits
         self._now: Callable[[], int] = clock.monotonic_ns
+        self._realtime: Callable[[], int] = clock.realtime_ns
         self.key_kind, self._key_path, self._key_type = key_of(self.message, options)
         self._pack = struct.Struct("=" + _code(self._key_type)) if self._key_type else None
         self._is_time = self._key_type is not None and self._key_type.base == TIME
@@ -107,6 +110,10 @@ class TopicStimulus:
             before = self._now()
             publish(data)
             after = self._now()
+            keep = self.keep
+            if keep is not None:
+                sent = self._realtime() - (self._now() - before)
+                keep(data, sent, sent)
         except struct.error as error:
             raise OperationError(
                 f"port {self.name}: key {key} does not fit {self._key_path!r} ({self._key_type})",
