@@ -19,8 +19,17 @@ missing_debian() {
     done
 }
 
+# What builds interfaces/; without it, all but actions works.
+missing_compilers() {
+    command -v dpkg-query >/dev/null || return 0
+    command -v gcc >/dev/null || printf 'gcc '
+    command -v g++ >/dev/null || printf 'g++ '
+    "$python" -c 'import pathlib, sys, sysconfig
+sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").is_file())' || printf 'python3-dev '
+}
+
 install_debian() {
-    local missing; missing=$(missing_debian)
+    local missing=$1
     [ -n "$missing" ] || return 0
     local sudo=""
     if [ "$(id -u)" -ne 0 ]; then
@@ -34,16 +43,24 @@ install_debian() {
     $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null
 }
 
+build_interfaces() {
+    # Installs the compilers only where they are needed: at once after it, nothing is left to build.
+    .venv/bin/python scripts/build_interfaces.py 2>/dev/null && return 0
+    install_debian "$(missing_compilers)" || true
+    say "building harness_interfaces, the simulated arm's action type ..."
+    .venv/bin/python scripts/build_interfaces.py || true
+}
+
 if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
     say "Python 3.10 or later is needed; '$python' is $("$python" --version 2>&1 || echo absent)"
     say "  next: install one and run: make PYTHON=/path/to/python3"
     exit 1
 fi
-install_debian
+install_debian "$(missing_debian)"
 
 stamp=.venv/.installed
 wanted=$(cat constraints.txt pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1)
-if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then exit 0; fi
+if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then build_interfaces; exit 0; fi
 
 say "installing into .venv (about half a minute) ..."
 [ -x .venv/bin/python ] || "$python" -m venv .venv
@@ -57,3 +74,4 @@ done
 "${pip[@]}" install --no-deps --no-build-isolation -e .
 "${pip[@]}" check
 printf '%s\n' "$wanted" > "$stamp"
+build_interfaces
