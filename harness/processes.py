@@ -187,8 +187,9 @@ class Processes:
         """Return once every condition of the process's ``ready`` has held.
 
         ``is_ready(condition, argument)`` answers for the conditions that a device has to judge
-        (``publishes``); ``log`` is looked for in what the process writes. Raises OperationError when the
-        process ends meanwhile, DeadlineError when ``timeout_s`` passes, and what ``is_ready`` raises.
+        (``publishes``, ``serves``); ``log`` is looked for in what the process writes. Raises OperationError
+        when the process ends meanwhile, DeadlineError when ``timeout_s`` passes, and what ``is_ready``
+        raises.
         """
         managed = self._managed[name]
         ready = managed.spec.ready
@@ -205,6 +206,9 @@ class Processes:
         if ready.publishes is not None:
             topic = ready.publishes
             missing[f"somebody publishes {topic}"] = lambda: is_ready("publishes", topic)
+        if ready.serves is not None:
+            served = ready.serves
+            missing[f"somebody serves {served}"] = lambda: is_ready("serves", served)
         deadline = self._clock.monotonic_ns() + round(ready.timeout_s * 1e9)
         while True:
             # Whether it ended is asked first: what a dead process wrote or published makes it no less dead.

@@ -60,13 +60,15 @@ def _process(parts: Parts, name: str, process: schema.Process | None) -> Iterato
     asked = process.ready.device
     if asked is not None and asked not in parts.devices:
         yield Refusal((*path, "device"), f"there is no device {asked!r}; {suggest(asked, parts.devices)}")
-    elif asked is None and process.ready.publishes is not None and len(parts.devices) > 1:
+    elif asked is None and len(parts.devices) > 1:
         names = ", ".join(parts.devices)
-        yield Refusal(
-            (*path, "publishes"),
-            f"needs `device` beside it, since the rig has several devices: {names}",
-            True,
-        )
+        for condition in ("publishes", "serves"):
+            if getattr(process.ready, condition) is not None:
+                yield Refusal(
+                    (*path, condition),
+                    f"needs `device` beside it, since the rig has several devices: {names}",
+                    True,
+                )
 
 
 def _reference(parts: Parts, path: DataPath, reference: str, wanted: str) -> Iterator[Refusal]:

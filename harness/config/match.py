@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -14,7 +14,7 @@ SIGMA = 6.0
 """Default of ``sigma``: of normal noise one value in 500 million is farther out."""
 BY_PATH = ("stamp", "sequence")
 """Kinds whose answers carry the key in a field."""
-CALL = "call"
+CALL: Final = "call"
 """The kind of answers to services and actions, which are paired with their requests by the middleware."""
 UNKEYED = ("order", "onset")
 """Kinds whose answers carry no key; they go with a ``trials`` schedule."""

@@ -72,6 +72,7 @@ class Ready(Strict):
     """When a started process counts as ready; every condition given must hold."""
 
     publishes: str | None = Field(default=None, description="a topic that somebody publishes")
+    serves: str | None = Field(default=None, description="a service or action that somebody serves")
     log: str | None = Field(default=None, description="a regular expression found in its output")
     device: Name | None = Field(default=None, description="the device that is asked (default: the only one)")
     timeout_s: PositiveFloat = 30.0

@@ -10,18 +10,15 @@ import argparse
 import heapq
 import importlib
 import os
-import select
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from harness.sim import ros2_peer
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -31,8 +28,6 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--answer", default="/echo/out", help="topic that is answered on")
     parser.add_argument("--type", default="geometry_msgs/msg/TwistStamped")
     parser.add_argument("--answer-type", help="another type of the answer (its header is copied)")
-    parser.add_argument("--node", default="echo")
-    parser.add_argument("--namespace", default="/")
     parser.add_argument("--reliability", choices=("reliable", "best_effort"), default="reliable")
     parser.add_argument("--durability", choices=("volatile", "transient_local"), default="volatile")
     parser.add_argument("--depth", type=int, default=1000)
@@ -59,8 +54,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--rate-hz", type=float, default=0.0, help="publish defaults unasked (with --only publish)"
     )
-    parser.add_argument("--seconds", type=float, default=120.0, help="end after this time")
-    parser.add_argument("--until-eof", action="store_true", help="end when standard input closes")
+    ros2_peer.add_arguments(parser, "echo")
     return parser.parse_args(argv)
 
 
@@ -146,42 +140,9 @@ class Echo:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until told to stop. Prints ``ready`` once the node is up."""
+    """Repeat until told to stop."""
     options = arguments(argv)
-    stopping = False
-
-    def stop(_number: int, _frame: Any) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    context = Context()
-    context.init(args=[], initialize_logging=False)
-    node = rclpy.create_node(
-        options.node, namespace=options.namespace, context=context, use_global_arguments=False
-    )
-    echo = Echo(options, node)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    print("ready", flush=True)
-    deadline = time.monotonic() + options.seconds
-    looked = time.monotonic()
-    try:
-        while not stopping and time.monotonic() < deadline:
-            due = echo.answer_due()
-            executor.spin_once(timeout_sec=0.1 if due is None else min(due, 0.1))
-            if options.until_eof and time.monotonic() - looked > 0.1:
-                looked = time.monotonic()
-                if select.select([sys.stdin], [], [], 0)[0] and not os.read(sys.stdin.fileno(), 1024):
-                    break
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
-    return 0
+    return ros2_peer.run(options, lambda node: Echo(options, node))
 
 
 if __name__ == "__main__":

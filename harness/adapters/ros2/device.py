@@ -6,16 +6,26 @@ import atexit
 import threading
 from typing import Any
 
-from harness.adapters.ros2 import definitions, domain, graph, paths, qos, vendor
+from harness.adapters.ros2 import call_rules, definitions, domain, graph, limits, loop, paths, qos, vendor
+from harness.adapters.ros2.call_response import CallResponse, FeedbackResponse
+from harness.adapters.ros2.call_stimulus import ActionStimulus, CallStimulus, ServiceStimulus
 from harness.adapters.ros2.looking import Lookout
 from harness.adapters.ros2.options import Options
-from harness.adapters.ros2.port_options import ResponseOptions, StimulusOptions
+from harness.adapters.ros2.port_options import (
+    ActionOptions,
+    AnyStimulus,
+    CallResponseOptions,
+    ResponseOptions,
+    ServiceOptions,
+    StimulusOptions,
+)
 from harness.adapters.ros2.readers import Readers
 from harness.adapters.ros2.response import TopicResponse
+from harness.adapters.ros2.servers import ServerGraph
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
 from harness.adapters.ros2.stimulus import TopicStimulus
-from harness.adapters.ros2.stopping import SafeStop
+from harness.adapters.ros2.stopping import AnySending, SafeStop
 from harness.errors import ConfigurationError, OperationError
 from harness.model import ClockInfo, ClockKind, Finding
 from harness.ports import BagTopic, DeviceContext, Fault, Keep, Response, Role, Stimulus
@@ -33,8 +43,8 @@ class Ros2Device:
         self._session: Session | None = None
         self._session_ns = 0
         self._graph: graph.Graph | None = None
-        self._stimuli: dict[str, TopicStimulus] = {}
-        self._responses: dict[str, TopicResponse] = {}
+        self._stimuli: dict[str, AnySending] = {}
+        self._responses: dict[str, TopicResponse | CallResponse] = {}
         self._profiles: dict[str, Any] = {}
         self._readers: Readers | None = None
         self._stop: SafeStop | None = None
@@ -60,17 +70,29 @@ class Ros2Device:
             self._opened = True
 
     def _open(self) -> None:
+        call_rules.require(self.name, self.options)
         session = self._connected()
         role = self.context.role
         for name, port in self.options.ports.items():
             if port.stimulus is not None and (role is not Role.GUARDIAN or self._stops_by(name)):
                 self._stimuli[name] = self._make_stimulus(session, name, port.stimulus)
-            elif port.response is not None and role is not Role.GUARDIAN:
+        for name, port in self.options.ports.items():
+            if port.response is not None and role is not Role.GUARDIAN:
                 self._responses[name] = self._make_response(name, port.response)
         if role is not Role.GUARDIAN:
             self._check_limits()
-        self._stop = SafeStop(self.name, self.options, self._stimuli, self._profiles, self.context.clock)
-        self._readers = Readers(session, self._responses, self._profiles, self.context.report)
+        self._stop = SafeStop(
+            self.name,
+            self.options,
+            self._stimuli,
+            self._profiles,
+            self.context.clock,
+            None if role is Role.CHECK else session.node,
+            direct=self._direct,
+        )
+        topics = {name: one for name, one in self._responses.items() if isinstance(one, TopicResponse)}
+        callers = [one for each in self._calls() for one in each.callers] + self._stop.callers
+        self._readers = Readers(session, topics, self._profiles, self.context.report, callers)
         if role is Role.GUARDIAN:
             self._stop.await_listener()
         elif role is Role.HARNESS:
@@ -109,7 +131,7 @@ class Ros2Device:
             session, self._session = self._session, None
             self._graph = None
             for stimulus in self._stimuli.values():
-                stimulus.publisher = None
+                stimulus.disconnect()
             self._stimuli.clear()
             self._responses.clear()
             self._stop = None
@@ -144,7 +166,9 @@ class Ros2Device:
             )
         return ports[port]
 
-    def _make_stimulus(self, session: Session, name: str, options: StimulusOptions) -> TopicStimulus:
+    def _make_stimulus(self, session: Session, name: str, options: AnyStimulus) -> AnySending:
+        if not isinstance(options, StimulusOptions):
+            return self._make_call(session, name, options)
         made = TopicStimulus(name, options, self.options.limits, None, self.context.clock)
         self._profiles[name] = qos.profile(options.qos)
         if self.context.role is not Role.CHECK:
@@ -155,7 +179,11 @@ class Ros2Device:
             made.keep = self._keep(name, made.message, options.topic)
         return made
 
-    def _make_response(self, name: str, options: ResponseOptions) -> TopicResponse:
+    def _make_response(
+        self, name: str, options: ResponseOptions | CallResponseOptions
+    ) -> TopicResponse | CallResponse:
+        if isinstance(options, CallResponseOptions):
+            return self._make_call_response(name, options)
         self._profiles[name] = qos.profile(options.qos, reader_depth=self.options.reader_depth)
         made = TopicResponse(name, options, self._robot_clock, self.context.clock, self.context.report)
         made.keep = self._keep(name, made.message, options.topic)
@@ -175,15 +203,54 @@ class Ros2Device:
             )
         )
 
+    @property
+    def _direct(self) -> bool:
+        # The guardian has no loop: it takes what it waits for itself.
+        return self.context.role is Role.GUARDIAN or loop.DirectLoop.available()
+
+    def _calls(self) -> list[CallStimulus]:
+        return [one for one in self._stimuli.values() if isinstance(one, CallStimulus)]
+
+    def _make_call(
+        self, session: Session, name: str, options: ServiceOptions | ActionOptions
+    ) -> ServiceStimulus | ActionStimulus:
+        made: ServiceStimulus | ActionStimulus
+        if isinstance(options, ServiceOptions):
+            made = ServiceStimulus(name, options, self.options.limits)
+        else:
+            made = ActionStimulus(name, options, self.options.limits)
+        self._profiles[name] = None
+        if self.context.role is not Role.CHECK:
+            made.connect(
+                session.node, self.context.clock, depth=self.options.reader_depth, direct=self._direct
+            )
+        return made
+
+    def _make_call_response(self, name: str, options: CallResponseOptions) -> TopicResponse | CallResponse:
+        called = self._stimuli[options.of]
+        assert isinstance(called, CallStimulus)  # call_rules has seen to that
+        made: FeedbackResponse | CallResponse
+        if options.event == "feedback":
+            assert isinstance(called, ActionStimulus)
+            clock, report = self.context.clock, self.context.report
+            made = FeedbackResponse(
+                name, options, called.action, called.feedback_topic, called.prefix, clock, report
+            )
+            self._profiles[name] = qos.profile(None, reader_depth=self.options.reader_depth)
+            made.keep = self._keep(name, made.message, made.options.topic)
+        else:
+            made = CallResponse(name, options, called.answer_class(options.event))
+        called.answer_port(made)
+        return made
+
     def _check_limits(self) -> None:
         for path in self.options.limits:
             errors: list[ConfigurationError] = []
             for stimulus in self._stimuli.values():
-                try:
-                    paths.resolve(stimulus.message, path)
+                error = limits.unknown(stimulus.message, path)
+                if error is None:
                     break
-                except ConfigurationError as error:
-                    errors.append(error)
+                errors.append(error)
             else:
                 reason = errors[0] if errors else ConfigurationError("there is no stimulus port")
                 raise ConfigurationError(
@@ -193,7 +260,10 @@ class Ros2Device:
     # -- stop ------------------------------------------------------------------------------------------------
 
     def _stops_by(self, port: str) -> bool:
-        return self.options.stop is not None and self.options.stop.port == port
+        stop = self.options.stop
+        if stop is None:
+            return False
+        return port == stop.port or (stop.hold is not None and port == stop.hold.port)
 
     def safe_stop(self) -> None:
         """Bring about what the rig file calls stopped; see :mod:`.stopping`. Nothing without ``stop``.
@@ -210,14 +280,18 @@ class Ros2Device:
     # -- looking ---------------------------------------------------------------------------------------------
 
     def is_ready(self, condition: str, argument: str) -> bool:
-        """``publishes`` or ``subscribes``: somebody else does so on topic ``argument``."""
-        if condition not in ("publishes", "subscribes"):
+        """``publishes`` or ``subscribes``: somebody else does so on topic ``argument``; ``serves``: a service
+        or action of that name is served."""
+        if condition not in ("publishes", "subscribes", "serves"):
             raise ConfigurationError(
                 f"device {self.name} (ros2) knows no condition {condition!r}",
-                hint="use publishes or subscribes",
+                hint="use publishes, subscribes or serves",
             )
-        self._connected()
+        session = self._connected()
         assert self._graph is not None
+        if condition == "serves":
+            name = session.node.resolve_service_name(argument)
+            return ServerGraph(session.node, self._graph).serves(name)
         found = (
             self._graph.publishers(argument)
             if condition == "publishes"
@@ -253,7 +327,9 @@ class Ros2Device:
         stamping = [
             port.response.topic
             for port in self.options.ports.values()
-            if port.response is not None and port.response.stamp and port.response.stamp_clock == "robot"
+            if isinstance(port.response, ResponseOptions)
+            and port.response.stamp
+            and port.response.stamp_clock == "robot"
         ]
         if not stamping:
             return []

@@ -7,11 +7,19 @@ the bench, where they are, says the rest.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.adapters.ros2 import messages, paths, response, stimulus
+from harness.adapters.ros2 import call_response, call_rules, limits, messages, paths, response, stimulus
 from harness.adapters.ros2.options import Options
+from harness.adapters.ros2.port_options import (
+    ActionOptions,
+    AnyStimulus,
+    CallResponseOptions,
+    ResponseOptions,
+    ServiceOptions,
+    StimulusOptions,
+)
 from harness.config.explain import Refusal
 from harness.config.problems import DataPath
 from harness.config.values import expand_variants
@@ -24,7 +32,7 @@ PACKAGE_CUTOFF = 0.85
 def problems(options: Options) -> list[Refusal]:
     """Every mistake in types, paths and values that this host's message packages show; paths from the
     device."""
-    found: list[Refusal] = []
+    found: list[Refusal] = list(call_rules.refusals(options))
     sent: dict[str, type] = {}
     complete = True
     for name, port in options.ports.items():
@@ -32,8 +40,11 @@ def problems(options: Options) -> list[Refusal]:
         one = port.stimulus or port.response
         assert one is not None
         at: DataPath = ("ports", name, way)
+        if isinstance(one, CallResponseOptions):
+            found += _answer(options, one, at)
+            continue
         try:
-            message = _message(one.type)
+            message = _sent(one)
         except ConfigurationError as error:
             found.append(_refusal((*at, "type"), error))
             message = None
@@ -41,12 +52,16 @@ def problems(options: Options) -> list[Refusal]:
             complete = complete and port.stimulus is None
         elif port.stimulus is not None:
             sent[name] = message
-            found += _key(message, port.stimulus, at)
+            if isinstance(port.stimulus, StimulusOptions):
+                found += _key(message, port.stimulus, at)
             found += _values(message, port.stimulus.values, (*at, "values"))
         elif port.response is not None:
             found += _fields(message, port.response, at)
-    if options.stop is not None and options.stop.port in sent:
-        found += _values(sent[options.stop.port], options.stop.values, ("stop", "values"))
+    stop = options.stop
+    if stop is not None and stop.port in sent:
+        found += _values(sent[stop.port], stop.values, ("stop", "values"))
+    if stop is not None and stop.hold is not None and stop.hold.port in sent:
+        found += _values(sent[stop.hold.port], stop.hold.values, ("stop", "hold", "values"))
     # A limit may be of any port that sends; while one of them is unknown, so is whether it is misspelt.
     if complete and sent:
         found += _limits(options.limits, list(sent.values()))
@@ -59,7 +74,7 @@ def value_problems(options: Options, port: str, values: Mapping[str, Any]) -> li
     if one is None:
         return []
     try:
-        message = _message(one.type)
+        message = _sent(one)
     except ConfigurationError:
         return []  # said of the port
     return [] if message is None else list(_values(message, values, ()))
@@ -68,19 +83,55 @@ def value_problems(options: Options, port: str, values: Mapping[str, Any]) -> li
 def key_kind(options: Options, port: str) -> str | None:
     """``stamp``, ``sequence`` or ``none``; None where it cannot be known here."""
     one = options.ports[port].stimulus if port in options.ports else None
-    if one is None:
-        return None
+    if not isinstance(one, StimulusOptions):
+        return None if one is None else one.key_kind
     try:
-        message = _message(one.type)
+        message = _sent(one)
         return None if message is None else stimulus.key_of(message, one)[0].value
     except ConfigurationError:
         return None
 
 
-def _message(name: str) -> type | None:
+def _sent(options: AnyStimulus | ResponseOptions) -> type | None:
+    """The class that a port's paths are in; None and raises as :func:`_installed`."""
+    if isinstance(options, ServiceOptions):
+        service = _installed(messages.service_class, options.type)
+        return None if service is None else service.Request
+    if isinstance(options, ActionOptions):
+        action = _installed(messages.action_class, options.type)
+        return None if action is None else action.Goal
+    message: type | None = _installed(messages.message_class, options.type)
+    return message
+
+
+def _answer(options: Options, answer: CallResponseOptions, at: DataPath) -> Iterator[Refusal]:
+    """What is wrong with the paths of an answer to a service or action."""
+    called = options.ports[answer.of].stimulus if answer.of in options.ports else None
+    try:
+        if isinstance(called, ServiceOptions) and answer.event == "reply":
+            service = _installed(messages.service_class, called.type)
+            message = service and service.Response
+        elif isinstance(called, ActionOptions) and answer.event in ("feedback", "result"):
+            action = _installed(messages.action_class, called.type)
+            message = action and (action.Result if answer.event == "result" else action.Feedback)
+        else:
+            return
+    except ConfigurationError:
+        return  # said of the port that calls
+    if message is None:
+        return
+    yield from _values(message, answer.accepted_if, (*at, "accepted_if"))
+    if answer.value is not None:
+        try:
+            call_response.check_value(message, answer.value)
+        except ConfigurationError as error:
+            yield _refusal((*at, "value"), error)
+
+
+def _installed(load: Callable[[str], Any], name: str) -> Any:
     """The class, None where it is not installed. Raises ConfigurationError for a name that cannot be."""
     try:
-        return messages.message_class(name)
+        return load(name)
     except UnavailableError:
         return None
     except ConfigurationError as error:
@@ -121,29 +172,11 @@ def _values(message: type, values: Mapping[str, Any], at: DataPath) -> Iterator[
             yield _refusal((*at, path), error)
 
 
-def _limits(limits: Mapping[str, float], sent: list[type]) -> Iterator[Refusal]:
-    for path in limits:
-        errors = [error for message in sent if (error := _not_limited(message, path)) is not None]
+def _limits(named: Mapping[str, float], sent: list[type]) -> Iterator[Refusal]:
+    for path in named:
+        errors = [error for message in sent if (error := limits.unknown(message, path)) is not None]
         if len(errors) == len(sent):
             yield _refusal(("limits", path), errors[0], of_key=True)
-
-
-def _not_limited(message: type, path: str) -> ConfigurationError | None:
-    """Why a limit holds for no field of the message. One on ``points.positions`` holds for every index."""
-    try:
-        paths.resolve(message, path)
-    except ConfigurationError as error:
-        try:
-            steps = [step for step in paths.parse(path) if isinstance(step, str)]
-        except ConfigurationError:
-            return error
-        owner: type | None = message
-        for step in steps:
-            known = paths.fields(owner) if owner is not None else {}
-            if step not in known:
-                return error
-            owner = paths.nested_class(known[step].base) if known[step].nested else None
-    return None
 
 
 def _refusal(path: DataPath, error: ConfigurationError, of_key: bool = False) -> Refusal:

@@ -57,6 +57,10 @@ class Look:
         return qos.mismatch(*pair)
 
 
+Rivals = Iterable[tuple[Endpoint, Finding]]
+"""Who else commands the robot, and what is to be said of that."""
+
+
 class Graph:
     """The ROS graph as one node sees it."""
 
@@ -67,19 +71,24 @@ class Graph:
 
     def publishers(self, topic: str) -> tuple[Endpoint, ...]:
         """Everybody who publishes ``topic``, ourselves included."""
-        return self._endpoints(self._node.get_publishers_info_by_topic(topic))
+        return self.endpoints(self._node.get_publishers_info_by_topic(topic))
 
     def subscriptions(self, topic: str) -> tuple[Endpoint, ...]:
         """Everybody who subscribes to ``topic``, ourselves included."""
-        return self._endpoints(self._node.get_subscriptions_info_by_topic(topic))
+        return self.endpoints(self._node.get_subscriptions_info_by_topic(topic))
 
-    def _endpoints(self, infos: Iterable[Any]) -> tuple[Endpoint, ...]:
+    def endpoints(self, infos: Iterable[Any]) -> tuple[Endpoint, ...]:
+        """What rclpy's endpoint infos say."""
         found = []
         for info in infos:
             name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
             gid = bytes(info.endpoint_gid).hex()
             found.append(Endpoint(name, info.topic_type, gid, info.qos_profile, name in self._own))
         return tuple(found)
+
+    def rivals(self, topic: str) -> Rivals:
+        """Who else publishes that command topic."""
+        return [(one, rival_finding(topic, one)) for one in rivals_of(self.publishers(topic))]
 
     def look(self, port: str, topic: str, type_name: str, stimulus: bool, profile: Any) -> Look:
         """Look at one port's topic."""
@@ -160,19 +169,19 @@ def findings(look: Look, absence: Severity) -> list[Finding]:
 
 
 class Watch:
-    """Looks again now and then for somebody else on the command topics; says it once per publisher."""
+    """Looks again now and then for somebody else who commands; says it once per endpoint. ``beside``: each
+    looks at one port."""
 
-    def __init__(self, graph: Graph, topics: Iterable[str], report: Callable[[Finding], None]) -> None:
-        self._graph = graph
-        self._topics = tuple(topics)
+    def __init__(self, beside: Iterable[Callable[[], Rivals]], report: Callable[[Finding], None]) -> None:
+        self._beside = tuple(beside)
         self._report = report
         self._told: set[str] = set()
         self._nameless: set[str] = set()
 
     def look(self) -> None:
         """One look, some 0.1 ms a topic."""
-        for topic in self._topics:
-            for rival in rivals_of(self._graph.publishers(topic)):
+        for beside in self._beside:
+            for rival, finding in beside():
                 if rival.gid in self._told:
                     continue
                 if not rival.named and rival.gid not in self._nameless:
@@ -181,4 +190,4 @@ class Watch:
                     self._nameless.add(rival.gid)
                     continue
                 self._told.add(rival.gid)
-                self._report(rival_finding(topic, rival))
+                self._report(finding)

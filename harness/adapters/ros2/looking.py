@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from harness.adapters.ros2 import graph, messages, paths, qos
+from harness.adapters.ros2 import graph, messages, paths, qos, servers
 from harness.adapters.ros2.options import Options
+from harness.adapters.ros2.port_options import (
+    ActionOptions,
+    AnyStimulus,
+    CallResponseOptions,
+    ServiceOptions,
+    StimulusOptions,
+)
 from harness.adapters.ros2.readers import Readers
+from harness.adapters.ros2.servers import ServerGraph, ServerLook, called, feedback_topic
 from harness.adapters.ros2.session import Session
 from harness.model import Finding, Severity
 from harness.ports import DeviceContext, Role
@@ -21,10 +30,14 @@ _ANNOUNCED_NS = 4_000_000_000
 third of all cases tried they were heard only at their next one. Seeing nobody any earlier says little."""
 
 
+AnyLook = graph.Look | ServerLook
+
+
 class Lookout:
     """Looks from one session, made at ``since_ns`` (CLOCK_MONOTONIC).
 
-    ``profiles``: QoS by port, of the ports that are open; ``readers``: those that may adapt to what they see.
+    ``profiles``: QoS by port, of the ports that are open (None for a service or action); ``readers``: those
+    that may adapt to what they see.
     """
 
     def __init__(
@@ -44,27 +57,48 @@ class Lookout:
         self._graph = seen
         self._profiles = profiles
         self._readers = readers
+        self._servers = ServerGraph(session.node, seen)
         self._commanded = [
-            session.node.resolve_topic_name(port.stimulus.topic)
+            self._beside(port.stimulus)
             for name, port in options.ports.items()
             if port.stimulus is not None and name in profiles
         ]
 
-    def look(self) -> list[graph.Look]:
-        """Who is there, port by port."""
-        found = []
-        for name, port in self._options.ports.items():
-            options = port.stimulus or port.response
-            if options is not None and name in self._profiles:
-                topic = self._session.node.resolve_topic_name(options.topic)
-                type_name = paths.full_name(messages.message_class(options.type))
-                stimulus = port.stimulus is not None
-                found.append(self._graph.look(name, topic, type_name, stimulus, self._profiles[name]))
-        return found
+    def _beside(self, options: AnyStimulus) -> Callable[[], graph.Rivals]:
+        node = self._session.node
+        if isinstance(options, StimulusOptions):
+            return partial(self._graph.rivals, node.resolve_topic_name(options.topic))
+        sort, name, _ = called(options)
+        return partial(self._servers.rivals, sort, node.resolve_service_name(name))
 
-    def _adapt(self, looks: list[graph.Look]) -> bool:
+    def look(self) -> list[AnyLook]:
+        """Who is there, port by port."""
+        return [
+            self._look(name, port.stimulus or port.response)
+            for name, port in self._options.ports.items()
+            if name in self._profiles
+        ]
+
+    def _look(self, port: str, options: Any) -> AnyLook:
+        node = self._session.node
+        if isinstance(options, (ServiceOptions, ActionOptions)):
+            sort, name, type_name = called(options)
+            return self._servers.look(port, sort, node.resolve_service_name(name), type_name)
+        if isinstance(options, CallResponseOptions):
+            action = self._options.ports[options.of].stimulus
+            assert isinstance(action, ActionOptions)  # only feedback is a topic, and has a profile
+            topic, type_name = feedback_topic(action)
+        else:
+            topic, type_name = options.topic, paths.full_name(messages.message_class(options.type))
+        stimulus = isinstance(options, StimulusOptions)
+        topic = node.resolve_topic_name(topic)
+        return self._graph.look(port, topic, type_name, stimulus, self._profiles[port])
+
+    def _adapt(self, looks: list[AnyLook]) -> bool:
         readers = self._readers
-        changed = [readers.adapt(look) for look in looks] if readers is not None else []
+        if readers is None:
+            return False
+        changed = [readers.adapt(look) for look in looks if isinstance(look, graph.Look)]
         return any(changed)
 
     def preflight(self) -> list[Finding]:
@@ -86,7 +120,7 @@ class Lookout:
                 break
             clock.sleep_until(now + _POLL_NS)
         absence = Severity.WARNING if self._context.role is Role.CHECK else Severity.ERROR
-        found = [finding for look in looks for finding in graph.findings(look, absence)]
+        found = [finding for look in looks for finding in _findings(look, absence)]
         software = self._session.software()
         text = ", ".join(
             (software["rmw"], software["transport"], f"domain {software['domain_id']}", software["discovery"])
@@ -104,7 +138,7 @@ class Lookout:
 
     def watch(self, closing: threading.Event) -> None:
         """Look again now and then until ``closing`` is set, and report who else commands the robot."""
-        watch = graph.Watch(self._graph, self._commanded, self._context.report)
+        watch = graph.Watch(self._commanded, self._context.report)
         while not closing.wait(_WATCH_S):
             try:
                 watch.look()
@@ -119,6 +153,15 @@ class Lookout:
         """Per port: topic, type, QoS and the nodes across from us."""
         for look in self.look():
             nodes = ", ".join(sorted({one.node for one in look.others})) or "nobody"
-            yield f"{look.port}.topic", f"{look.topic} ({look.type})"
-            yield f"{look.port}.qos", qos.words(look.profile)
+            if isinstance(look, ServerLook):
+                yield f"{look.port}.{look.sort}", f"{look.name} ({look.type})"
+            else:
+                yield f"{look.port}.topic", f"{look.topic} ({look.type})"
+                yield f"{look.port}.qos", qos.words(look.profile)
             yield f"{look.port}.nodes", nodes
+
+
+def _findings(look: AnyLook, absence: Severity) -> list[Finding]:
+    if isinstance(look, ServerLook):
+        return servers.findings(look, absence)
+    return graph.findings(look, absence)

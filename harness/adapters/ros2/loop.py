@@ -10,17 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.adapters.ros2 import vendor
+from harness.adapters.ros2.calls import Caller
 from harness.model import Finding, Severity
 
 _LOOK_NS = 500_000_000
 
 
 class _Loop:
-    def __init__(self, context: Any, node: Any, report: Callable[[Finding], None]) -> None:
+    def __init__(
+        self,
+        context: Any,
+        node: Any,
+        report: Callable[[Finding], None],
+        callers: Sequence[Caller] = (),
+    ) -> None:
+        self._callers = tuple(callers)
         self._context = context
         self._node = node
         self._report = report
@@ -66,8 +74,14 @@ class _Loop:
 class DirectLoop(_Loop):
     """One wait set, kept; callbacks called directly."""
 
-    def __init__(self, context: Any, node: Any, report: Callable[[Finding], None]) -> None:
-        super().__init__(context, node, report)
+    def __init__(
+        self,
+        context: Any,
+        node: Any,
+        report: Callable[[Finding], None],
+        callers: Sequence[Caller] = (),
+    ) -> None:
+        super().__init__(context, node, report, callers)
         self._implementation = vendor.load("rclpy.impl.implementation_singleton").rclpy_implementation
         self._guard = vendor.load("rclpy.guard_condition").GuardCondition(None, None, context=context)
         self._changed = threading.Event()
@@ -80,8 +94,10 @@ class DirectLoop(_Loop):
             getattr(implementation, "WaitSet", None),
             getattr(implementation, "Subscription", None),
         )
-        methods = ("add_subscription", "add_guard_condition", "clear_entities", "is_ready", "wait")
-        return all(hasattr(wait_set, one) for one in methods) and hasattr(subscription, "take_message")
+        methods = ("add_subscription", "add_client", "add_guard_condition", "clear_entities", "is_ready")
+        client = getattr(implementation, "Client", None)
+        taking = hasattr(subscription, "take_message") and hasattr(client, "take_response")
+        return taking and all(hasattr(wait_set, one) for one in (*methods, "wait"))
 
     def subscriptions_changed(self) -> None:
         """Rebuild the wait set."""
@@ -110,13 +126,14 @@ class DirectLoop(_Loop):
         with contextlib.ExitStack() as held:
             for thing in (
                 *(one.handle for one in subscriptions),
+                *(one.client.handle for one in self._callers),
                 *events,
                 self._guard.handle,
                 self._context.handle,
             ):
                 held.enter_context(thing)
             wait_set = self._implementation.WaitSet(
-                len(subscriptions), 1, 0, 0, 0, len(events), self._context.handle
+                len(subscriptions), 1, 0, len(self._callers), 0, len(events), self._context.handle
             )
             takers = [
                 (one.handle, one.handle.take_message, one.msg_type, one.callback) for one in subscriptions
@@ -125,6 +142,7 @@ class DirectLoop(_Loop):
                 wait_set.clear_entities()
                 wait_set.add_guard_condition(self._guard.handle)
                 numbered = [(wait_set.add_subscription(taker[0]), taker) for taker in takers]
+                calling = [(wait_set.add_client(one.client.handle), one) for one in self._callers]
                 for event in events:
                     event.add_to_wait_set(wait_set)
                 wait_set.wait(_LOOK_NS)
@@ -132,6 +150,9 @@ class DirectLoop(_Loop):
                     if wait_set.is_ready("subscription", index):
                         while (taken := take(message, True)) is not None:
                             callback(*taken)
+                for index, caller in calling:
+                    if wait_set.is_ready("client", index):
+                        caller.take()
                 for event in events:
                     if event.is_ready(wait_set) and (data := event.take_data()) is not None:
                         event.callback(data)
@@ -140,8 +161,14 @@ class DirectLoop(_Loop):
 class ExecutorLoop(_Loop):
     """rclpy's own single-threaded executor."""
 
-    def __init__(self, context: Any, node: Any, report: Callable[[Finding], None]) -> None:
-        super().__init__(context, node, report)
+    def __init__(
+        self,
+        context: Any,
+        node: Any,
+        report: Callable[[Finding], None],
+        callers: Sequence[Caller] = (),
+    ) -> None:
+        super().__init__(context, node, report, callers)
         self._executor = vendor.load("rclpy.executors").SingleThreadedExecutor(context=context)
         self._executor.add_node(node)
 
@@ -158,7 +185,7 @@ class ExecutorLoop(_Loop):
         self._executor.shutdown(timeout_sec=timeout_s)
 
 
-def make(context: Any, node: Any, report: Callable[[Finding], None]) -> _Loop:
-    """The faster loop that this rclpy allows."""
+def make(context: Any, node: Any, report: Callable[[Finding], None], callers: Sequence[Caller] = ()) -> _Loop:
+    """The faster loop that this rclpy allows. ``callers``: clients of the node whose replies it takes."""
     kind = DirectLoop if DirectLoop.available() else ExecutorLoop
-    return kind(context, node, report)
+    return kind(context, node, report, callers)

@@ -8,6 +8,7 @@ import re
 import reprlib
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,22 @@ from harness.adapters.ros2 import paths, vendor
 from harness.adapters.ros2.paths import FieldType, Select
 from harness.errors import ConfigurationError
 
-_NAME = re.compile(r"^([a-z][a-z0-9_]*)/(?:msg/)?([A-Z][A-Za-z0-9]*)$")
+
+@dataclass(frozen=True)
+class _Part:
+    """One sort of interface: folder of its package, what it is called, an example, what its class has."""
+
+    folder: str
+    word: str
+    example: str
+    marks: tuple[str, ...]
+
+
+_MESSAGE = _Part("msg", "message", "geometry_msgs/msg/TwistStamped", ("get_fields_and_field_types",))
+_SERVICE = _Part("srv", "service", "std_srvs/srv/SetBool", ("Request", "Response"))
+_ACTION = _Part("action", "action", "control_msgs/action/FollowJointTrajectory", ("Goal", "Result", "Impl"))
+SEND_GOAL = "_SendGoal"
+"""What the name of an action is followed by in that of the service that takes its goals."""
 
 
 @lru_cache(maxsize=256)
@@ -26,47 +42,79 @@ def message_class(name: str) -> type:
 
     Raises ConfigurationError for a name that is none or is not installed, UnavailableError without rclpy.
     """
-    found = _NAME.match(name)
+    return _loaded(name, _MESSAGE)
+
+
+@lru_cache(maxsize=256)
+def service_class(name: str) -> Any:
+    """Class of ``package/srv/Name``, or of the service ``package/action/Name_SendGoal`` that takes an
+    action's goals; raises as :func:`message_class` does."""
+    if "/action/" in name and name.endswith(SEND_GOAL):
+        return action_class(name.removesuffix(SEND_GOAL)).Impl.SendGoalService
+    return _loaded(name, _SERVICE)
+
+
+@lru_cache(maxsize=256)
+def action_class(name: str) -> Any:
+    """Class of ``package/action/Name``; raises as :func:`message_class` does."""
+    return _loaded(name, _ACTION)
+
+
+def type_name(name: str, folder: str) -> str:
+    """``package/FOLDER/Name`` of a name that may leave the folder out."""
+    package, _, short = name.partition("/")
+    return f"{package}/{folder}/{short.rpartition('/')[2]}"
+
+
+def _loaded(name: str, part: _Part) -> type:
+    article = "an" if part.word == "action" else "a"
+    found = re.fullmatch(rf"([a-z][a-z0-9_]*)/(?:{part.folder}/)?([A-Z][A-Za-z0-9]*)", name)
     if found is None:
         raise ConfigurationError(
-            f"{name!r} is not a message type",
-            hint="write package/msg/Name, e.g. geometry_msgs/msg/TwistStamped",
+            f"{name!r} is not {article} {part.word} type",
+            hint=f"write package/{part.folder}/Name, e.g. {part.example}",
         )
     vendor.load()
     package, short = found[1], found[2]
     try:
-        module = importlib.import_module(f"{package}.msg")
+        module = importlib.import_module(f"{package}.{part.folder}")
     except ModuleNotFoundError as error:
-        near = difflib.get_close_matches(package, installed_packages(), n=3)
+        near = difflib.get_close_matches(package, installed_packages(part.folder), n=3)
         dashed = package.replace("_", "-")
         raise ConfigurationError(
-            f"no message package {package!r} is installed (for {name!r})",
+            f"no {part.word} package {package!r} is installed (for {name!r})",
             hint=(f"did you mean {' or '.join(near)}? else " if near else "")
             + f"source its workspace, apt install ros-$ROS_DISTRO-{dashed}, or pip install ros-{dashed}",
         ) from error
     except ImportError as error:
         raise ConfigurationError(
-            f"message package {package!r} is there but does not import: {error}",
+            f"{part.word} package {package!r} is there but does not import: {error}",
             hint="it was built for another Python or another ROS 2; source one ROS 2 only",
         ) from error
     loaded = getattr(module, short, None)
-    if not isinstance(loaded, type) or not hasattr(loaded, "get_fields_and_field_types"):
-        known = [one for one in dir(module) if hasattr(getattr(module, one), "get_fields_and_field_types")]
+    if not isinstance(loaded, type) or not _is_one(loaded, part):
+        known = [one for one in dir(module) if _is_one(getattr(module, one), part)]
         near = difflib.get_close_matches(short, known, n=1)
         some = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
         raise ConfigurationError(
-            f"package {package!r} has no message {short!r}",
-            hint=f"did you mean '{package}/msg/{near[0]}'?" if near else f"it has: {some or 'none at all'}",
+            f"package {package!r} has no {part.word} {short!r}",
+            hint=f"did you mean '{package}/{part.folder}/{near[0]}'?"
+            if near
+            else f"it has: {some or 'none at all'}",
         )
     return loaded
 
 
-def installed_packages() -> list[str]:
-    """Names of the message packages that Python can import."""
+def _is_one(loaded: Any, part: _Part) -> bool:
+    return all(hasattr(loaded, mark) for mark in part.marks)
+
+
+def installed_packages(folder: str = "msg") -> list[str]:
+    """Names of the packages with interfaces of that sort that Python can import."""
     found: set[str] = set()
     for entry in sys.path:
-        if entry and (folder := Path(entry)).is_dir():
-            found.update(one.parent.parent.name for one in folder.glob("*/msg/__init__.py"))
+        if entry and (place := Path(entry)).is_dir():
+            found.update(one.parent.parent.name for one in place.glob(f"*/{folder}/__init__.py"))
     return sorted(found)
 
 

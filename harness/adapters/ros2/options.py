@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from harness.adapters.ros2.port_options import Port
+from harness.adapters.ros2.port_options import Port, StopOptions
 from harness.config.explain import Refusal
 from harness.config.schema import DeviceBase, FloorTwin, Name
 
 
 class Options(DeviceBase):
-    """A robot, simulator or anything else that speaks ROS 2 topics."""
+    """A robot, simulator or anything else that speaks ROS 2: topics, services, actions."""
 
     adapter: Literal["ros2"]
+    stop: StopOptions | None = None
     domain_id: Annotated[int, Field(ge=0, le=232)] | Literal["auto"] | None = Field(
         default=None,
         description="ROS_DOMAIN_ID; `auto`: one derived from the run; default: the environment's, else 0",

@@ -141,8 +141,9 @@ def nested_class(base: str) -> type:
 
 
 def full_name(message: type) -> str:
-    """``package/msg/Name`` of a message class."""
-    return f"{message.__module__.split('.')[0]}/msg/{message.__name__}"
+    """``package/msg/Name`` of a message class; ``package/srv/Name_Request`` of a part of a service."""
+    package, _, rest = message.__module__.partition(".")
+    return f"{package}/{rest.partition('.')[0]}/{message.__name__}"
 
 
 def resolve(message: type, path: str) -> FieldType:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
+from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, model_validator
 
+from harness.config.changing import by_key
+from harness.config.elements import Scalar
+from harness.config.match import CALL
 from harness.config.measuring import Background
-from harness.config.schema import Match, Strict, Value
+from harness.config.schema import Match, Name, Stop, Strict, Value
 
 ProfileName = Literal[
     "default",
@@ -82,6 +85,8 @@ class ResponseOptions(Strict):
         match = self.match
         if match is None:
             return self
+        if match.kind == CALL:
+            raise ValueError("match: of kind `call` are the answers to services and actions: ports with `of`")
         if match.keyed and not match.path:
             raise ValueError(f"match of kind {match.kind!r} needs `path`: where the answer carries the key")
         if not match.keyed and match.path:
@@ -93,11 +98,108 @@ class ResponseOptions(Strict):
         return self
 
 
+class ServiceOptions(Strict):
+    """A service that the harness calls."""
+
+    service: str = Field(min_length=1, description="absolute, or relative to the device's namespace")
+    type: str = Field(description="service type, e.g. std_srvs/srv/SetBool")
+    values: dict[str, Value] = Field(default={}, description="fields of the request by path: what is sent")
+
+    @property
+    def key_kind(self) -> str:
+        """What its key is."""
+        return CALL
+
+
+class ActionOptions(Strict):
+    """An action to which the harness sends goals."""
+
+    action: str = Field(min_length=1, description="absolute, or relative to the device's namespace")
+    type: str = Field(description="action type, e.g. control_msgs/action/FollowJointTrajectory")
+    values: dict[str, Value] = Field(default={}, description="fields of the goal by path: what is sent")
+
+    @property
+    def key_kind(self) -> str:
+        """What its key is."""
+        return CALL
+
+
+class CallResponseOptions(Strict):
+    """What comes back from a service or action that the harness calls."""
+
+    of: Name = Field(description="the stimulus port of this device whose answers these are")
+    event: Literal["reply", "accepted", "feedback", "result"] = Field(
+        description="of a service: `reply`; of an action: `accepted` (the goal was), `feedback` (the first of"
+        " each goal answers it), `result` (of a goal that succeeded)"
+    )
+    accepted_if: dict[str, Scalar] = Field(
+        default={},
+        description="fields of the reply or result by path: where one has another value the device said no,"
+        " and that is no answer",
+    )
+    value: str | None = Field(
+        default=None, description="path of the signal, a number, in the reply, feedback or result"
+    )
+    match: Match = Field(default=Match(kind=CALL), description="implied by `of`")
+
+    @model_validator(mode="after")
+    def _fits(self) -> CallResponseOptions:
+        if self.match.kind != CALL:
+            raise ValueError("match: leave it out; `of` says how these answers find their stimuli")
+        if self.accepted_if and self.event not in ("reply", "result"):
+            raise ValueError(f"accepted_if: goes with event reply or result, not {self.event}")
+        if self.value is not None and self.event == "accepted":
+            raise ValueError("value: an accepted goal brings no value; take it from feedback or result")
+        return self
+
+
+class Hold(Strict):
+    """What holds the robot where it is, once its goals are cancelled."""
+
+    port: Name
+    values: dict[str, Value] = Field(default={})
+
+
+class StopOptions(Stop):
+    """How the device is stopped: what is sent, on which stimulus port."""
+
+    cancel: bool = Field(
+        default=False, description="of an action: cancel all of its goals, whoever sent them; no values"
+    )
+    hold: Hold | None = Field(default=None, description="sent afterwards, on another stimulus port")
+
+    @model_validator(mode="after")
+    def _cancels_alone(self) -> StopOptions:
+        if self.cancel and self.values:
+            raise ValueError("values: a stop that cancels sends none; what is sent afterwards goes in `hold`")
+        return self
+
+
+_stimulus = by_key(("service", ServiceOptions), ("action", ActionOptions), ("topic", StimulusOptions))
+_response = by_key(("of", CallResponseOptions), ("topic", ResponseOptions), ("event", CallResponseOptions))
+AnyStimulus = StimulusOptions | ServiceOptions | ActionOptions
+
+
 class Port(Strict):
     """One way in or out: exactly one of ``stimulus`` and ``response``."""
 
-    stimulus: StimulusOptions | None = None
-    response: ResponseOptions | None = None
+    stimulus: (
+        Annotated[
+            Annotated[StimulusOptions, Tag("StimulusOptions")]
+            | Annotated[ServiceOptions, Tag("ServiceOptions")]
+            | Annotated[ActionOptions, Tag("ActionOptions")],
+            Discriminator(lambda value: _stimulus(value) or "StimulusOptions"),
+        ]
+        | None
+    ) = None
+    response: (
+        Annotated[
+            Annotated[ResponseOptions, Tag("ResponseOptions")]
+            | Annotated[CallResponseOptions, Tag("CallResponseOptions")],
+            Discriminator(lambda value: _response(value) or "ResponseOptions"),
+        ]
+        | None
+    ) = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Port:

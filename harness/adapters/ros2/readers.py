@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.adapters.ros2 import graph, loop, qos, vendor
+from harness.adapters.ros2.calls import Caller
 from harness.adapters.ros2.response import TopicResponse, lost_finding
 from harness.adapters.ros2.session import Session
 from harness.model import Finding
 
 
 class Readers:
-    """``profiles`` holds the QoS of every port by name; it is changed in place when a reader adapts."""
+    """``profiles`` holds the QoS of every port by name; it is changed in place when a reader adapts.
+    ``callers``: service clients whose replies are taken as well."""
 
     def __init__(
         self,
@@ -22,7 +24,9 @@ class Readers:
         responses: Mapping[str, TopicResponse],
         profiles: dict[str, Any],
         report: Callable[[Finding], None],
+        callers: Sequence[Caller] = (),
     ) -> None:
+        self._callers = tuple(callers)
         self._session = session
         self._responses = dict(responses)
         self._profiles = profiles
@@ -36,8 +40,11 @@ class Readers:
         """Subscribe and start taking."""
         for name in self._responses:
             self._subscribe(name)
-        if self._responses:
-            self._loop = loop.make(self._session.context, self._session.node, self._report)
+        if self._responses or self._callers:
+            session = self._session
+            self._loop = loop.make(session.context, session.node, self._report, self._callers)
+            for caller in self._callers:
+                caller.in_loop = True
             self._loop.start()
 
     def close(self) -> None:
@@ -48,6 +55,8 @@ class Readers:
         if taking is not None:
             with contextlib.suppress(Exception):
                 taking.stop()
+        for caller in self._callers:
+            caller.in_loop = False
         self._subscriptions.clear()
 
     def _subscribe(self, name: str) -> None:

@@ -31,10 +31,12 @@ class TopicResponse:
         robot_clock: str,
         clock: HostClock,
         report: Callable[[Finding], None],
+        *,
+        message: type | None = None,
     ) -> None:
         self.name = name
         self.options = options
-        self.message = messages.message_class(options.type)
+        self.message = message or messages.message_class(options.type)
         self.stamp_clock = HOST_REALTIME if options.stamp_clock == "host" else robot_clock
         self.unreadable = 0
         self.dropped = 0
@@ -51,6 +53,10 @@ class TopicResponse:
         """Give ``sink`` every observation from now on; several sinks may listen."""
         self._sinks = (*self._sinks, sink)
 
+    def goal_of(self, data: bytes) -> tuple[int, int] | None:
+        """Of an action's feedback: key and flags; None for a message that is not for us."""
+        raise NotImplementedError
+
     def _field(self, what: str, path: str) -> _Field:
         try:
             accepted(self.message, self.options, what, path)
@@ -61,6 +67,7 @@ class TopicResponse:
     def _callback(self, clock: HostClock) -> Callable[[bytes, Any], None]:
         monotonic, realtime = clock.monotonic_ns, clock.realtime_ns
         key_field, stamp_field, value_field = self._key, self._stamp, self._value
+        goal_of = self.goal_of if type(self).goal_of is not TopicResponse.goal_of else None
         expected: int | None = None
 
         def on_message(data: bytes, info: Mapping[str, Any]) -> None:
@@ -75,8 +82,15 @@ class TopicResponse:
                 if expected is not None and number > expected:
                     self._gap(number - expected)
                 expected = number + 1
+            flags, key = 0, NO_KEY
+            if goal_of is not None:
+                goal = goal_of(data)
+                if goal is None:
+                    return
+                key, flags = goal
             try:
-                key = NO_KEY if key_field is None else int(key_field.read(data))
+                if key_field is not None:
+                    key = int(key_field.read(data))
                 stamp = NO_STAMP if stamp_field is None else int(stamp_field.read(data))
                 value = _NAN if value_field is None else float(value_field.read(data))
                 if not -_INT64 <= key < _INT64:
@@ -84,10 +98,9 @@ class TopicResponse:
             except (LookupError, struct.error, ValueError, OverflowError, RuntimeError) as error:
                 key, stamp, value = NO_KEY, NO_STAMP, _NAN
                 self._cannot_read(error)
-            flags = 0
             received = info["received_timestamp"]
             if received <= 0:  # what rmw gives where the middleware has no such stamp
-                received, flags = realtime(), ObservationFlag.NOT_MIDDLEWARE.value
+                received, flags = realtime(), flags | ObservationFlag.NOT_MIDDLEWARE.value
             for sink in sinks:
                 sink(key, stamp, received, seen, value, flags)
             keep = self.keep
@@ -172,7 +185,7 @@ def accepted(message: type, options: ResponseOptions, what: str, path: str) -> N
     accepts, wanted = {
         "match.path": (_is_key, "a builtin_interfaces/Time or an integer"),
         "stamp": (_is_stamp, time_or_wide),
-        "value": (_is_number, "a number"),
+        "value": (is_number, "a number"),
     }[what]
     if what == "match.path" and options.match is not None and options.match.kind == "stamp":
         accepts, wanted = _is_stamp, f"{time_or_wide}, as a stamp in nanoseconds needs"
@@ -190,5 +203,6 @@ def _is_stamp(kind: paths.FieldType) -> bool:
     return not kind.plural and kind.base in (TIME, "int64", "uint64")
 
 
-def _is_number(kind: paths.FieldType) -> bool:
+def is_number(kind: paths.FieldType) -> bool:
+    """Whether a field of that type is a single number."""
     return not kind.plural and kind.base in PRIMITIVES and (kind.base in FLOATS or kind.base != "octet")

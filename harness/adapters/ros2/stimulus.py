@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.adapters.ros2 import cdr, messages, paths, vendor
+from harness.adapters.ros2.limits import refuse_beyond
 from harness.adapters.ros2.paths import INTEGERS, TIME, FieldType
 from harness.adapters.ros2.port_options import StimulusOptions
 from harness.clock import HostClock
-from harness.errors import ConfigurationError, OperationError, SafetyError
+from harness.errors import ConfigurationError, OperationError
 from harness.ports import Keep, KeyKind
 
 _SECOND = 1_000_000_000
@@ -66,7 +66,7 @@ class TopicStimulus:
         limits.
         """
         made = messages.build(self.message, values)
-        self._check_limits(made)
+        refuse_beyond(made, self._limits, self.name)
         serialize = vendor.load("rclpy.serialization").serialize_message
         if self._key_path is None:
             return PreparedMessage(bytearray(serialize(made)), None)
@@ -126,6 +126,10 @@ class TopicStimulus:
         self.last_key = key
         return before, after
 
+    def disconnect(self) -> None:
+        """Send nothing any more."""
+        self.publisher = None
+
     def _numbers(self, byte: int) -> tuple[int, ...]:
         """Numbers whose every byte depends on ``byte``; nanoseconds stay below 1e9."""
         if self._is_time:
@@ -136,19 +140,6 @@ class TopicStimulus:
     def _example(self, byte: int) -> Any:
         numbers = self._numbers(byte)
         return paths.nested_class(TIME)(sec=numbers[0], nanosec=numbers[1]) if self._is_time else numbers[0]
-
-    def _check_limits(self, made: Any) -> None:
-        for path, limit in self._limits.items():
-            try:
-                paths.resolve(self.message, path)
-                value = paths.read(made, paths.parse(path))
-            except (ConfigurationError, LookupError):
-                continue  # a limit of another port of the device; the device has checked that one knows it
-            if not isinstance(value, (int, float)) or not math.isfinite(value) or abs(value) > limit:
-                raise SafetyError(
-                    f"{path} = {value!r} on port {self.name} is beyond the limit of {limit:g}",
-                    hint="lower the value, or agree on another limit in the rig file (limits)",
-                )
 
 
 def key_of(message: type, options: StimulusOptions) -> tuple[KeyKind, str | None, FieldType | None]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from harness.adapters.ros2 import vendor
+from harness.adapters.ros2.call_stimulus import ActionStimulus, CallStimulus, ServiceStimulus
+from harness.adapters.ros2.calls import Caller
 from harness.adapters.ros2.options import Options
+from harness.adapters.ros2.port_options import StopOptions
 from harness.adapters.ros2.stimulus import PreparedMessage, TopicStimulus
 from harness.clock import HostClock
 from harness.config.changing import plain
@@ -16,11 +19,25 @@ from harness.ports import KeyKind
 
 _POLL_NS = 20_000_000
 _ACKNOWLEDGE_NS = 200_000_000
+AnySending = TopicStimulus | ServiceStimulus | ActionStimulus
+
+
+class _Part(Protocol):
+    """One thing that a stop does. ``where``: in words, who has to hear it."""
+
+    where: str
+
+    def heard(self) -> bool:
+        """Whether somebody is there who can hear it."""
+
+    def run(self) -> None:
+        """Do it. Raises HarnessError when it could not be handed over."""
 
 
 class SafeStop:
     """The stop of one open device, made ready beforehand; without ``stop`` in the rig file it does nothing.
 
+    ``node`` None: looks only. ``callers``: clients of its own; ``direct`` as of :class:`.calls.Caller`.
     Raises ConfigurationError or SafetyError for values that cannot be sent.
     """
 
@@ -28,75 +45,126 @@ class SafeStop:
         self,
         name: str,
         options: Options,
-        stimuli: Mapping[str, TopicStimulus],
+        stimuli: Mapping[str, AnySending],
         profiles: Mapping[str, Any],
         clock: HostClock,
+        node: Any | None,
+        *,
+        direct: bool,
     ) -> None:
+        self.callers: list[Caller] = []
         self._name = name
         self._options = options
         self._clock = clock
-        self._stimulus: TopicStimulus | None = None
-        self._prepared: PreparedMessage | None = None
+        self._parts: list[_Part] = []
         stop = options.stop
         if stop is None:
             return
-        stimulus = stimuli[stop.port]
-        # Texts of the port (frame ids) belong to a stop as well; its numbers are what moves the robot, and do
-        # not.
-        texts = {path: value for path, value in stimulus.options.values.items() if isinstance(value, str)}
-        sent = {path: plain(value) for path, value in stop.values.items()}
-        self._stimulus = stimulus
-        self._prepared = stimulus.prepare({**texts, **sent})
-        self._reliable = profiles[stop.port].reliability.name == "RELIABLE"
+        if stop.cancel:
+            action = stimuli[stop.port]
+            assert isinstance(action, ActionStimulus)  # call_rules has seen to that
+            if node is not None:
+                cancel = _Cancel(action, stop, node, clock, direct)
+                self._parts.append(cancel)
+                self.callers.append(cancel.caller)
+        else:
+            self._parts.append(_part(stimuli[stop.port], stop.values, stop, profiles[stop.port], clock))
+        if stop.hold is not None:
+            hold = stop.hold
+            self._parts.append(_part(stimuli[hold.port], hold.values, stop, profiles[hold.port], clock))
 
     def await_listener(self) -> None:
         """Return once somebody can hear the stop: discovery may take seconds, in which it would reach nobody.
 
         Raises UnavailableError after ``patience_s``.
         """
-        if self._stimulus is None:
-            return
-        publisher: Any = self._stimulus.publisher
         clock = self._clock
         deadline = clock.monotonic_ns() + round(self._options.patience_s * 1e9)
-        while not publisher.get_subscription_count():
-            if clock.monotonic_ns() >= deadline:
-                topic = self._stimulus.options.topic
-                raise UnavailableError(
-                    f"nobody who could hear the stop of device {self._name} subscribes to {topic}",
-                    hint="is the robot running, in this domain and discovery range, with a QoS that matches?",
-                )
-            clock.sleep_until(clock.monotonic_ns() + _POLL_NS)
+        for part in self._parts:
+            while not part.heard():
+                if clock.monotonic_ns() >= deadline:
+                    raise UnavailableError(
+                        f"nobody who could hear the stop of device {self._name} {part.where}",
+                        hint="is the robot running, in this domain and discovery range, with a QoS that"
+                        " matches?",
+                    )
+                clock.sleep_until(clock.monotonic_ns() + _POLL_NS)
 
     def run(self) -> None:
-        """Publish the stop values as often as the rig file says, each with a fresh key.
+        """Do every part of the stop, whatever becomes of the others; bounded in time, dead robot or not.
 
-        Raises OperationError when none of them could be handed over.
+        Raises OperationError when one of them could not be handed over, or was not acknowledged by a server.
         """
-        stop, stimulus, prepared = self._options.stop, self._stimulus, self._prepared
-        if stop is None or stimulus is None or prepared is None:
-            return
-        # A copy: another thread may be stopping as well.
-        prepared = PreparedMessage(bytearray(prepared.buffer), prepared.offset)
-        clock, failure, handed = self._clock, None, 0
-        for number in range(stop.repeat):
-            if number:
-                clock.sleep_until(clock.monotonic_ns() + round(stop.interval_ms * 1e6))
+        failures = []
+        for part in self._parts:
             try:
-                stimulus.send(self._fresh_key(stimulus, number), prepared)
+                part.run()
+            except HarnessError as error:
+                failures.append(error)
+        if failures:
+            reasons = "; ".join(error.message for error in failures)
+            raise OperationError(f"device {self._name} could not be stopped: {reasons}") from failures[0]
+
+
+def _part(
+    stimulus: AnySending, values: Mapping[str, Any], stop: StopOptions, profile: Any, clock: HostClock
+) -> _Part:
+    # Texts of the port (frame ids) belong to a stop as well; its numbers are what moves the robot, and do
+    # not.
+    texts = {path: value for path, value in stimulus.options.values.items() if isinstance(value, str)}
+    sent = {**texts, **{path: plain(value) for path, value in values.items()}}
+    if isinstance(stimulus, TopicStimulus):
+        return _Publish(stimulus, sent, stop, profile, clock)
+    return _Call(stimulus, sent, stop, clock)
+
+
+class _Publish:
+    """Publishes stop values as often as the rig file says, each with a fresh key."""
+
+    def __init__(
+        self,
+        stimulus: TopicStimulus,
+        values: Mapping[str, Any],
+        stop: StopOptions,
+        profile: Any,
+        clock: HostClock,
+    ) -> None:
+        self._stimulus = stimulus
+        self._prepared = stimulus.prepare(values)
+        self._stop = stop
+        self._reliable = profile.reliability.name == "RELIABLE"
+        self._clock = clock
+        self.where = f"subscribes to {stimulus.options.topic}"
+
+    def heard(self) -> bool:
+        """Whether somebody subscribes."""
+        publisher: Any = self._stimulus.publisher
+        return bool(publisher.get_subscription_count())
+
+    def run(self) -> None:
+        """Publish. Raises OperationError when nothing at all could be handed over."""
+        # A copy: another thread may be stopping as well.
+        prepared = PreparedMessage(bytearray(self._prepared.buffer), self._prepared.offset)
+        failure, handed = None, 0
+        for number in range(self._stop.repeat):
+            if number:
+                _pause(self._clock, self._stop)
+            try:
+                self._stimulus.send(self._fresh_key(number), prepared)
                 handed += 1
             except HarnessError as error:
                 failure = error
         if not handed and failure is not None:
-            raise OperationError(f"device {self._name} could not be stopped: {failure.message}") from failure
-        publisher = stimulus.publisher
+            raise failure
+        publisher = self._stimulus.publisher
         if publisher is not None and self._reliable:
             with contextlib.suppress(Exception):  # a robot that is gone acknowledges nothing
                 publisher.wait_for_all_acked(
                     vendor.load("rclpy.duration").Duration(nanoseconds=_ACKNOWLEDGE_NS)
                 )
 
-    def _fresh_key(self, stimulus: TopicStimulus, number: int) -> int:
+    def _fresh_key(self, number: int) -> int:
+        stimulus = self._stimulus
         last = stimulus.last_key
         if stimulus.key_kind is KeyKind.STAMP:
             now = self._clock.realtime_ns()
@@ -105,3 +173,83 @@ class SafeStop:
         # like the answers to early stimuli.
         top = stimulus.key_max if stimulus.key_max is not None else 2**31
         return min(top // 2 + 1 + number if last is None else last + 1, top)
+
+
+class _Call:
+    """Calls a service, or sends a goal, until it is acknowledged."""
+
+    def __init__(
+        self, stimulus: CallStimulus, values: Mapping[str, Any], stop: StopOptions, clock: HostClock
+    ) -> None:
+        self._stimulus = stimulus
+        self._values = values
+        stimulus.prepare(values)  # says now what cannot be sent
+        self._stop = stop
+        self._clock = clock
+        self.where = f"serves {stimulus.called}"
+
+    def heard(self) -> bool:
+        """Whether a server is known."""
+        return all(one.ready for one in self._stimulus.callers[:1])
+
+    def run(self) -> None:
+        """Call. Raises OperationError when nobody acknowledges."""
+        prepared = self._stimulus.prepare(self._values)
+        first = 2**62 + self._clock.monotonic_ns()  # goals of a stop are none of a scenario
+        for number in range(self._stop.repeat):
+            reply = self._stimulus.call(first + number, prepared, max(_ACKNOWLEDGE_NS, _interval(self._stop)))
+            if reply is None:
+                continue
+            if getattr(reply, "accepted", True) is False:
+                raise OperationError(f"{self._stimulus.called} refused the goal that stops")
+            return
+        raise OperationError(f"{self._stimulus.called} did not acknowledge the stop")
+
+
+class _Cancel:
+    """Cancels every goal of an action, whoever sent it: zero id and zero stamp (action_msgs/srv/CancelGoal).
+
+    More than once, since a goal that is on its way may be accepted after the first.
+    """
+
+    def __init__(
+        self, action: ActionStimulus, stop: StopOptions, node: Any, clock: HostClock, direct: bool
+    ) -> None:
+        self._action = action
+        self._stop = stop
+        self._clock = clock
+        self._service = action.action.Impl.CancelGoalService
+        self.caller = Caller(
+            node,
+            self._service,
+            f"{action.called}/_action/cancel_goal",
+            lambda *_: None,
+            clock,
+            depth=10,
+            direct=direct,
+        )
+        self.where = f"serves {action.called}"
+
+    def heard(self) -> bool:
+        """Whether a server is known."""
+        return self.caller.ready
+
+    def run(self) -> None:
+        """Cancel. Raises OperationError when nobody acknowledges."""
+        acknowledged = False
+        for number in range(self._stop.repeat):
+            if number and acknowledged:
+                _pause(self._clock, self._stop)
+            timeout_ns = _ACKNOWLEDGE_NS if acknowledged or not number else _interval(self._stop)
+            reply = self.caller.call(self._service.Request(), timeout_ns)
+            acknowledged = acknowledged or reply is not None
+        if not acknowledged:
+            raise OperationError(f"{self._action.called} did not acknowledge that its goals are cancelled")
+
+
+def _interval(stop: StopOptions) -> int:
+    return round(stop.interval_ms * 1e6)
+
+
+def _pause(clock: HostClock, stop: StopOptions) -> None:
+    clock.sleep_until(clock.monotonic_ns() + _interval(stop))

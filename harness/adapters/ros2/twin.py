@@ -7,8 +7,15 @@ import json
 import secrets
 from typing import Any
 
+from harness.adapters.ros2 import messages
 from harness.adapters.ros2.options import Options, key_kind
-from harness.adapters.ros2.port_options import QoS, ResponseOptions, StimulusOptions
+from harness.adapters.ros2.port_options import (
+    ActionOptions,
+    QoS,
+    ResponseOptions,
+    ServiceOptions,
+    StimulusOptions,
+)
 from harness.config.twin import FloorTwin
 
 LONGEST_S = 7 * 86_400
@@ -27,7 +34,8 @@ RELIABLE = frozenset(
     }
 )
 """Profiles whose publisher is reliable."""
-_SHARED = ("domain_id", "discovery", "namespace", "reader_depth")
+_SHARED = ("domain_id", "discovery", "discovery_server", "namespace", "reader_depth")
+_ENDS = ("--until-eof", "--seconds", str(LONGEST_S), "--node", "harness_floor_echo")
 _TOKEN = secrets.token_hex(4)
 """Two runs may share a domain, and must not hear each other's echoes."""
 
@@ -36,6 +44,9 @@ def of(options: Options, stimulus: str, response: str) -> FloorTwin:
     """The twin of that pair of ports. Importable, and the same at each call, without rclpy."""
     sends, answers = options.ports[stimulus].stimulus, options.ports[response].response
     assert sends is not None and answers is not None
+    if not isinstance(sends, StimulusOptions):
+        return _of_call(options, stimulus, sends)
+    assert isinstance(answers, ResponseOptions)  # answers to calls are of calls
     reliable = _is_reliable(sends)
     qos = {
         "profile": "default",
@@ -63,10 +74,35 @@ def of(options: Options, stimulus: str, response: str) -> FloorTwin:
             },
         },
     }
-    echo = ["python", "-m", "harness.sim.ros2_echo", "--raw", "--until-eof", "--seconds", str(LONGEST_S)]
+    echo = ["python", "-m", "harness.sim.ros2_echo", "--raw", *_ENDS]
     echo += ["--listen", f"{place}/in", "--answer", f"{place}/out", "--type", sends.type]
-    echo += ["--node", "harness_floor_echo", "--reliability", "reliable" if reliable else "best_effort"]
+    echo += ["--reliability", "reliable" if reliable else "best_effort"]
     what = f"the harness and ROS 2, against an echo process that repeats {sends.type} as bytes"
+    return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S)
+
+
+def _of_call(options: Options, stimulus: str, sends: ServiceOptions | ActionOptions) -> FloorTwin:
+    """A service of the same type that answers at once; of an action, the one that takes its goals."""
+    kind, values = sends.type, sends.model_dump(mode="json")["values"]
+    what = f"the harness and ROS 2, against an echo process that serves {kind} and replies at once"
+    if isinstance(sends, ActionOptions):
+        values = {f"goal.{path}": value for path, value in values.items()}
+        what = (
+            f"the harness and ROS 2, against an echo process that serves what takes the goals of {kind} and"
+            " replies at once; feedback and results pass the same way, and are not in it"
+        )
+        kind = f"{messages.type_name(kind, 'action')}{messages.SEND_GOAL}"
+    common = {name: getattr(options, name) for name in _SHARED}
+    place = _place(stimulus, {"sends": values, "type": kind, **common})
+    made: dict[str, Any] = {
+        "adapter": "ros2",
+        **common,
+        "ports": {
+            "command": {"stimulus": {"service": place, "type": kind, "values": values}},
+            "answer": {"response": {"of": "command", "event": "reply"}},
+        },
+    }
+    echo = ["python", "-m", "harness.sim.ros2_server", "--serve", place, "--type", kind, *_ENDS]
     return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S)
 
 
