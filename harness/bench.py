@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import adapters
 from harness.bags.recording import BagRecording
@@ -29,6 +29,9 @@ from harness.processes import Processes
 from harness.realtime import QuietHost
 from harness.recorder import Recorder
 from harness.schedule import KeyMaker
+
+if TYPE_CHECKING:
+    from harness.scenarios.replaying import Replayed
 
 TICK_S = 0.05
 CAUSE_NS = 1_000_000_000
@@ -68,6 +71,8 @@ class Bench:
         self.quiet = QuietHost(self.rig.host)
         self.identities: dict[str, dict[str, Any]] = {}
         self._steal = StealWatch()
+        self.replays: dict[str, Replayed] = {}
+        """Recorded messages that scenarios send, by scenario."""
         self.step_keys = KeyMaker("stamp", clock)
         """Keys of what set-up and tear-down steps send: stamps, which any port can carry."""
 

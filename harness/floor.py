@@ -22,6 +22,7 @@ from harness.bench import Bench
 from harness.config.schema import (
     CommandRoundTrip,
     Match,
+    OpenLoop,
     Paced,
     Probing,
     Process,
@@ -136,7 +137,7 @@ def twin_of(rig: RigFile, spec: ScenarioBase) -> FloorTwin:
 def rate_of(spec: ScenarioBase) -> float:
     """Rate at which the floor of a scenario is measured, in Hz: its own, or about that of its trials."""
     schedule = spec.schedule
-    if isinstance(schedule, Paced):
+    if isinstance(schedule, OpenLoop):
         return schedule.rate_hz
     return min(TRIALS_RATE_HZ, 1000.0 / (schedule.quiet_ms + sum(schedule.dwell_ms) / 2))
 

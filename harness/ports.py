@@ -124,6 +124,18 @@ class Stimulus(Protocol):
 
 
 @runtime_checkable
+class ReplayStimulus(Protocol):
+    """A stimulus that can send recorded messages as well; ``send`` takes what it makes ready."""
+
+    def prepare_recorded(self, kind: str, data: bytes) -> Prepared:
+        """Make a recorded message of the type ``kind`` ready, unchanged but for its key.
+
+        Raises ConfigurationError for another type than the port's or bytes that are none, SafetyError for a
+        value beyond the device's limits.
+        """
+
+
+@runtime_checkable
 class Response(Protocol):
     """A way out of the device."""
 

@@ -11,7 +11,7 @@ from harness.analysis.evidence import MS_PER_UNIT
 from harness.analysis.planning import SHARES, Chances, cannot_pass, chances_of, samples_needed
 from harness.analysis.rule import complement, fail_from, pass_up_to, smallest_n
 from harness.analysis.sequential import NEVER_PASS, Design
-from harness.config.schema import Paced, Requirement, RigFile, Scenario, Trials
+from harness.config.schema import OpenLoop, Requirement, RigFile, Scenario, Schedule, Trials
 from harness.errors import ConfigurationError
 from harness.model import Finding, Severity
 from harness.wording import amount, confidence_words, counted_name, measured_name, relation
@@ -168,7 +168,7 @@ def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
 def _too_fast(requirement: Requirement, scenario: Scenario) -> str | None:
     """Answers cannot come faster than what asks for them."""
     schedule = scenario.schedule
-    if isinstance(schedule, Paced):
+    if isinstance(schedule, OpenLoop):
         fastest, why = schedule.rate_hz, "the schedule's rate_hz"
     else:
         fastest = 1e3 / (schedule.quiet_ms + schedule.dwell_ms[0])
@@ -184,7 +184,7 @@ def _too_fast(requirement: Requirement, scenario: Scenario) -> str | None:
 
 def _rate_hz(scenario: Scenario, requirement: Requirement) -> float:
     schedule = scenario.schedule
-    if isinstance(schedule, Paced):
+    if isinstance(schedule, OpenLoop):
         return schedule.rate_hz
     answer = requirement.within_ms or 0.0
     if requirement.unit in MS_PER_UNIT:
@@ -192,7 +192,7 @@ def _rate_hz(scenario: Scenario, requirement: Requirement) -> float:
     return 1e3 / (schedule.quiet_ms + sum(schedule.dwell_ms) / 2 + min(answer, scenario.timeout_ms))
 
 
-def _plan_in_words(schedule: Paced | Trials) -> str:
+def _plan_in_words(schedule: Schedule) -> str:
     if schedule.stages:
         return f"stages {', '.join(map(str, schedule.stages))}"
     if ends_by_plan(schedule):
@@ -201,7 +201,7 @@ def _plan_in_words(schedule: Paced | Trials) -> str:
 
 
 def _designed(
-    schedule: Paced | Trials, requirement: Requirement, p0: float, alpha: float, disturbance: float
+    schedule: Schedule, requirement: Requirement, p0: float, alpha: float, disturbance: float
 ) -> Design | None:
     """The whole plan as one design, for independent samples; None where n is fixed."""
     if not ends_by_plan(schedule):
@@ -222,7 +222,7 @@ def _designed(
 
 
 def _rows(
-    schedule: Paced | Trials,
+    schedule: Schedule,
     n: int,
     p0: float,
     alpha: float,
@@ -231,7 +231,7 @@ def _rows(
     designed: Design | None,
 ) -> list[Row]:
     rows = []
-    last = alpha if designed is None or not isinstance(schedule, Paced) else alpha / len(schedule.stages)
+    last = alpha if designed is None or not isinstance(schedule, OpenLoop) else alpha / len(schedule.stages)
     for burst in (1.0, BURST):
         for share in (*SHARES, *AT_AND_BEYOND) if burst == 1 else SHARES:
             rate = share * p0
@@ -244,7 +244,7 @@ def _rows(
             elif burst == 1:
                 at = designed.operating(rate)
                 chances, mean = Chances(at.passes, at.fails), at.mean_trials
-            elif isinstance(schedule, Paced):
+            elif isinstance(schedule, OpenLoop):
                 chances = chances_of(n, rate, p0, last, burst=burst, longest=disturbance)
             else:
                 continue
@@ -255,13 +255,13 @@ def _rows(
 
 
 def _refusal(
-    schedule: Paced | Trials, n: int, p0: float, alpha: float, disturbance: float, designed: Design | None
+    schedule: Schedule, n: int, p0: float, alpha: float, disturbance: float, designed: Design | None
 ) -> str | None:
     if designed is None:
         return cannot_pass(n, p0, alpha, disturbance)
     if any(low >= 0 for low in designed.pass_up_to):
         return None
-    if isinstance(schedule, Paced):
+    if isinstance(schedule, OpenLoop):
         return cannot_pass(n, p0, alpha / len(schedule.stages), disturbance)
     needed, wide = ceil(smallest_n(0, p0, alpha) * disturbance), designed
     while not schedule.stages and all(low < 0 for low in wide.pass_up_to):

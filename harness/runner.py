@@ -25,7 +25,7 @@ from harness.bench import Bench
 from harness.clock import HostClock
 from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
-from harness.config.schema import Paced, RigFile, ScenarioBase
+from harness.config.schema import OpenLoop, RigFile, ScenarioBase
 from harness.described import description_findings
 from harness.doctor import rig_report
 from harness.earlier import earlier_runs
@@ -40,6 +40,7 @@ from harness.model import SCHEMA_VERSION, Finding, Severity, Verdict
 from harness.processes import end_run_processes
 from harness.prospects import require_possible
 from harness.scenarios import driver
+from harness.scenarios.replaying import prepare_replays, read_replays
 from harness.schedule import KeyMaker
 from harness.steps import Ask, run_steps
 
@@ -143,8 +144,10 @@ def _measure(bench: Bench, floor: Floor, options: RunOptions, interrupts: Interr
     end: _End | None = None
     try:
         _check_space(bench, floor)
+        windows = read_replays(bench.loaded)
         bench.open(_stimuli_rows(bench.rig) + floor.rows)
         bench.preflight()
+        bench.replays = prepare_replays(bench, windows)
         floor.open()
         floor.measure("before")
         bench.folder.event("phase", name="set-up")
@@ -274,7 +277,7 @@ def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
 
 def _rows_of(spec: ScenarioBase) -> int:
     schedule = spec.schedule
-    if isinstance(schedule, Paced):
+    if isinstance(schedule, OpenLoop):
         return schedule.samples + round(schedule.warmup_s * schedule.rate_hz)
     return (schedule.samples + schedule.warmup) * (2 if spec.returns else 1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.clock import HostClock
-from harness.config.schema import Paced
+from harness.config.schema import OpenLoop, Paced
 from harness.model import NO_KEY, NO_STAMP
 
 NANO = 1_000_000_000
@@ -39,7 +39,7 @@ def paced_offsets(spec: Paced, count: int, seed: int) -> npt.NDArray[np.int64]:
     return offsets
 
 
-def largest_lateness_ns(spec: Paced) -> int:
+def largest_lateness_ns(spec: OpenLoop) -> int:
     """Lateness beyond which a stimulus is skipped instead of sent: half a period.
 
     Because gaps are at least half a period, at most one stimulus is sent late after a stall of any length;
@@ -55,16 +55,21 @@ def paced(
     skip: Callable[[int, int], None],
     clock: HostClock,
     stopped: Stopped,
+    *,
+    own_gaps: bool = False,
 ) -> None:
     """Send on absolute deadlines: ``send(number, intended_ns)``, or ``skip`` for one that the harness was
-    too late for, or that would follow one sent late by less than half the smallest gap of the schedule.
+    too late for, or that would follow one sent late by less than half the smallest gap of the schedule;
+    with ``own_gaps``, for gaps of any length, half of the gap before it.
 
     The first one is due 5 ms from now.
     """
-    least_gap = int(np.diff(offsets).min()) // 2 if len(offsets) > 1 else 0
+    gaps = np.diff(offsets, prepend=offsets[:1]) // 2
+    if not own_gaps:
+        gaps[:] = gaps[1:].min() if len(gaps) > 1 else 0
     start = clock.monotonic_ns() + 5_000_000
-    last = start - least_gap
-    for number, offset in enumerate(offsets.tolist()):
+    last = start - int(gaps[:1].sum())
+    for number, (offset, least_gap) in enumerate(zip(offsets.tolist(), gaps.tolist(), strict=True)):
         intended = start + offset
         if not sleep_until(clock, intended, stopped):
             return

@@ -17,7 +17,7 @@ from harness.arming import duration_s, movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import Fill, Ramp, brief
-from harness.config.schema import Paced
+from harness.config.schema import OpenLoop
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
@@ -243,7 +243,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             say(f"{section:<9} {describe(step)}")
     for name, spec in rig.scenarios.items():
         schedule = spec.schedule
-        how = f"at {schedule.rate_hz:g} Hz" if schedule.kind == "paced" else "one at a time, from rest"
+        how = f"at {schedule.rate_hz:g} Hz" if isinstance(schedule, OpenLoop) else "one at a time, from rest"
         say(
             f"measures  {name}: {schedule.samples} stimuli on {spec.stimulus} {how},"
             f" answers on {spec.response}"
@@ -254,7 +254,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             say("arrives   at the device's own stamp, converted by exchanges with its clock")
         if schedule.stages:
             say(f"may end   after {', '.join(map(str, schedule.stages))} samples, as declared")
-        elif not isinstance(schedule, Paced):
+        elif not isinstance(schedule, OpenLoop):
             early = "as soon as every requirement is decided" if schedule.stopping == "sequential" else ""
             say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
         device, _, port = spec.stimulus.partition(".")

@@ -51,6 +51,7 @@ SECTIONS = [
     ("scenarios.NAME, kind sensor_to_action", "SensorToAction"),
     ("scenarios.NAME.uncertainty[]", "DeclaredUncertainty"),
     ("schedule, kind paced", "Paced"),
+    ("schedule, kind replay", "Replay"),
     ("schedule, kind trials", "Trials"),
     ("probing", "Probing"),
     ("requirements[]", "Requirement"),

@@ -31,7 +31,7 @@ from harness.analysis.pairs import Gate, gate
 from harness.analysis.rule import complement, smallest_n
 from harness.analysis.sequential import Design, Outcome, follow, probability_ratio, staged
 from harness.analysis.statistics import order_quantile, ordered
-from harness.config.schema import Paced, Requirement, Trials
+from harness.config.schema import Requirement, Schedule, Trials
 from harness.model import Verdict
 from harness.results import Dependence
 from harness.wording import beyond_threshold, counted_name
@@ -39,7 +39,7 @@ from harness.wording import beyond_threshold, counted_name
 Booleans = NDArray[np.bool_]
 
 
-def ends_by_plan(schedule: Paced | Trials) -> bool:
+def ends_by_plan(schedule: Schedule) -> bool:
     """Whether a run by this schedule may end before all of its samples."""
     return bool(schedule.stages) or (isinstance(schedule, Trials) and schedule.stopping == "sequential")
 
@@ -65,7 +65,7 @@ def allowed_share(requirement: Requirement) -> float:
 
 
 def designs(
-    schedule: Paced | Trials, p0: float, fail_rate: float, alpha: float, disturbance: float = 1.0
+    schedule: Schedule, p0: float, fail_rate: float, alpha: float, disturbance: float = 1.0
 ) -> tuple[Design, Design]:
     """The design that ends in PASS and the one that ends in FAIL. ``disturbance``: longest declared one, in
     trials; no PASS before the run is long enough to meet it."""
@@ -266,9 +266,7 @@ def _later(count: int) -> str:
     return f"; {count} later {'trial is' if count == 1 else 'trials are'} not looked at" if count > 0 else ""
 
 
-def _look_lines(
-    schedule: Paced | Trials, events: _Events, to_pass: Design, to_fail: Design, n: int
-) -> list[str]:
+def _look_lines(schedule: Schedule, events: _Events, to_pass: Design, to_fail: Design, n: int) -> list[str]:
     """Every declared look that was reached: its n, K, and the probabilities that are compared."""
     lines = []
     for number, look in enumerate((each for each in schedule.stages if each <= n), start=1):

@@ -14,7 +14,7 @@ from harness.analysis.samples import counted, has, latency_ms, lateness_ms, trie
 from harness.analysis.stationarity import stationarity
 from harness.analysis.statistics import order_quantile, ordered, phase_coverage
 from harness.analysis.timebase import Timebase
-from harness.config.schema import Monitor, Paced, Trials
+from harness.config.schema import Monitor, Paced, Replay, Schedule
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
 from harness.results import Check, MonitorResult
 
@@ -86,9 +86,20 @@ def floor(loopback: NDArray[np.float64], quantile: float, limit_ms: float) -> Ch
     )
 
 
-def phases(samples: NDArray[Any], schedule: Paced | Trials) -> list[Check]:
-    """Whether a periodic schedule has sampled the robot's own period; nothing for a jittered one."""
-    if not isinstance(schedule, Paced) or not schedule.periodic:
+def phases(samples: NDArray[Any], schedule: Schedule) -> list[Check]:
+    """Whether a periodic schedule, or a replay, has sampled the robot's own period; nothing for a jittered
+    one."""
+    if isinstance(schedule, Replay):
+        if schedule.robot_period_ms is None:
+            return [
+                Check(
+                    name="phase coverage",
+                    ok=True,
+                    value="not known: stimuli went at recorded times",
+                    bound="looked at where the schedule gives robot_period_ms",
+                )
+            ]
+    elif not isinstance(schedule, Paced) or not schedule.periodic:
         return []
     rows = samples[counted(samples) & (samples["sent_ns"] != NO_STAMP)]
     period = schedule.robot_period_ms
@@ -103,9 +114,7 @@ def phases(samples: NDArray[Any], schedule: Paced | Trials) -> list[Check]:
             else "robot_period_ms is not given",
             bound=f"at least {LEAST_COVERAGE:.0%}",
             consequence="" if ok else INCONCLUSIVE,
-            remedy=""
-            if ok
-            else "use the jittered schedule: a periodic one sees one phase of the robot's loop only",
+            remedy="" if ok else "use the jittered schedule: this one saw few phases of the robot's loop",
         )
     ]
 

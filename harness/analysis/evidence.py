@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.analysis.guard import Floor
 from harness.analysis.samples import counted, has, latency_ms, tried
 from harness.analysis.uncertainty import Budget
-from harness.config.schema import Paced, Trials
+from harness.config.schema import Schedule
 from harness.model import NO_STAMP, SampleFlag, Verdict
 from harness.results import Dependence
 
@@ -93,7 +93,7 @@ class Measuring:
     """
 
     alpha: float
-    schedule: Paced | Trials
+    schedule: Schedule
     budget: Budget | None = None
     loopback: NDArray[np.float64] | None = None
     longest_disturbance_ms: float | None = None

@@ -189,7 +189,7 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
                 " robot's loop, and the phases covered have to be checked",
                 True,
             )
-    elif schedule.dwell_ms[0] > schedule.dwell_ms[1]:
+    elif isinstance(schedule, schema.Trials) and schedule.dwell_ms[0] > schedule.dwell_ms[1]:
         first, last = schedule.dwell_ms
         yield Refusal(
             (*path, "schedule", "dwell_ms"), f"from {first:g} to {last:g}: the first may not be the larger"

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness import adapters
-from harness.config import crossref, hooks, namespaces, overrides, reader, schema, shape
+from harness.config import crossref, hooks, namespaces, overrides, reader, replays, schema, shape
 from harness.config.devices import options_model, read_device
 from harness.config.explain import Refusal, explain
 from harness.config.problems import DataPath, Position, RigFileError
@@ -62,7 +62,7 @@ def rig_from_text(text: str, source: str, changes: Sequence[str] = ()) -> schema
     if not isinstance(document.data, dict):
         raise RigFileError([document.problem((), "a rig file is a mapping with the keys rig, devices, ...")])
     overrides.apply(document, changes, _shapes)
-    return _validate(document, ask_adapters=True)
+    return _validate(document, Path(source).parent)
 
 
 def rig_from_resolved(resolved: Any) -> schema.RigFile:
@@ -93,9 +93,13 @@ def _get(data: Any, *path: str | int) -> Any:
     return data
 
 
-def _validate(document: reader.Document, ask_adapters: bool = False) -> schema.RigFile:
+def _validate(document: reader.Document, folder: Path | None = None) -> schema.RigFile:
+    """``folder`` is where the file lies; None for a rig that was read before: its evidence is judged where
+    bags are missing and the adapter's SDK may be another one."""
     data = document.data
     refusals: list[Refusal] = []
+    if folder is not None:
+        refusals += replays.fill(data, folder)
     devices: dict[str, schema.DeviceBase | None] = {}
     raw = _get(data, "devices")
     for name, options in raw.items() if isinstance(raw, dict) else ():
@@ -108,8 +112,7 @@ def _validate(document: reader.Document, ask_adapters: bool = False) -> schema.R
     except ValidationError as error:
         refusals += explain(schema.RigFile, data, error.errors(include_url=False))
     parts = _parts(data, devices)
-    # Not of a rig that was read before: its evidence is judged where the adapter's SDK may be another one.
-    if ask_adapters:
+    if folder is not None:
         parts.key_kinds = hooks.key_kinds(parts)
         refusals += hooks.problems(parts)
     said = {refusal.path for refusal in refusals}

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from harness.config.changing import Value
 from harness.config.elements import Element
-from harness.config.schedules import Paced, Probing, Trials
+from harness.config.schedules import Probing, Schedule, Trials
 from harness.config.strict import Name, PortRef, Strict
 
 
@@ -36,7 +36,7 @@ class ScenarioBase(Strict):
     stimulus: PortRef
     response: PortRef
     timeout_ms: PositiveFloat
-    schedule: Annotated[Paced | Trials, Field(discriminator="kind")]
+    schedule: Annotated[Schedule, Field(discriminator="kind")]
     probing: Probing = Probing()
     max_unanswered: PositiveInt = Field(
         default=100, description="unanswered in a row: the run ends in the safe stop"

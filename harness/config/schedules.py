@@ -24,24 +24,65 @@ def _check_stages(stages: list[int], samples: int) -> None:
         raise ValueError(f"stages {stages} have to ascend and to end with samples = {samples}")
 
 
-class Paced(Strict):
-    """Stimuli at their own times, whatever the answers do (open loop)."""
+class OpenLoop(Strict):
+    """What schedules have in common whose stimuli go at their own times, whatever the answers do."""
 
-    kind: Literal["paced"]
+    kind: str
     rate_hz: PositiveFloat
     samples: Samples = Field(description="measured stimuli; fixed before the run")
     warmup_s: Annotated[float, Field(ge=0)] = 2.0
+    stages: Stages = STAGES
+
+
+class Paced(OpenLoop):
+    """Stimuli at their own times, whatever the answers do (open loop)."""
+
+    kind: Literal["paced"]
     periodic: bool = Field(
         default=False,
         description="strictly periodic instead of jittered; needs robot_period_ms, see docs/design.md",
     )
     robot_period_ms: PositiveFloat | None = Field(default=None, description="period of the robot's own loop")
     seed: int | None = Field(default=None, description="of the jitter; drawn and recorded if not given")
-    stages: Stages = STAGES
 
     @model_validator(mode="after")
     def _stages_end(self) -> Paced:
         _check_stages(self.stages, self.samples)
+        return self
+
+
+class Replay(OpenLoop):
+    """Recorded messages at the times they were recorded at, or scaled ones. See docs/bags.md."""
+
+    kind: Literal["replay"]
+    bag: str = Field(min_length=1, description="a bag of ROS 2 (folder, .mcap or .db3), from the rig file on")
+    topic: str = Field(min_length=1, description="the topic of the bag whose messages are sent")
+    speed: PositiveFloat = Field(default=1.0, description="2: twice as fast as recorded")
+    from_s: Annotated[float, Field(ge=0)] = Field(default=0.0, description="counted from when the bag began")
+    to_s: PositiveFloat | None = Field(default=None, description="the same; default: to its end")
+    samples: Samples = Field(
+        default=0,  # filled in, as the rate is: harness.config.replays
+        description="measured stimuli: the first so many after the warm-up; left out: all that are recorded",
+    )
+    rate_hz: PositiveFloat = Field(default=0.0, description="not to be given: the mean rate of the messages")
+    warmup_s: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="what is due within it is sent and does not count"
+    )
+    robot_period_ms: PositiveFloat | None = Field(
+        default=None, description="period of the robot's own loop: whether its phases are covered is checked"
+    )
+
+    @property
+    def seed(self) -> None:
+        """Nothing is drawn."""
+        return
+
+    @model_validator(mode="after")
+    def _in_one_go(self) -> Replay:
+        if self.stages:
+            raise ValueError("a replay is not interrupted by looks: leave `stages` out")
+        if self.to_s is not None and self.to_s <= self.from_s:
+            raise ValueError(f"to_s = {self.to_s:g} is not after from_s = {self.from_s:g}")
         return self
 
 
@@ -87,6 +128,10 @@ class Trials(Strict):
                 "stopping: fixed measures all samples, `stages` may end before: leave one of the two out"
             )
         return self
+
+
+Schedule = Paced | Replay | Trials
+"""When the stimuli of a scenario are due."""
 
 
 class Probing(Strict):

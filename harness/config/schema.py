@@ -25,7 +25,7 @@ from harness.config.measuring import (
     ScenarioBase,
     SensorToAction,
 )
-from harness.config.schedules import Paced, Probing, Trials
+from harness.config.schedules import OpenLoop, Paced, Probing, Replay, Schedule, Trials
 from harness.config.strict import Name, PortRef, RigName, Strict
 from harness.config.twin import FloorTwin
 
@@ -39,16 +39,19 @@ __all__ = [
     "Match",
     "Monitor",
     "Name",
+    "OpenLoop",
     "Paced",
     "PortRef",
     "Probing",
     "Process",
     "Record",
+    "Replay",
     "Requirement",
     "RigFile",
     "RigInfo",
     "Scenario",
     "ScenarioBase",
+    "Schedule",
     "SensorToAction",
     "Sequence",
     "Step",

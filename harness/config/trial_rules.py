@@ -9,7 +9,7 @@ from harness.config.explain import Refusal
 from harness.config.match import UNKEYED, Match, commanded_field
 from harness.config.measuring import Background, CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.config.problems import DataPath
-from harness.config.schedules import Paced, Trials
+from harness.config.schedules import OpenLoop, Replay, Trials
 from harness.config.values import back_set, expand_variants, return_set, sent_values, violations
 from harness.errors import ConfigurationError
 
@@ -29,7 +29,12 @@ def trial_rules(
         yield from _sensor(path, scenario, values, limits)
     if background is not None:
         yield from _background(path, scenario, match)
-    if isinstance(schedule, Paced):
+    if isinstance(schedule, Replay) and isinstance(scenario, SensorToAction):
+        yield Refusal(
+            (*path, "kind"),
+            "must be command_round_trip: a replay sends what was recorded, `stimulus_values` are not in it",
+        )
+    if isinstance(schedule, OpenLoop):
         if match.kind in UNKEYED:
             yield Refusal(
                 (*path, "schedule", "kind"),
@@ -38,7 +43,7 @@ def trial_rules(
             )
         if scenario.returns:
             yield Refusal(
-                (*path, "return_values"), "go with a schedule of trials, not with a paced one", True
+                (*path, "return_values"), f"go with a schedule of trials, not with {schedule.kind}", True
             )
         return
     if schedule.rest == "none" and match.kind != "onset":

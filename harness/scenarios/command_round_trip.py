@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from harness.config.schema import Paced, ScenarioBase, Trials
+from harness.config.schema import OpenLoop, Paced, ScenarioBase, Trials
 from harness.errors import DeadlineError, OperationError
 from harness.live_signal import SignalTracker
 from harness.model import StimulusFlag
@@ -58,6 +59,7 @@ class CommandRoundTripDriver:
         self._look = wiring.look
         self._match = wiring.match
         self._planned = wiring.planned
+        self._replayed = wiring.replayed
         self._sender = Sender(bench, index, name, spec, keys, wiring)
         self.tracker = self._sender.tracker
         self.recorded = self._sender.recorded
@@ -163,7 +165,7 @@ class CommandRoundTripDriver:
 
         def loop(stopped: Stopped) -> None:
             self._bench.promote_thread()
-            if isinstance(schedule, Paced):
+            if isinstance(schedule, OpenLoop):
                 self._paced(schedule, seed, stopped)
             else:
                 self._trials(schedule, seed, stopped)
@@ -183,13 +185,12 @@ class CommandRoundTripDriver:
         end = self._bench.clock.monotonic_ns() + self._timeout_ns + int(DRAIN_EXTRA_S * NANO)
         self._bench.wait(lambda: not self.tracker.pending() or self._bench.clock.monotonic_ns() >= end)
 
-    def _paced(self, schedule: Paced, seed: int, stopped: Stopped) -> None:
-        warm_up = round(schedule.warmup_s * schedule.rate_hz)
+    def _paced(self, schedule: OpenLoop, seed: int, stopped: Stopped) -> None:
+        offsets, warm_up = self._due(schedule, seed)
 
         def flags_of(number: int) -> int:
             return int(StimulusFlag.WARM_UP) if number < warm_up else 0
 
-        offsets = paced_offsets(schedule, warm_up + schedule.samples, seed)
         planned = self._planned
         looks = [warm_up + stage for stage in planned.stages] if planned else []
         for begin, end in pairwise([0, *looks, len(offsets)]):
@@ -209,7 +210,16 @@ class CommandRoundTripDriver:
                 skip=skip,
                 clock=self._bench.clock,
                 stopped=stopped,
+                own_gaps=self._replayed is not None,
             )
+
+    def _due(self, schedule: OpenLoop, seed: int) -> tuple[npt.NDArray[np.int64], int]:
+        """When each stimulus is due after the first, in ns, and how many of them are warm-up."""
+        if self._replayed is not None:
+            return self._replayed.offsets_ns, self._replayed.warm_up
+        assert isinstance(schedule, Paced)
+        warm_up = round(schedule.warmup_s * schedule.rate_hz)
+        return paced_offsets(schedule, warm_up + schedule.samples, seed), warm_up
 
     def _settled(self, stopped: Stopped) -> bool:
         """Wait until every stimulus was answered or has timed out; False when the sending has to end."""

@@ -82,6 +82,10 @@ class Sender:
         self._amend = table.amender("sent_ns", "handed_ns")
         self._amend_flags = table.amender("sent_ns", "handed_ns", "flags")
         self._cycle = 0
+        self._replayed = wiring.replayed.prepared if wiring.replayed is not None else None
+        self._due = 0
+        if self._replayed is not None:
+            self.prepared, self.recorded = [self._replayed[0]], [{}]
 
     def side(self) -> int:
         """Which way the next stimulus commands the signal, +1, -1 or 0, as far as the live view has to
@@ -98,27 +102,41 @@ class Sender:
         """Send the next value set now; returns its key."""
         with self._turn:
             key = self._keys.next_key()
-            variant = self._next_variant()
-            self._cycle += 1
-            self._hand_over(key, intended_ns, int(flags), variant)
+            variant, prepared = self._replay(flags) if self._replayed is not None else self._next()
+            self._hand_over(key, intended_ns, int(flags), variant, prepared)
         return key
+
+    def _next(self) -> tuple[int, Any]:
+        variant = self._next_variant()
+        self._cycle += 1
+        return variant, self.prepared[variant]
+
+    def _replay(self, flags: int) -> tuple[int, Any]:
+        """The recorded message that is due; a probe is the first one again."""
+        assert self._replayed is not None
+        if flags & StimulusFlag.PROBE:
+            return 0, self._replayed[0]
+        self._due += 1
+        return 0, self._replayed[self._due - 1]
 
     def bring_back(self, intended_ns: int, flags: int) -> int:
         """Send the return values now; returns their key. They are no trial: nobody waits for an answer."""
         with self._turn:
             key = self._keys.next_key()
-            self._hand_over(key, intended_ns, int(flags | StimulusFlag.RETURN), self._count)
+            back = self._count
+            self._hand_over(key, intended_ns, int(flags | StimulusFlag.RETURN), back, self.prepared[back])
         return key
 
     def skip(self, intended_ns: int, flags: int) -> None:
         """Record a stimulus that was due while the harness was late, and is not sent."""
         flags |= int(StimulusFlag.SKIPPED)
+        self._due += 1  # a recorded message that was not sent when it was due is not sent later
         self._append(self._keys.skipped_key(), intended_ns, NO_STAMP, NO_STAMP, flags, self._index, 0)
 
     def _next_variant(self) -> int:
         return self._cycle % self._count if self._cycles else min(self._cycle, self._count - 1)
 
-    def _hand_over(self, key: int, intended_ns: int, flags: int, variant: int) -> None:
+    def _hand_over(self, key: int, intended_ns: int, flags: int, variant: int, prepared: Any) -> None:
         self._last_variant = variant
         now = self._bench.clock.monotonic_ns()
         self._bench.require_housekeeping(now)
@@ -130,7 +148,7 @@ class Sender:
         elif isinstance(self.tracker, SignalTracker):
             self.tracker.moved(now)
         try:
-            before, after = self._stimulus.send(key, self.prepared[variant])
+            before, after = self._stimulus.send(key, prepared)
         except Exception:
             self._amend_flags(NO_STAMP, NO_STAMP, flags | StimulusFlag.UNSENT)
             raise

@@ -11,6 +11,7 @@ from harness.config.schema import Match, ScenarioBase
 from harness.model import Finding
 from harness.planned import Planned
 from harness.ports import Stimulus
+from harness.scenarios.replaying import Replayed
 
 if TYPE_CHECKING:
     from harness.bench import Bench
@@ -22,7 +23,7 @@ class Wiring:
 
     ``values`` and ``limits`` as in the rig file; ``look`` tells what the device finds when nobody answers;
     ``planned`` None: nothing is looked at before the schedule ends; ``background_hz`` None: nothing is sent
-    between stimuli.
+    between stimuli; ``replayed``: recorded messages that are sent instead of ``values``.
     """
 
     stimulus: Stimulus
@@ -32,6 +33,7 @@ class Wiring:
     look: Callable[[], list[Finding]]
     planned: Planned | None = None
     background_hz: float | None = None
+    replayed: Replayed | None = None
 
     @classmethod
     def of_rig(cls, bench: Bench, name: str, spec: ScenarioBase) -> Wiring:
@@ -46,4 +48,5 @@ class Wiring:
             bench.look,
             Planned(bench, name),
             background.rate_hz if background is not None else None,
+            bench.replays.get(name),
         )

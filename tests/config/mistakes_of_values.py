@@ -173,7 +173,7 @@ VALUES: dict[str, tuple[list[Edit], str, str]] = {
     "schedule without a kind": (
         [("schedule: {kind: paced, ", "§schedule: {")],
         "scenarios.command.schedule.kind",
-        "this key is missing; one of: paced, trials",
+        "this key is missing; one of: paced, replay, trials",
     ),
     "key of the other schedule": (
         [("{kind: trials, samples: 100", "{kind: trials, §rate_hz: 3, samples: 100")],
