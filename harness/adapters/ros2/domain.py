@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from harness.adapters.ros2 import discovery
 from harness.adapters.ros2.options import Options
 from harness.errors import ConfigurationError
 from harness.ports import Role
@@ -50,6 +51,17 @@ def environment(options: Options, run_id: str) -> dict[str, str]:
     found = {DOMAIN_VARIABLE: str(domain_id(options, run_id))}
     if options.discovery is not None:
         found[RANGE_VARIABLE] = _RANGES[options.discovery]
+    if options.discovery_server is not None:
+        found[discovery.SERVER] = options.discovery_server
+    return found
+
+
+def own_environment(options: Options, run_id: str) -> dict[str, str]:
+    """The same for nodes of the harness itself, which must see the whole graph: rivals match none of their
+    endpoints."""
+    found = environment(options, run_id)
+    if discovery.server(options.discovery_server):
+        found[discovery.SUPER] = "TRUE"
     return found
 
 

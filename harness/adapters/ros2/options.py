@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from harness.adapters.ros2 import discovery
 from harness.adapters.ros2.port_options import Port, StopOptions
 from harness.config.explain import Refusal
 from harness.config.schema import DeviceBase, FloorTwin, Name
+from harness.errors import ConfigurationError
 
 
 class Options(DeviceBase):
@@ -24,6 +26,11 @@ class Options(DeviceBase):
     discovery: Literal["localhost", "subnet", "system"] | None = Field(
         default=None, description="how far discovery reaches; default: what the environment says"
     )
+    discovery_server: str | None = Field(
+        default=None,
+        description="`HOST:PORT`, several separated by `;`: Fast DDS discovery servers, for the harness and"
+        " the rig's processes; default: ROS_DISCOVERY_SERVER of the environment",
+    )
     namespace: str = Field(default="", pattern=r"^(/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*|/)?$")
     ports: dict[Name, Port] = Field(min_length=1)
     # Fast DDS announces a participant every 3 s; a first announcement that is lost costs one such period.
@@ -31,6 +38,16 @@ class Options(DeviceBase):
         default=5.0, description="how long the preflight looks for the other side"
     )
     reader_depth: PositiveInt = Field(default=5000, description="depth of readers whose qos does not set one")
+
+    @field_validator("discovery_server")
+    @classmethod
+    def _addresses(cls, text: str | None) -> str | None:
+        if text is not None:
+            try:
+                discovery.addresses(text)
+            except ConfigurationError as error:
+                raise ValueError(f"{error.message}; {error.hint}") from error
+        return text
 
     @model_validator(mode="after")
     def _stop_port(self) -> Options:

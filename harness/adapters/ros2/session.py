@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.ros2 import domain, vendor
+from harness.adapters.ros2 import discovery, domain, security, vendor
 from harness.adapters.ros2.options import Options
 from harness.errors import UnavailableError
 from harness.ports import Role
@@ -32,7 +32,10 @@ class Session:
         context_class = vendor.load("rclpy.context").Context
         parameter = vendor.load("rclpy.parameter").Parameter
         self.domain_id = domain.domain_id(options, run_id)
-        self.environment = domain.environment(options, run_id)
+        self.environment = domain.own_environment(options, run_id)
+        self.discovery_server = discovery.server(options.discovery_server)
+        if self.discovery_server is not None:
+            discovery.require_resolvable(self.discovery_server)
         self.discovery = self.environment.get(domain.RANGE_VARIABLE) or os.environ.get(
             domain.RANGE_VARIABLE, "SUBNET"
         )
@@ -57,6 +60,11 @@ class Session:
                 )
         except Exception as error:
             self.close()
+            if refused := security.refusal(error):
+                why, hint = refused
+                raise UnavailableError(
+                    f"ROS 2 does not start in domain {self.domain_id}: {why}", hint=hint
+                ) from None  # whose text names the keystore
             raise UnavailableError(
                 f"ROS 2 does not start in domain {self.domain_id}: {type(error).__name__}: {error}",
                 hint="does RMW_IMPLEMENTATION name an installed middleware, and is a network interface up?",
@@ -82,7 +90,10 @@ class Session:
             "dds": f"{_VENDORS.get(middleware, '')} {_version(_VENDORS.get(middleware, ''))}".strip(),
             "transport": _transport(middleware),
             "domain_id": str(self.domain_id),
-            "discovery": self.discovery,
+            "discovery": self.discovery
+            if self.discovery_server is None
+            else f"through the discovery server {self.discovery_server}; domains do not separate its clients",
+            "security": security.words(),
         }
         return {name: value for name, value in found.items() if value}
 
