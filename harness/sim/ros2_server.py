@@ -18,7 +18,6 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.task import Future
 
 from harness.sim import ros2_peer
 
@@ -60,35 +59,41 @@ class Server:
         self.asked = 0
         self.replied = 0
         self._random = random.Random(7)
-        self._waiting: list[tuple[float, int, Future]] = []
+        self._waiting: list[tuple[float, int, Any, Any]] = []
         profile = QoSProfile(depth=DEPTH)
-        node.create_service(service_class(options.type), options.serve, self._reply, qos_profile=profile)
+        service = node.create_service(
+            service_class(options.type), options.serve, self._asked, qos_profile=profile
+        )
+        # rclpy sends what the callback returns; a reply that waits in an executor would hold up the others.
+        self._send, service.send_response = service.send_response, self._reply
 
-    async def _reply(self, _request: Any, reply: Any) -> Any:
-        options = self.options
+    def _asked(self, _request: Any, reply: Any) -> Any:
         self.asked += 1
-        number = self.asked
-        if options.drop_every and number % options.drop_every == 0:
-            await Future()  # nobody ever sets it
-        if options.shuffle_ms:
-            held: Future = Future()
-            due = time.monotonic() + self._random.uniform(0.0, options.shuffle_ms * 1e-3)
-            heapq.heappush(self._waiting, (due, number, held))
-            await held
+        every = self.options.refuse_every
+        if hasattr(reply, "success"):
+            reply.success = not (every and self.asked % every == 0)
+        return reply
+
+    def _reply(self, reply: Any, header: Any) -> None:
+        options = self.options
+        if options.drop_every and self.asked % options.drop_every == 0:
+            return
         if options.die_after and self.replied >= options.die_after:
             os._exit(9)
         self.replied += 1
-        if hasattr(reply, "success"):
-            reply.success = not (options.refuse_every and number % options.refuse_every == 0)
-        return reply
+        if not options.shuffle_ms:
+            self._send(reply, header)
+            return
+        due = time.monotonic() + self._random.uniform(0.0, options.shuffle_ms * 1e-3)
+        heapq.heappush(self._waiting, (due, self.asked, reply, header))
 
     def answer_due(self) -> float | None:
-        """Let go of replies whose time has come; seconds until the next one, None when there is none."""
+        """Send the replies whose time has come; seconds until the next one, None when there is none."""
         while self._waiting:
             remaining = self._waiting[0][0] - time.monotonic()
             if remaining > 0:
                 return remaining
-            heapq.heappop(self._waiting)[2].set_result(None)
+            self._send(*heapq.heappop(self._waiting)[2:])
         return None
 
 

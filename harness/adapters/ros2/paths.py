@@ -133,9 +133,13 @@ def fields(message: type) -> dict[str, FieldType]:
 
 @lru_cache(maxsize=512)
 def nested_class(base: str) -> type:
-    """Class of a nested message, ``package/Name``."""
+    """Class of a nested message, ``package/Name``, or of a part of an action, ``package/Name_Feedback``."""
     package, _, name = base.partition("/")
     name = name.rpartition("/")[2]
+    action, _, part = name.rpartition("_")
+    if action and part in ("Goal", "Feedback", "Result"):
+        found: type = getattr(getattr(vendor.load(f"{package}.action"), action), part)
+        return found
     loaded: type = getattr(vendor.load(f"{package}.msg"), name)
     return loaded
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from harness.adapters.ros2 import vendor
 from harness.adapters.ros2.call_stimulus import ActionStimulus, CallStimulus, ServiceStimulus
 from harness.adapters.ros2.calls import Caller
+from harness.adapters.ros2.cancelling import ACKNOWLEDGE_NS, CancelAll, interval_ns, pause
 from harness.adapters.ros2.options import Options
 from harness.adapters.ros2.port_options import StopOptions
 from harness.adapters.ros2.stimulus import PreparedMessage, TopicStimulus
@@ -18,7 +19,6 @@ from harness.errors import HarnessError, OperationError, UnavailableError
 from harness.ports import KeyKind
 
 _POLL_NS = 20_000_000
-_ACKNOWLEDGE_NS = 200_000_000
 AnySending = TopicStimulus | ServiceStimulus | ActionStimulus
 
 
@@ -64,7 +64,7 @@ class SafeStop:
             action = stimuli[stop.port]
             assert isinstance(action, ActionStimulus)  # call_rules has seen to that
             if node is not None:
-                cancel = _Cancel(action, stop, node, clock, direct)
+                cancel = CancelAll(action, stop, node, clock, direct)
                 self._parts.append(cancel)
                 self.callers.append(cancel.caller)
         else:
@@ -148,7 +148,7 @@ class _Publish:
         failure, handed = None, 0
         for number in range(self._stop.repeat):
             if number:
-                _pause(self._clock, self._stop)
+                pause(self._clock, self._stop)
             try:
                 self._stimulus.send(self._fresh_key(number), prepared)
                 handed += 1
@@ -160,7 +160,7 @@ class _Publish:
         if publisher is not None and self._reliable:
             with contextlib.suppress(Exception):  # a robot that is gone acknowledges nothing
                 publisher.wait_for_all_acked(
-                    vendor.load("rclpy.duration").Duration(nanoseconds=_ACKNOWLEDGE_NS)
+                    vendor.load("rclpy.duration").Duration(nanoseconds=ACKNOWLEDGE_NS)
                 )
 
     def _fresh_key(self, number: int) -> int:
@@ -195,61 +195,15 @@ class _Call:
     def run(self) -> None:
         """Call. Raises OperationError when nobody acknowledges."""
         prepared = self._stimulus.prepare(self._values)
+        timeout_ns = max(ACKNOWLEDGE_NS, interval_ns(self._stop))
         first = 2**62 + self._clock.monotonic_ns()  # goals of a stop are none of a scenario
         for number in range(self._stop.repeat):
-            reply = self._stimulus.call(first + number, prepared, max(_ACKNOWLEDGE_NS, _interval(self._stop)))
+            reply = self._stimulus.call(
+                first + number, prepared, max(ACKNOWLEDGE_NS, interval_ns(self._stop))
+            )
             if reply is None:
                 continue
             if getattr(reply, "accepted", True) is False:
                 raise OperationError(f"{self._stimulus.called} refused the goal that stops")
             return
         raise OperationError(f"{self._stimulus.called} did not acknowledge the stop")
-
-
-class _Cancel:
-    """Cancels every goal of an action, whoever sent it: zero id and zero stamp (action_msgs/srv/CancelGoal).
-
-    More than once, since a goal that is on its way may be accepted after the first.
-    """
-
-    def __init__(
-        self, action: ActionStimulus, stop: StopOptions, node: Any, clock: HostClock, direct: bool
-    ) -> None:
-        self._action = action
-        self._stop = stop
-        self._clock = clock
-        self._service = action.action.Impl.CancelGoalService
-        self.caller = Caller(
-            node,
-            self._service,
-            f"{action.called}/_action/cancel_goal",
-            lambda *_: None,
-            clock,
-            depth=10,
-            direct=direct,
-        )
-        self.where = f"serves {action.called}"
-
-    def heard(self) -> bool:
-        """Whether a server is known."""
-        return self.caller.ready
-
-    def run(self) -> None:
-        """Cancel. Raises OperationError when nobody acknowledges."""
-        acknowledged = False
-        for number in range(self._stop.repeat):
-            if number and acknowledged:
-                _pause(self._clock, self._stop)
-            timeout_ns = _ACKNOWLEDGE_NS if acknowledged or not number else _interval(self._stop)
-            reply = self.caller.call(self._service.Request(), timeout_ns)
-            acknowledged = acknowledged or reply is not None
-        if not acknowledged:
-            raise OperationError(f"{self._action.called} did not acknowledge that its goals are cancelled")
-
-
-def _interval(stop: StopOptions) -> int:
-    return round(stop.interval_ms * 1e6)
-
-
-def _pause(clock: HostClock, stop: StopOptions) -> None:
-    clock.sleep_until(clock.monotonic_ns() + _interval(stop))
