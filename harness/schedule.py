@@ -133,14 +133,16 @@ class KeyMaker:
         self._clock = clock
         self._next = 0
         self._last_stamp = NO_STAMP
+        self._lock = threading.Lock()  # several streams may send at once
 
     def next_key(self) -> int:
         """The next key: a strictly increasing CLOCK_REALTIME stamp, or a number counted from 0."""
-        if self._stamp:
-            self._last_stamp = max(self._last_stamp + 1, self._clock.realtime_ns())
-            return self._last_stamp
-        self._next += 1
-        return self._next - 1
+        with self._lock:
+            if self._stamp:
+                self._last_stamp = max(self._last_stamp + 1, self._clock.realtime_ns())
+                return self._last_stamp
+            self._next += 1
+            return self._next - 1
 
     def skipped_key(self) -> int:
         """The key of a stimulus that is not sent: none for a stamp, the next number otherwise."""

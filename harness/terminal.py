@@ -16,7 +16,7 @@ from rich.text import Text
 from harness.arming import duration_s, movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
-from harness.config.changing import Fill, Ramp, brief
+from harness.config.changing import DESCRIBED, brief
 from harness.config.schema import OpenLoop
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
@@ -259,7 +259,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
         device, _, port = spec.stimulus.partition(".")
         sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
-        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, (Fill, Ramp))}
+        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, DESCRIBED)}
         for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
             say(f"sends     {values | arrays or 'default values'}")
         say(f"lasts     about {duration_s(spec):.0f} s")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.config.changing import Alternate, Fill, Ramp, Sequence, plain
+from harness.config.changing import DESCRIBED, Alternate, Sequence, plain
 from harness.config.measuring import CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.errors import ConfigurationError, SafetyError
 
@@ -22,7 +22,7 @@ def _changing(value: Any) -> tuple[str, list[Any]] | None:
         return "alternate", list(value.alternate)
     if isinstance(value, Sequence):
         return "sequence", list(value.sequence)
-    if isinstance(value, (Fill, Ramp)):
+    if isinstance(value, DESCRIBED):
         return None
     if isinstance(value, Mapping):
         for kind in ("alternate", "sequence"):
