@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import adapters
 from harness.config import LoadedRig, expand_variants
-from harness.config.values import back_set, sent_values
+from harness.config.values import back_set, offsets, sent_values
 from harness.described import description_findings
 from harness.errors import HarnessError
 from harness.hostcheck import host_findings
@@ -55,7 +55,7 @@ def _values(loaded: LoadedRig, name: str, device: Device) -> list[Finding]:
             back = back_set(spec, given)
             sets = expand_variants(sent_values(spec, given))
             for values in sets if back is None else [*sets, back]:
-                device.stimulus(port).prepare(values)
+                device.stimulus(port).prepare(offsets(values))
         except HarnessError as error:
             findings.append(
                 Finding(f"values of {reference}", Severity.ERROR, error.message, remedy=error.hint or "")

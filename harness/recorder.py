@@ -116,8 +116,9 @@ class Recorder:
                 return
             if not flags & ObservationFlag.REJECTED:
                 state.count += 1
-                state.seen_ns = seen_ns
+                # In this order: whoever sees the instant sees the value that belongs to it.
                 state.value = value
+                state.seen_ns = seen_ns
             tracker = trackers.get(reference)
             if tracker is not None:
                 tracker.observed(key, seen_ns, flags, value)

@@ -7,12 +7,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from harness.bench import Bench
 from harness.config import check_limits, expand_variants
 from harness.config.schema import AskStep, CallStep, SendStep, SleepStep, Step, WaitStep
+from harness.config.values import settled
 from harness.errors import DeadlineError, OperationError
 from harness.live import PortState
+from harness.observed import observed_now
 from harness.proctable import RUN_ID_VARIABLE
 from harness.schedule import NANO, KeyMaker
 
@@ -55,7 +58,9 @@ def describe(step: Step) -> str:
 def _send(bench: Bench, where: str, step: SendStep, keys: KeyMaker) -> None:
     device, _, port = step.send.partition(".")
     stimulus = bench.devices[device].stimulus(port)
-    for values in expand_variants(step.values or bench.stimulus_values(device, port)):
+    observed = cache(partial(observed_now, bench))
+    for written in expand_variants(step.values or bench.stimulus_values(device, port)):
+        values = settled(written, observed)
         check_limits(bench.rig.devices[device].limits, values, f"{where}: {step.send}")
         stimulus.send(keys.next_key(), stimulus.prepare(values))
 

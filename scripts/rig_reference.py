@@ -50,6 +50,7 @@ SECTIONS = [
     ("... packed", "Records"),
     ("... first and last of a record", "Across"),
     ("... window of records", "RecordWindow"),
+    ("values: relative_to", "Relative"),
     ("background", "Background"),
     ("scenarios.NAME, kind command_round_trip", "CommandRoundTrip"),
     ("scenarios.NAME, kind sensor_to_action", "SensorToAction"),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.matching import NOBODY, Arrivals, Matched
-from harness.config.match import Match, commanded_field
+from harness.config.match import Match, commanded_field, commanded_numbers
 from harness.model import NO_STAMP, ObservationFlag, SampleFlag
 
 Floats = NDArray[np.float64]
@@ -240,7 +240,7 @@ def directions(
     :func:`commanded_field`. Raises ConfigurationError.
     """
     name = commanded_field(variants, field)
-    values = np.array([float(each.get(name, 0.0)) for each in variants])
+    values = np.array([commanded_numbers(each).get(name, 0.0) for each in variants])
     out = np.zeros(len(variant), dtype=np.int8)
     sent = np.flatnonzero(sent_ns != NO_STAMP)
     sent = sent[np.argsort(sent_ns[sent], kind="stable")]

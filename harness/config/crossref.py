@@ -12,7 +12,7 @@ from harness.config.explain import Refusal
 from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
 from harness.config.trial_rules import trial_rules
-from harness.config.values import expand_variants, flatten, limit_of, violations
+from harness.config.values import expand_variants, flatten, limit_of, offsets, relatives, violations
 from harness.errors import ConfigurationError
 
 _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -130,6 +130,9 @@ def _values(
     parts: Parts, device: schema.DeviceBase, path: DataPath, values: dict[str, Any], is_stop: bool = False
 ) -> Iterator[Refusal]:
     """All sets that these values expand to, against the device's limits."""
+    if is_stop and any(relatives(values)):
+        yield Refusal(path, "a stop counts from nothing: it has to work when nothing is observed any more")
+    yield from _relatives(parts, path, values)
     try:
         variants = expand_variants(values)
     except ConfigurationError as error:
@@ -144,13 +147,23 @@ def _values(
     # A field that a limit forgot, or misspelt, would go out unchecked, and no less so in a stop.
     if device.limits and (is_stop or parts.simulated is False):
         for key, value in variants[0].items():
-            numbers = [field for field, single in flatten(value, key) if _is_number(single)]
+            numbers = [field for field, single in flatten(offsets(value), key) if _is_number(single)]
             if key not in wrong and numbers and limit_of(device.limits, numbers[0]) is None:
                 yield Refusal(
                     (*path, key),
                     f"no limit covers this field; {suggest(key, device.limits)} (in `limits`)",
                     True,
                 )
+
+
+def _relatives(parts: Parts, path: DataPath, values: dict[str, Any]) -> Iterator[Refusal]:
+    """Ports that values count from have to observe a number."""
+    for key, value in values.items():
+        for port in dict.fromkeys(one.relative_to for one in relatives(value)):
+            yield from _reference(parts, (*path, key), port, "response")
+            response = getattr(_port(parts, port), "response", None)
+            if getattr(response, "value", "") is None:
+                yield Refusal((*path, key), f"{port} observes no number: give it `value`, the path of one")
 
 
 def _is_number(value: Any) -> bool:
@@ -194,6 +207,8 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
         yield Refusal(
             (*path, "schedule", "dwell_ms"), f"from {first:g} to {last:g}: the first may not be the larger"
         )
+    for further in ("return_values", "stimulus_values"):
+        yield from _relatives(parts, (*path, further), getattr(scenario, further, {}))
     response = _port(parts, scenario.response)
     if dev.direction(response) != "response":
         return

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from harness.config.changing import LONG
 from harness.config.strict import Strict
+from harness.config.values import flatten
 from harness.errors import ConfigurationError
 
 SIGMA = 6.0
@@ -137,14 +139,24 @@ class Match(Strict):
         return scaled + (self.at_least - scaled) * (scaled < self.at_least)
 
 
+def commanded_numbers(variant: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a value set by path, those inside of arrays too, but for long arrays."""
+    return {
+        name: float(value)
+        for field, given in variant.items()
+        if not isinstance(given, (list, tuple)) or len(given) <= LONG
+        for name, value in flatten(given, field)
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
 def commanded_field(variants: Sequence[Mapping[str, Any]], field: str | None = None) -> str:
     """The commanded field that ``direction: with_command`` follows: ``field``, or the only one whose number
     changes among the value sets. Raises ConfigurationError where that is none or several."""
     numbers: dict[str, set[float]] = {}
     for each in variants:
-        for name, value in each.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                numbers.setdefault(name, set()).add(float(value))
+        for name, value in commanded_numbers(each).items():
+            numbers.setdefault(name, set()).add(value)
     changing = [name for name, values in numbers.items() if len(values) > 1]
     if field is not None:
         if field not in changing:

@@ -10,7 +10,7 @@ from harness.config.match import UNKEYED, Match, commanded_field
 from harness.config.measuring import Background, CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.config.problems import DataPath
 from harness.config.schedules import OpenLoop, Replay, Trials
-from harness.config.values import back_set, expand_variants, return_set, sent_values, violations
+from harness.config.values import back_set, expand_variants, offsets, return_set, sent_values, violations
 from harness.errors import ConfigurationError
 
 
@@ -117,8 +117,8 @@ def _onset(
             " the trial before would reach into the window in which rest is learnt",
         )
     try:
-        variants = expand_variants(sent_values(scenario, values))
-        back = back_set(scenario, values)
+        variants = [offsets(each) for each in expand_variants(sent_values(scenario, values))]
+        back = offsets(back_set(scenario, values))
     except ConfigurationError:
         return  # said of the port
     if back is not None:

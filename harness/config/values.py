@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.config.changing import DESCRIBED, Alternate, Sequence, plain
+from harness.config.changing import Alternate, Fill, Ramp, Sequence, plain
+from harness.config.elements import Relative
 from harness.config.measuring import CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.errors import ConfigurationError, SafetyError
 
@@ -22,7 +23,7 @@ def _changing(value: Any) -> tuple[str, list[Any]] | None:
         return "alternate", list(value.alternate)
     if isinstance(value, Sequence):
         return "sequence", list(value.sequence)
-    if isinstance(value, DESCRIBED):
+    if isinstance(value, (*DESCRIBED, Relative)):
         return None
     if isinstance(value, Mapping):
         for kind in ("alternate", "sequence"):
@@ -69,6 +70,37 @@ def expand_variants(values: Mapping[str, Any]) -> list[dict[str, Any]]:
         return elements[index % len(elements)] if cycled else elements[min(index, len(elements) - 1)]
 
     return [{field: nth(field, index) for field in values} for index in range(count)]
+
+
+def relatives(value: Any) -> Iterator[Relative]:
+    """Every number in a value, as written, that counts from what a port observes."""
+    if isinstance(value, Relative):
+        yield value
+    elif isinstance(value, (Alternate, Sequence)):
+        yield from relatives(value.alternate if isinstance(value, Alternate) else value.sequence)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from relatives(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from relatives(inner)
+
+
+def settled(value: Any, observed: Callable[[str], float]) -> Any:
+    """A value, or a set of :func:`expand_variants`, as it is sent: what counts from an observed value added
+    up. ``observed`` gives the value of a response port, in the unit of the field."""
+    if isinstance(value, Relative):
+        return observed(value.relative_to) + value.offset
+    if isinstance(value, Mapping):
+        return {field: settled(inner, observed) for field, inner in value.items()}
+    if isinstance(value, (list, tuple)) and any(isinstance(one, (Relative, dict, list)) for one in value):
+        return [settled(inner, observed) for inner in value]
+    return value
+
+
+def offsets(value: Any) -> Any:
+    """The same as if every port had observed 0: for a look at types before anything was observed."""
+    return settled(value, lambda _port: 0.0)
 
 
 def flatten(value: Any, field: str = "") -> Iterator[tuple[str, Any]]:
@@ -134,6 +166,8 @@ def violations(limits: Mapping[str, float], values: Mapping[str, Any]) -> Iterat
     for key, value in values.items():
         for field, single in flatten(value, str(key)):
             limit = limit_of(limits, field)
+            if isinstance(single, Relative):
+                continue  # judged once it is settled
             if isinstance(single, float) and not math.isfinite(single):
                 yield str(key), f"{field} = {single} is not a finite number"
             elif limit is None or isinstance(single, bool):

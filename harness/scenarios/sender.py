@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.config import check_limits, cycles, expand_variants
 from harness.config.changing import plain_or_length
-from harness.config.match import commanded_field
+from harness.config.match import commanded_field, commanded_numbers
 from harness.config.schema import ScenarioBase
-from harness.config.values import back_set, sent_values
+from harness.config.values import back_set, sent_values, settled
 from harness.errors import ConfigurationError
 from harness.live import Tracker
 from harness.live_signal import SignalTracker
@@ -40,13 +41,16 @@ class Sender:
         self._stimulus = wiring.stimulus
         values, limits, match = wiring.values, wiring.limits, wiring.match
         sent, back = sent_values(spec, values), back_set(spec, values)
-        self.variants: list[dict[str, Any]] = expand_variants(sent)
+        # Once for all: what is sent must not drift with the robot that it moves.
+        observed = cache(wiring.observed)
+        self.variants: list[dict[str, Any]] = [settled(each, observed) for each in expand_variants(sent)]
         for variant in self.variants:
             check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
         self._cycles = cycles(sent)
         self._count = len(self.variants)
         """Value sets that are measured; the one that brings the robot back comes after them."""
         if back is not None:
+            back = settled(back, observed)
             self.variants.append(back)
             check_limits(limits, back, f"scenarios.{name}: what brings {spec.stimulus} back")
         self.prepared = [self._stimulus.prepare(variant) for variant in self.variants]
@@ -94,9 +98,9 @@ class Sender:
         if fixed or self._match.direction != "with_command" or self._last_variant is None:
             return fixed
         name = commanded_field(self.variants, self._match.field)
-        change = self.variants[self._next_variant()].get(name, 0.0)
-        change -= self.variants[self._last_variant].get(name, 0.0)
-        return int(np.sign(change))
+        after = commanded_numbers(self.variants[self._next_variant()]).get(name, 0.0)
+        before = commanded_numbers(self.variants[self._last_variant]).get(name, 0.0)
+        return int(np.sign(after - before))
 
     def send_next(self, intended_ns: int, flags: int) -> int:
         """Send the next value set now; returns its key."""

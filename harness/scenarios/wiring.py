@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.config.devices import background_of
 from harness.config.schema import Match, ScenarioBase
 from harness.model import Finding
+from harness.observed import observed_now
 from harness.planned import Planned
 from harness.ports import Stimulus
 from harness.scenarios.replaying import Replayed
@@ -23,7 +25,8 @@ class Wiring:
 
     ``values`` and ``limits`` as in the rig file; ``look`` tells what the device finds when nobody answers;
     ``planned`` None: nothing is looked at before the schedule ends; ``background_hz`` None: nothing is sent
-    between stimuli; ``replayed``: recorded messages that are sent instead of ``values``.
+    between stimuli; ``replayed``: recorded messages that are sent instead of ``values``; ``observed`` tells
+    the value of a response port that values count from.
     """
 
     stimulus: Stimulus
@@ -34,6 +37,7 @@ class Wiring:
     planned: Planned | None = None
     background_hz: float | None = None
     replayed: Replayed | None = None
+    observed: Callable[[str], float] = lambda _port: 0.0
 
     @classmethod
     def of_rig(cls, bench: Bench, name: str, spec: ScenarioBase) -> Wiring:
@@ -49,4 +53,5 @@ class Wiring:
             Planned(bench, name),
             background.rate_hz if background is not None else None,
             bench.replays.get(name),
+            partial(observed_now, bench),
         )

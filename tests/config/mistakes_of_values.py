@@ -202,10 +202,45 @@ VALUES: dict[str, tuple[list[Edit], str, str]] = {
         "devices.robot.ports.cmd.stimulus.values.twist.x",
         "must be a number, text, true or false",
     ),
-    "value in a list is a mapping": (
-        [("{alternate: [0.2, -0.2]}", "[1.0, §{a: 1}]")],
+    "value in a list is nothing": (
+        [("{alternate: [0.2, -0.2]}", "[0.1, §~]")],
         "devices.robot.ports.cmd.stimulus.values.twist.x[1]",
         "must be a number, text, true or false",
+    ),
+    "value within a part is nothing": (
+        [("{alternate: [0.2, -0.2]}", "[§{a: {b: [0.1, ~]}}]")],
+        "devices.robot.ports.cmd.stimulus.values.twist.x[0]",
+        "a.b[1]: must be a number, text, true or false",
+    ),
+    "relative within a part to nothing": (
+        [("{alternate: [0.2, -0.2]}", "[§{a: {relative_to: robot}}]")],
+        "devices.robot.ports.cmd.stimulus.values.twist.x[0]",
+        "a.relative_to: String should match pattern",
+    ),
+    "part beyond a limit": (
+        [("{alternate: [0.2, -0.2]}", "§[{a: [0.1, -0.7]}]")],
+        "devices.robot.ports.cmd.stimulus.values.twist.x",
+        "twist.x[0].a[1] = -0.7 exceeds its limit of 0.5",
+    ),
+    "relative to a port that is not there": (
+        [("{alternate: [0.2, -0.2]}", "§{relative_to: robot.odm}")],
+        "devices.robot.ports.cmd.stimulus.values.twist.x",
+        "robot has no port 'odm'; did you mean 'odom'?",
+    ),
+    "relative to a stimulus": (
+        [("{alternate: [0.2, -0.2]}", "§{alternate: [{relative_to: robot.cmd}, 0.1]}")],
+        "devices.robot.ports.cmd.stimulus.values.twist.x",
+        "robot.cmd is a stimulus, not a response",
+    ),
+    "relative with a misspelt offset": (
+        [("{alternate: [0.2, -0.2]}", "{relative_to: robot.odom, §ofset: 0.1}")],
+        "devices.robot.ports.cmd.stimulus.values.twist.x.ofset",
+        "did you mean 'offset'?",
+    ),
+    "relative in a stop": (
+        [("values: {twist.x: 0.0}", "values: §{twist.x: {relative_to: robot.odom}}")],
+        "devices.robot.stop.values",
+        "a stop counts from nothing",
     ),
     "choice or section: choice misspelt": (
         [("topic: /odom}", "topic: /odom, quality: §shalow}")],

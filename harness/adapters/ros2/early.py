@@ -22,7 +22,7 @@ from harness.adapters.ros2.port_options import (
 )
 from harness.config.explain import Refusal
 from harness.config.problems import DataPath
-from harness.config.values import expand_variants
+from harness.config.values import expand_variants, offsets
 from harness.errors import ConfigurationError, UnavailableError
 
 PACKAGE_CUTOFF = 0.85
@@ -167,7 +167,7 @@ def _values(message: type, values: Mapping[str, Any], at: DataPath) -> Iterator[
             continue
         try:
             for variant in expand_variants({path: value}):
-                messages.converted(message, path, kind, variant[path])
+                messages.converted(message, path, kind, offsets(variant[path]))
         except ConfigurationError as error:
             yield _refusal((*at, path), error)
 

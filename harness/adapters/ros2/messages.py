@@ -213,9 +213,7 @@ def _convert(kind: FieldType, value: Any) -> Any:
             raise ValueError(f"give at most {kind.bound} elements")
         return [_convert(kind.element, one) for one in value]
     if kind.nested:
-        if isinstance(value, paths.nested_class(kind.base)):
-            return value
-        raise TypeError("it is a message; set its fields one by one")
+        return _convert_nested(paths.nested_class(kind.base), kind, value)
     if kind.base in paths.FLOATS:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError("give a number")
@@ -236,3 +234,20 @@ def _convert(kind: FieldType, value: Any) -> Any:
     if kind.bound is not None and len(value.encode()) > kind.bound:
         raise ValueError(f"give at most {kind.bound} bytes")
     return value
+
+
+def _convert_nested(message: type, kind: FieldType, value: Any) -> Any:
+    """A message from a mapping of its fields; a duration or time from its seconds."""
+    if isinstance(value, message):
+        return value
+    if isinstance(value, Mapping):
+        return build(message, value)
+    if kind.base not in (paths.TIME, paths.DURATION):
+        raise TypeError("it is a message: give a mapping, or set its fields one by one")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError("give seconds")
+    low, high = paths.integer_range("int32")
+    seconds, nanoseconds = divmod(round(value * 1_000_000_000), 1_000_000_000)
+    if not low <= seconds <= high:
+        raise ValueError(f"give seconds from {low} to {high}")
+    return message(sec=seconds, nanosec=nanoseconds)

@@ -34,6 +34,7 @@ FLOATS: dict[str, tuple[str, int]] = {"float": ("f", 4), "double": ("d", 8)}
 BOOLEAN = {"boolean": ("?", 1)}
 PRIMITIVES = {**INTEGERS, **FLOATS, **BOOLEAN}
 TIME = "builtin_interfaces/Time"
+DURATION = "builtin_interfaces/Duration"
 
 
 @dataclass(frozen=True)

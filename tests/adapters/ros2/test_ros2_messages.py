@@ -121,11 +121,35 @@ def test_fixed_arrays_flags_and_named_elements():
         ("sensor_msgs/msg/Imu", "orientation_covariance", [1, 2], "double"),
         ("sensor_msgs/msg/JointState", "position.x", 1, "index first"),
         ("diagnostic_msgs/msg/DiagnosticArray", "status[nam=x].message", "y", "did you mean 'name'"),
+        ("trajectory_msgs/msg/JointTrajectory", "points", [{"positons": [0.1]}], "did you mean 'positions'"),
+        ("trajectory_msgs/msg/JointTrajectory", "points", [{"positions": 0.1}], "give a list"),
+        ("trajectory_msgs/msg/JointTrajectory", "points", [{"time_from_start": True}], "give seconds"),
+        ("trajectory_msgs/msg/JointTrajectory", "points", [{"time_from_start": 3e9}], "seconds from"),
+        ("trajectory_msgs/msg/JointTrajectory", "points", [0.5], "give a mapping"),
     ],
 )
 def test_wrong_fields_and_values(name: str, path: str, value: Any, words: str):
     with pytest.raises(ConfigurationError, match=words):
         messages.build(messages.message_class(name), {path: value})
+
+
+def test_points_of_a_trajectory_are_mappings_and_durations_are_seconds():
+    made = messages.build(
+        messages.message_class("trajectory_msgs/msg/JointTrajectory"),
+        {
+            "joint_names": ["shoulder", "elbow"],
+            "points": [
+                {"positions": [0.1, 1], "time_from_start": 0.25},
+                {"positions": [0.2, -1.0], "time_from_start": {"sec": 1, "nanosec": 7}},
+            ],
+        },
+    )
+    assert [list(point.positions) for point in made.points] == [[0.1, 1.0], [0.2, -1.0]]
+    assert [(p.time_from_start.sec, p.time_from_start.nanosec) for p in made.points] == [
+        (0, 250_000_000),
+        (1, 7),
+    ]
+    assert list(made.points[0].velocities) == []
 
 
 CASES = [
