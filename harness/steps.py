@@ -25,19 +25,23 @@ Ask = Callable[[str], bool]
 
 def run_steps(bench: Bench, section: str, steps: Sequence[Step], keys: KeyMaker, ask: Ask | None) -> None:
     """Do the steps in order. Raises OperationError or DeadlineError that names the section and the step."""
+    sent_ns: int | None = None
     for number, step in enumerate(steps):
         where = f"{section}[{number}]"
+        begun_ns = bench.clock.monotonic_ns()
         bench.folder.event("step", where=where, step=step.model_dump(mode="json"))
         if isinstance(step, SendStep):
             _send(bench, where, step, keys)
         elif isinstance(step, WaitStep):
-            _wait(bench, where, step)
+            # What answers a send may be here before anybody waits for it.
+            _wait(bench, where, step, begun_ns if sent_ns is None else sent_ns)
         elif isinstance(step, CallStep):
             _call(bench, where, step)
         elif isinstance(step, AskStep):
             _ask(bench, where, step, ask)
         else:
             bench.sleep_until(bench.clock.monotonic_ns() + int(step.sleep_s * NANO))
+        sent_ns = begun_ns if isinstance(step, SendStep) else None
 
 
 def describe(step: Step) -> str:
@@ -65,10 +69,10 @@ def _send(bench: Bench, where: str, step: SendStep, keys: KeyMaker) -> None:
         stimulus.send(keys.next_key(), stimulus.prepare(values))
 
 
-def _wait(bench: Bench, where: str, step: WaitStep) -> None:
+def _wait(bench: Bench, where: str, step: WaitStep, begun: int) -> None:
+    """Wait for what is observed from ``begun`` on."""
     state = bench.states[step.wait_for]
-    begun = bench.clock.monotonic_ns()
-    deadline = begun + int(step.timeout_s * NANO)
+    deadline = bench.clock.monotonic_ns() + int(step.timeout_s * NANO)
 
     def held() -> bool:
         if state.seen_ns < begun:

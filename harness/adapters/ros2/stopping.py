@@ -198,9 +198,7 @@ class _Call:
         timeout_ns = max(ACKNOWLEDGE_NS, interval_ns(self._stop))
         first = 2**62 + self._clock.monotonic_ns()  # goals of a stop are none of a scenario
         for number in range(self._stop.repeat):
-            reply = self._stimulus.call(
-                first + number, prepared, max(ACKNOWLEDGE_NS, interval_ns(self._stop))
-            )
+            reply = self._stimulus.call(first + number, prepared, timeout_ns)
             if reply is None:
                 continue
             if getattr(reply, "accepted", True) is False:
