@@ -73,6 +73,7 @@ class Bench:
         self._steal = StealWatch()
         self.replays: dict[str, Replayed] = {}
         """Recorded messages that scenarios send, by scenario."""
+        self._makers: dict[str, KeyMaker] = {}
         self.step_keys = KeyMaker("stamp", clock)
         """Keys of what set-up and tear-down steps send: stamps, which any port can carry."""
 
@@ -98,6 +99,10 @@ class Bench:
             self.guardian.watch_device(name, options.adapter, options.model_dump(mode="json"))
         self.folder.event("guardian_ready")
         self.read_clocks(phase=0)
+
+    def keys_of(self, kind: str) -> KeyMaker:
+        """What makes all keys of that kind in this run, so that none comes twice."""
+        return self._makers.setdefault(kind, KeyMaker(kind, self.clock))
 
     def _device(self, name: str, options: Any) -> Device:
         context = DeviceContext(

@@ -41,7 +41,6 @@ from harness.processes import end_run_processes
 from harness.prospects import require_possible
 from harness.scenarios import driver
 from harness.scenarios.replaying import prepare_replays, read_replays
-from harness.schedule import KeyMaker
 from harness.steps import Ask, run_steps
 
 RESERVE_BYTES = 64 << 20
@@ -210,11 +209,10 @@ def _stop(bench: Bench, floor: Floor, options: RunOptions, end: _End | None) -> 
 def _scenarios(bench: Bench, options: RunOptions) -> None:
     seed = int(bench.folder.run["seed"])
     records: list[dict[str, Any]] = []
-    makers: dict[str, KeyMaker] = {}
     for index, (name, spec) in enumerate(bench.rig.scenarios.items()):
         device, _, port = spec.stimulus.partition(".")
         kind = bench.devices[device].stimulus(port).key_kind.value
-        keys = makers.setdefault(kind, KeyMaker(kind, bench.clock))
+        keys = bench.keys_of(kind)
         run_steps(bench, "reset", bench.rig.reset, keys, options.ask)
         scenario = driver(spec.kind)(bench, index, name, spec, keys)
         scenario_seed = spec.schedule.seed if spec.schedule.seed is not None else (seed + index) % 2**32

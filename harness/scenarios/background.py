@@ -1,12 +1,14 @@
-"""A sensor that goes on publishing: its newest values again and again, a stimulus among them."""
+"""Sensors that go on publishing: their newest values again and again, a stimulus among them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from harness.config import check_limits, expand_variants
+from harness.config.devices import background_of
 from harness.ports import KeyKind, Stimulus
 from harness.schedule import NANO, KeyMaker, SendingThread, Stopped, sleep_until
 
@@ -81,3 +83,66 @@ class BackgroundStream:
                 self.left_out += late_ns // self._period_ns
                 # As with stimuli: no two are closer than half a period, whatever the stall.
                 self._due_ns = (now if late_ns > self._period_ns // 2 else self._due_ns) + self._period_ns
+
+
+class Streams:
+    """All ports of a device that go on publishing while one of its scenarios runs.
+
+    ``own``: that of the stimulus, None where it has no background; ``others`` show their values at rest from
+    before the first probe until the last trial is over, by their reference in the rig file.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        stimulus: str,
+        own: BackgroundStream | None,
+        others: Mapping[str, BackgroundStream],
+    ) -> None:
+        self._scenario = scenario
+        self._streams = {**({stimulus: own} if own is not None else {}), **others}
+
+    @contextmanager
+    def running(self, bench: Bench) -> Iterator[None]:
+        """They flow within the ``with`` block; afterwards each is an event ``background``."""
+        try:
+            with ExitStack() as flowing:
+                for stream in self._streams.values():
+                    flowing.enter_context(stream.running())
+                yield
+        finally:
+            for port, stream in self._streams.items():
+                bench.folder.event(
+                    "background",
+                    scenario=self._scenario,
+                    port=port,
+                    sent=stream.sent,
+                    left_out=stream.left_out,
+                )
+
+    def check(self) -> None:
+        """Raise what has ended one of them, if anything has."""
+        for stream in self._streams.values():
+            stream.check()
+
+
+def other_streams(bench: Bench, stimulus: str) -> dict[str, BackgroundStream]:
+    """The sensors of the device beside the port of the stimulus, by their reference in the rig file.
+
+    Raises ConfigurationError or SafetyError for values that cannot be sent.
+    """
+    device, _, own = stimulus.partition(".")
+    options = bench.rig.devices[device]
+    found = {}
+    for port, port_options in options.ports.items():
+        background = background_of(port_options)
+        if background is None or port == own:
+            continue
+        sensor = bench.devices[device].stimulus(port)
+        rest = expand_variants(bench.stimulus_values(device, port))[0]
+        check_limits(options.limits, rest, f"devices.{device}.ports.{port}")
+        keys = bench.keys_of(sensor.key_kind.value)
+        found[f"{device}.{port}"] = BackgroundStream(
+            sensor, keys, sensor.prepare(rest), background.rate_hz, bench
+        )
+    return found

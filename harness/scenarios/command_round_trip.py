@@ -14,6 +14,7 @@ from harness.config.schema import OpenLoop, Paced, ScenarioBase, Trials
 from harness.errors import DeadlineError, OperationError
 from harness.live_signal import SignalTracker
 from harness.model import StimulusFlag
+from harness.scenarios.background import Streams
 from harness.scenarios.sender import Sender
 from harness.scenarios.trials import TrialSteps
 from harness.scenarios.wiring import Wiring
@@ -61,6 +62,7 @@ class CommandRoundTripDriver:
         self._planned = wiring.planned
         self._replayed = wiring.replayed
         self._sender = Sender(bench, index, name, spec, keys, wiring)
+        self._streams = Streams(name, spec.stimulus, self._sender.stream, wiring.others)
         self.tracker = self._sender.tracker
         self.recorded = self._sender.recorded
         self._timeout_ns = int(spec.timeout_ms * 1e6)
@@ -72,21 +74,9 @@ class CommandRoundTripDriver:
 
     @contextmanager
     def background(self) -> Iterator[None]:
-        """What the port sends between stimuli goes on in the ``with`` block, and is an event afterwards."""
-        if self._sender.stream is None:
+        """What sensors send between stimuli goes on in the ``with`` block, and is an event afterwards."""
+        with self._streams.running(self._bench):
             yield
-            return
-        try:
-            with self._sender.stream.running():
-                yield
-        finally:
-            self._bench.folder.event(
-                "background",
-                scenario=self._name,
-                port=self._spec.stimulus,
-                sent=self._sender.stream.sent,
-                left_out=self._sender.stream.left_out,
-            )
 
     def probe(self) -> int:
         """Send probes until enough of them in a row were answered; returns how many were sent.
@@ -137,8 +127,7 @@ class CommandRoundTripDriver:
     def _house_kept(self) -> bool:
         """Keep house while something waits on the main thread; nothing ends it but what is raised."""
         self._bench.tick()
-        if self._sender.stream is not None:
-            self._sender.stream.check()
+        self._streams.check()
         return False
 
     def _nobody(self, sent: int, answered: int) -> DeadlineError:
@@ -256,8 +245,7 @@ class CommandRoundTripDriver:
         )
 
     def _check_answers(self) -> None:
-        if self._sender.stream is not None:
-            self._sender.stream.check()
+        self._streams.check()
         missing = self.tracker.unanswered_in_a_row(self._bench.clock.monotonic_ns(), self._timeout_ns)
         if missing > self._spec.max_unanswered:
             raise OperationError(

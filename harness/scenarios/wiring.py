@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from harness.model import Finding
 from harness.observed import observed_now
 from harness.planned import Planned
 from harness.ports import Stimulus
+from harness.scenarios.background import BackgroundStream, other_streams
 from harness.scenarios.replaying import Replayed
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Wiring:
     replayed: Replayed | None = None
     observed: Callable[[str], float] = lambda _port: 0.0
 
+    others: Mapping[str, BackgroundStream] = field(default_factory=dict)
+    """Sensors of the device that go on publishing beside the port of the stimulus."""
+
     @classmethod
     def of_rig(cls, bench: Bench, name: str, spec: ScenarioBase) -> Wiring:
         """The ports that the rig file names."""
@@ -54,4 +58,5 @@ class Wiring:
             background.rate_hz if background is not None else None,
             bench.replays.get(name),
             partial(observed_now, bench),
+            others=other_streams(bench, spec.stimulus),
         )

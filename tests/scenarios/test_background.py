@@ -1,4 +1,4 @@
-"""A sensor that goes on publishing: what is sent when, by a clock that the test drives."""
+"""Sensors that go on publishing: what is sent when, by a clock that the test drives."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from harness.clock import HostClock
 from harness.errors import OperationError
 from harness.ports import KeyKind
-from harness.scenarios.background import BackgroundStream
+from harness.scenarios.background import BackgroundStream, Streams
 from harness.schedule import KeyMaker
 from harness.testing.fake_clock import FakeClock
 
@@ -206,3 +207,69 @@ def test_keys_go_out_in_order_whoever_sends() -> None:
     assert len(keys) == 200 + stream.sent
     assert keys == sorted(set(keys))
     assert bench.port.sent[-1][2] == 199
+
+
+class Events:
+    """The part of a run folder that streams use."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def event(self, name: str, **what: Any) -> None:
+        self.told.append({"event": name, **what})
+
+
+def several(own: Bench | None, **others: Bench) -> tuple[Streams, Any]:
+    streams = Streams(
+        "tilt",
+        "robot.imu",
+        own.stream if own else None,
+        {f"robot.{name}": other.stream for name, other in others.items()},
+    )
+    return streams, SimpleNamespace(folder=Events())
+
+
+def test_other_sensors_go_on_while_one_is_the_stimulus() -> None:
+    imu, scan = real(), real()
+    streams, bench = several(imu, scan=scan)
+    with streams.running(bench):
+        until(lambda: len(scan.port.sent) >= 2)
+        with imu.stream.turn:
+            imu.stream.send(imu.keys.next_key(), "tilted")
+        at = len(scan.port.sent)
+        until(lambda: len(scan.port.sent) >= at + 2 and len(imu.port.sent) >= 3)
+        streams.check()
+    assert {prepared for _, _, prepared in scan.port.sent} == {"rest"}
+    assert imu.port.sent[-1][2] == "tilted"
+    told = [(each["event"], each["scenario"], each["port"], each["sent"]) for each in bench.folder.told]
+    assert told == [
+        ("background", "tilt", "robot.imu", len(imu.port.sent) - 1),
+        ("background", "tilt", "robot.scan", len(scan.port.sent)),
+    ]
+
+
+def test_a_command_to_a_robot_that_needs_its_sensors() -> None:
+    scan = real()
+    streams, bench = several(None, scan=scan)
+    with streams.running(bench):
+        until(lambda: len(scan.port.sent) >= 2)
+    assert [each["port"] for each in bench.folder.told] == ["robot.scan"]
+
+
+def test_a_sensor_that_breaks_ends_the_scenario_whichever_it_is() -> None:
+    imu, scan = real(), real()
+    scan.port.broken_after = 1
+    streams, bench = several(imu, scan=scan)
+    with streams.running(bench):
+        until(scan.stream._thread.finished.is_set)
+        with pytest.raises(OperationError, match="the port broke"):
+            streams.check()
+    assert [each["sent"] for each in bench.folder.told] == [len(imu.port.sent), 1]
+    assert imu.stream._thread.finished.is_set()
+
+
+def test_no_sensor_no_event() -> None:
+    streams, bench = several(None)
+    with streams.running(bench):
+        streams.check()
+    assert bench.folder.told == []
