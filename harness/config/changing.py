@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Field, NonNegativeInt, Tag, model_validator
 
 from harness.config.elements import Element, Item, Relative, Scalar, element_kind
+from harness.config.packed import Packed
 from harness.config.strict import Strict
 
 MAX_ELEMENTS = 8_000_000
@@ -95,6 +96,10 @@ class Ramp(Strict):
         return [(first * (steps - i) + last * i) / steps for i in range(steps + 1)]
 
 
+DESCRIBED = (Fill, Ramp, Packed)
+"""Arrays that a rig file describes in few words; ``elements()`` makes them."""
+
+
 def by_key(*keys: tuple[str, type[BaseModel]]) -> Callable[[Any], str | None]:
     """A discriminator: the member of the union whose distinguishing key the mapping has."""
 
@@ -107,12 +112,13 @@ def by_key(*keys: tuple[str, type[BaseModel]]) -> Callable[[Any], str | None]:
     return choose
 
 
-VALUE_KEYS = ("alternate", "sequence", "fill", "ramp", "relative_to")
+VALUE_KEYS = ("alternate", "sequence", "fill", "ramp", "packed", "relative_to")
 _of_mapping = by_key(
     ("alternate", Alternate),
     ("sequence", Sequence),
     ("fill", Fill),
     ("ramp", Ramp),
+    ("packed", Packed),
     ("relative_to", Relative),
 )
 
@@ -128,12 +134,13 @@ Value = Annotated[
     | Annotated[Alternate, Tag("Alternate")]
     | Annotated[Sequence, Tag("Sequence")]
     | Annotated[Fill, Tag("Fill")]
-    | Annotated[Ramp, Tag("Ramp")],
+    | Annotated[Ramp, Tag("Ramp")]
+    | Annotated[Packed, Tag("Packed")],
     Discriminator(
         _value_kind,
         custom_error_type="value_kind",
         custom_error_message="must be a value, a list, `alternate: [...]`, `sequence: [...]`, `fill: {...}`,"
-        " `ramp: {...}` or `relative_to: PORT`",
+        " `ramp: {...}`, `packed: {...}` or `relative_to: PORT`",
     ),
 ]
 """What a field of a stimulus is set to: a constant, an array, or values that change from send to send."""
@@ -141,7 +148,7 @@ Value = Annotated[
 
 def plain(value: Any) -> Any:
     """A constant as it is sent: arrays that are described in few words, in full."""
-    if isinstance(value, (Fill, Ramp)):
+    if isinstance(value, DESCRIBED):
         return value.elements()
     return list(value) if isinstance(value, tuple) else value
 
@@ -159,6 +166,8 @@ def brief(value: Any) -> str:
         return f"{value.fill.count} x {value.fill.value}{where}"
     if isinstance(value, Ramp):
         return f"{value.ramp.count} elements from {value.ramp.first:g} to {value.ramp.last:g}"
+    if isinstance(value, Packed):
+        return value.brief()
     for kind in ("alternate", "sequence"):
         steps = getattr(value, kind, None)
         if steps is not None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.config.changing import Alternate, Fill, Ramp, Sequence, plain
+from harness.config.changing import DESCRIBED, Alternate, Sequence, plain
 from harness.config.elements import Relative
 from harness.config.measuring import CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.errors import ConfigurationError, SafetyError
