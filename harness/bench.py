@@ -112,6 +112,7 @@ class Bench:
             self._reported.put,
             self.folder.path,
             partial(self.bag.offer, name) if self.bag.wanted else None,
+            self.loaded.path.parent,
         )
         device: Device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
         return device

@@ -15,6 +15,7 @@ from harness.hostcheck import host_findings
 from harness.model import Finding, Severity
 from harness.ports import Device, DeviceContext, Role
 from harness.prospects import plan_findings
+from harness.scenarios.replaying import prepare_window, read_replays
 
 
 def look(loaded: LoadedRig) -> list[Finding]:
@@ -26,7 +27,7 @@ def look(loaded: LoadedRig) -> list[Finding]:
     findings = list(host_findings(loaded.rig.host))
     findings += [*plan_findings(loaded.rig), *description_findings(loaded.rig), *_programs(loaded)]
     for name, options in loaded.rig.devices.items():
-        context = DeviceContext("check", Role.CHECK)
+        context = DeviceContext("check", Role.CHECK, rig_folder=loaded.path.parent)
         device: Device | None = None
         try:
             device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
@@ -45,7 +46,8 @@ def look(loaded: LoadedRig) -> list[Finding]:
 def _values(loaded: LoadedRig, name: str, device: Device) -> list[Finding]:
     """What is wrong with the values that the scenarios would send; a misspelt field shows here."""
     findings = []
-    for spec in loaded.rig.scenarios.values():
+    windows = read_replays(loaded)
+    for scenario, spec in loaded.rig.scenarios.items():
         reference = spec.stimulus
         owner, _, port = reference.partition(".")
         if owner != name:
@@ -56,6 +58,8 @@ def _values(loaded: LoadedRig, name: str, device: Device) -> list[Finding]:
             sets = expand_variants(sent_values(spec, given))
             for values in sets if back is None else [*sets, back]:
                 device.stimulus(port).prepare(offsets(values))
+            if scenario in windows:
+                prepare_window(reference, device.stimulus(port), windows[scenario])
         except HarnessError as error:
             findings.append(
                 Finding(f"values of {reference}", Severity.ERROR, error.message, remedy=error.hint or "")

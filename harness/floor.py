@@ -27,6 +27,7 @@ from harness.config.schema import (
     Probing,
     Process,
     Ready,
+    Replay,
     RigFile,
     ScenarioBase,
 )
@@ -130,8 +131,22 @@ def twin_of(rig: RigFile, spec: ScenarioBase) -> FloorTwin:
     other, _, response = spec.response.partition(".")
     if device != other:
         return FloorTwin.loopback()
-    twin: FloorTwin = rig.devices[device].floor_twin(stimulus, response)
+    options = rig.devices[device]
+    if isinstance(spec.schedule, Replay):
+        options = _sending_recorded(options, stimulus, spec.schedule)
+    twin: FloorTwin = options.floor_twin(stimulus, response)
     return twin
+
+
+def _sending_recorded(options: Any, port: str, replay: Replay) -> Any:
+    """The device with a recorded message as what that port sends, where it can: floors depend on its size."""
+    sends = options.ports[port].stimulus
+    if "template" not in type(sends).model_fields:
+        return options
+    template = {"bag": replay.bag, "topic": replay.topic}
+    told = type(sends).model_validate({**sends.model_dump(mode="json"), "template": template})
+    ports = {**options.ports, port: options.ports[port].model_copy(update={"stimulus": told})}
+    return options.model_copy(update={"ports": ports})
 
 
 def rate_of(spec: ScenarioBase) -> float:
@@ -257,7 +272,12 @@ class Floor:
         except ValidationError as error:
             raise ConfigurationError(f"twin of adapter {adapter!r}: {error}") from error
         context = DeviceContext(
-            bench.folder.run_id, Role.HARNESS, bench.clock, self._reported.put, bench.folder.path
+            bench.folder.run_id,
+            Role.HARNESS,
+            bench.clock,
+            self._reported.put,
+            bench.folder.path,
+            rig_folder=bench.loaded.path.parent,
         )
         device: Device = adapters.load(entry.device)(name, options, context)
         self._devices.append(device)

@@ -56,7 +56,7 @@ class DeviceContext:
     ``report`` is called, from any thread, with a finding that arises while the device is open; an ERROR ends
     the run through the safe stop. ``directory`` is where a device may keep files, or None. ``record`` takes
     a topic into the bag of the run and returns where its messages go, None for one that is left out; it is
-    None where no bag is recorded.
+    None where no bag is recorded. Paths in the device's options start from ``rig_folder``.
     """
 
     run_id: str
@@ -65,6 +65,7 @@ class DeviceContext:
     report: Callable[[Finding], None] = lambda finding: None
     directory: Path | None = None
     record: Callable[[BagTopic], Keep | None] | None = None
+    rig_folder: Path | None = None
 
 
 class Sink(Protocol):

@@ -1,7 +1,7 @@
-"""What a rig file leaves to the bag: how many messages a replay has, and how fast they come.
+"""What a rig file takes from bags: recorded messages that are replayed, or that values are laid over.
 
-Filled in while the file is read, so that the number of samples is fixed before the run, and everything right
-of the run folder needs no bag.
+How many messages a replay has, and how fast they come, is filled in while the file is read: the number of
+samples is then fixed before the run, and everything right of the run folder needs no bag.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from harness.config.schedules import Replay
 
 
 def fill(data: Mapping[str, Any], folder: Path) -> Iterator[Refusal]:
-    """Complete every replay of a rig file's data in place; ``folder`` is what its paths start from."""
+    """Complete every replay of a rig file's data in place; refusals are of templates, too. ``folder`` is what
+    its paths start from."""
+    yield from _templates(data, folder)
     scenarios = data.get("scenarios")
     for name, scenario in scenarios.items() if isinstance(scenarios, dict) else ():
         schedule = scenario.get("schedule") if isinstance(scenario, dict) else None
@@ -43,7 +45,40 @@ def _fill(
             yield Refusal((*path, about), message, about not in given)
         else:
             schedule |= {"samples": window.samples, "rate_hz": window.rate_hz}
-            yield from _type(data, path, scenario, window.type)
+            reference = str(scenario.get("stimulus"))
+            wanted = {f"{at[1]}.{at[3]}": stimulus.get("type") for at, stimulus in _stimuli(data)}
+            yield from _other_type(window.type, wanted.get(reference), (*path, "topic"), reference)
+
+
+def _templates(data: Mapping[str, Any], folder: Path) -> Iterator[Refusal]:
+    """A recorded message of each stimulus port that names one."""
+    from harness.bags.reading import BagError
+    from harness.bags.window import read_message
+
+    for path, stimulus in _stimuli(data):
+        told = stimulus.get("template")
+        if not isinstance(told, dict) or not {"bag", "topic"} <= told.keys() <= {"bag", "topic", "message"}:
+            continue  # said by the model of the port, as is a value of another type
+        bag, topic, number = told["bag"], told["topic"], told.get("message", 0)
+        if isinstance(bag, str) and isinstance(topic, str) and isinstance(number, int):
+            try:
+                found, _ = read_message(folder / bag, topic, number)
+            except BagError as error:
+                message = f"{error.message}; {error.hint}" if error.hint else error.message
+                yield Refusal((*path, "template", error.about), message, error.about not in told)
+            else:
+                yield from _other_type(found, stimulus.get("type"), (*path, "template", "topic"), "the port")
+
+
+def _stimuli(data: Mapping[str, Any]) -> Iterator[tuple[DataPath, dict[str, Any]]]:
+    """Every stimulus port, and where it stands."""
+    devices = data.get("devices")
+    for name, device in devices.items() if isinstance(devices, dict) else ():
+        ports = device.get("ports") if isinstance(device, dict) else None
+        for port, options in ports.items() if isinstance(ports, dict) else ():
+            stimulus = options.get("stimulus") if isinstance(options, dict) else None
+            if isinstance(stimulus, dict):
+                yield ("devices", name, "ports", port, "stimulus"), stimulus
 
 
 def _sound(given: Mapping[str, Any]) -> bool:
@@ -55,16 +90,10 @@ def _sound(given: Mapping[str, Any]) -> bool:
     return True
 
 
-def _type(data: Mapping[str, Any], path: DataPath, scenario: dict[str, Any], found: str) -> Iterator[Refusal]:
+def _other_type(found: str, wanted: Any, path: DataPath, port: str) -> Iterator[Refusal]:
     """The bag's type against that of the port, where the port names one."""
-    device, _, port = str(scenario.get("stimulus")).partition(".")
-    wanted: Any = data
-    for key in ("devices", device, "ports", port, "stimulus", "type"):
-        wanted = wanted.get(key) if isinstance(wanted, dict) else None
     if isinstance(wanted, str) and _whole(wanted) != found:
-        yield Refusal(
-            (*path, "topic"), f"is of type {found} in the bag, {scenario['stimulus']} of type {wanted}"
-        )
+        yield Refusal(path, f"is of type {found} in the bag, {port} of type {wanted}")
 
 
 def _whole(name: str) -> str:

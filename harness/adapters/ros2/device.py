@@ -6,7 +6,18 @@ import atexit
 import threading
 from typing import Any
 
-from harness.adapters.ros2 import call_rules, definitions, domain, graph, limits, loop, paths, qos, vendor
+from harness.adapters.ros2 import (
+    call_rules,
+    definitions,
+    domain,
+    graph,
+    limits,
+    loop,
+    paths,
+    qos,
+    recorded,
+    vendor,
+)
 from harness.adapters.ros2.call_response import CallResponse, FeedbackResponse
 from harness.adapters.ros2.call_stimulus import ActionStimulus, CallStimulus, ServiceStimulus
 from harness.adapters.ros2.looking import Lookout
@@ -90,6 +101,8 @@ class Ros2Device:
             None if role is Role.CHECK else session.node,
             direct=self._direct,
         )
+        if role is not Role.GUARDIAN:
+            self._take_templates()
         topics = {name: one for name, one in self._responses.items() if isinstance(one, TopicResponse)}
         callers = [one for each in self._calls() for one in each.callers] + self._stop.callers
         self._readers = Readers(session, topics, self._profiles, self.context.report, callers)
@@ -178,6 +191,14 @@ class Ros2Device:
             )
             made.keep = self._keep(name, made.message, options.topic)
         return made
+
+    def _take_templates(self) -> None:
+        """To be called once the stop is made ready, which is what the rig file says, over nothing
+        recorded."""
+        for name, stimulus in self._stimuli.items():
+            if isinstance(stimulus, TopicStimulus) and (told := stimulus.options.template) is not None:
+                folder = self.context.rig_folder
+                stimulus.template = recorded.template(told, folder, stimulus.message, name)
 
     def _make_response(
         self, name: str, options: ResponseOptions | CallResponseOptions

@@ -40,6 +40,14 @@ class QoS(Strict):
     liveliness_lease_ms: PositiveFloat | None = None
 
 
+class Template(Strict):
+    """A recorded message that values are laid over. See docs/bags.md."""
+
+    bag: str = Field(min_length=1, description="a bag of ROS 2 (folder, .mcap or .db3), from the rig file on")
+    topic: str = Field(min_length=1, description="a topic of the bag, of the type of the port")
+    message: int = Field(default=0, description="which of its messages, counted from 0; -1: the last")
+
+
 class StimulusOptions(Strict):
     """A topic that the harness publishes."""
 
@@ -51,6 +59,9 @@ class StimulusOptions(Strict):
         " integer a sequence number, unless {path: stamp} or {path: sequence} says otherwise",
     )
     values: dict[str, Value] = Field(default={}, description="fields by path: what is sent")
+    template: Template | None = Field(
+        default=None, description="a recorded message whose other fields are sent as they are"
+    )
     background: Background | None = Field(
         default=None,
         description="of a sensor, with sensor_to_action: the newest values are sent again and again at this"

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from harness.adapters.ros2 import cdr, messages, paths, vendor
+from harness.adapters.ros2 import cdr, messages, paths, recorded, vendor
 from harness.adapters.ros2.limits import refuse_beyond
 from harness.adapters.ros2.paths import INTEGERS, TIME, FieldType
 from harness.adapters.ros2.port_options import StimulusOptions
@@ -51,6 +51,8 @@ class TopicStimulus:
         self.last_key: int | None = None
         self.keep: Keep | None = None
         """Takes every message into the bag of the run; None where it is left out."""
+        self.template: Callable[[], Any] | None = None
+        """Makes the message that values are laid over; None: the type's defaults."""
         self._limits = limits
         self._now: Callable[[], int] = clock.monotonic_ns
         self._realtime: Callable[[], int] = clock.realtime_ns
@@ -60,13 +62,33 @@ class TopicStimulus:
         self.key_max = _key_max(self._key_type)
 
     def prepare(self, values: Mapping[str, Any]) -> PreparedMessage:
-        """Serialise one message with ``values`` by path over the type's defaults.
+        """Serialise one message with ``values`` by path over the type's defaults, or over the template.
 
         Raises ConfigurationError for a wrong path or type, SafetyError for a value beyond the device's
         limits.
         """
-        made = messages.build(self.message, values)
+        made = self.message() if self.template is None else self.template()
+        for path, value in values.items():
+            messages.assign(made, path, value)
         refuse_beyond(made, self._limits, self.name)
+        return self._serialised(made)
+
+    def prepare_recorded(self, kind: str, data: bytes) -> PreparedMessage:
+        """Take a recorded message as it is; its key is patched in. See
+        :meth:`harness.ports.ReplayStimulus.prepare_recorded`."""
+        made = recorded.deserialized(self.message, kind, data)
+        refuse_beyond(made, self._limits, self.name)
+        if self._key_path is None:
+            return (
+                PreparedMessage(bytearray(data), None) if recorded.patchable(data) else self._serialised(made)
+            )
+        place = recorded.key_place(self.message, self._key_path, data)
+        if place is None:
+            return self._serialised(made)
+        self._pack = struct.Struct("<" + _code(self._key_type))
+        return PreparedMessage(bytearray(data), place)
+
+    def _serialised(self, made: Any) -> PreparedMessage:
         serialize = vendor.load("rclpy.serialization").serialize_message
         if self._key_path is None:
             return PreparedMessage(bytearray(serialize(made)), None)
