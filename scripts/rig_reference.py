@@ -26,6 +26,7 @@ SECTIONS = [
     ("processes.NAME.ready", "Ready"),
     ("devices.NAME, adapter ros2", "harness__adapters__ros2__options__Options"),
     ("... ros2: ports.NAME.stimulus", "harness__adapters__ros2__port_options__StimulusOptions"),
+    ("... ros2: ports.NAME.stimulus.template", "Template"),
     ("... ros2: ports.NAME.stimulus, a service", "ServiceOptions"),
     ("... ros2: ports.NAME.stimulus, an action", "ActionOptions"),
     ("... ros2: ports.NAME.response", "harness__adapters__ros2__port_options__ResponseOptions"),
