@@ -178,7 +178,11 @@ class Device(Protocol):
 
     def safe_stop(self) -> None:
         """Bring the robot to what the rig file calls stopped. Repeatable; may be called from any state after
-        ``open``; returns once the stop was handed over as often as the device needs."""
+        ``open``; returns once the stop was handed over as often as the device needs, after a bounded time.
+
+        Raises OperationError when it could not be handed over, or when a robot that acknowledges stops did
+        not.
+        """
 
     def identity(self) -> dict[str, str]:
         """Model, serial number, firmware, software, middleware, QoS: whatever the report should name."""

@@ -21,7 +21,7 @@ import time
 
 import pytest
 
-from harness.errors import ConfigurationError, HarnessError, UnavailableError
+from harness.errors import ConfigurationError, HarnessError, OperationError, UnavailableError
 from harness.model import HOST_MONOTONIC, HOST_REALTIME, NO_KEY, NO_STAMP, ClockInfo, Finding
 from harness.ports import Device, DeviceContext, KeyKind, Role
 from harness.testing.device_bench import DeviceBench, Recorder
@@ -251,10 +251,15 @@ class DeviceConformance(DeviceBench):
             device.safe_stop()
 
     def test_safe_stop_of_a_silent_robot(self, context: DeviceContext) -> None:
-        """The stop does not wait for an answer that may never come."""
+        """The stop does not wait for ever for an answer that may never come; where robots of this kind
+        acknowledge a stop, it says that this one did not."""
         with self.opened(context, silent=True) as device:
             self.until_taken(device)
-            device.safe_stop()
+            if self.stop_is_acknowledged:
+                with pytest.raises(OperationError):
+                    device.safe_stop()
+            else:
+                device.safe_stop()
 
     def test_guardian_reaches_the_stop_while_the_harness_is_open(self, context: DeviceContext) -> None:
         """A second instance, in the guardian's role, delivers the stop and lets go; the first goes on."""

@@ -62,6 +62,8 @@ class DeviceBench:
     """Stimuli handed over without a pause, all of whose answers have to arrive."""
     deadline_s = 30.0
     """How long a check waits for something that does happen on a loaded machine."""
+    stop_is_acknowledged = False
+    """Whether the robot acknowledges a stop, so that one which does not is a failure of the stop."""
     condition: tuple[str, str] | None = None
     """A condition for ``ready:`` that holds once the peer runs, e.g. ``("publishes", "/odom")``."""
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,23 @@ def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE
 
 
 class EchoProcess:
-    """``harness.sim.ros2_echo`` in a domain; ends with the test."""
+    """``harness.sim.ros2_echo``, or another peer, in a domain; ends with the test."""
 
-    def __init__(self, domain: int, *arguments: str) -> None:
+    def __init__(
+        self,
+        domain: int,
+        *arguments: str,
+        module: str = "harness.sim.ros2_echo",
+        variables: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            **(variables or {}),
         }
-        command = [sys.executable, "-m", "harness.sim.ros2_echo", "--until-eof", *arguments]
+        command = [*prefix, sys.executable, "-m", module, "--until-eof", *arguments]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -69,8 +77,14 @@ class Bench:
         self.devices: list[Ros2Device] = []
         self.findings: list[Finding] = []
 
-    def echo(self, *arguments: str, domain: int | None = None) -> EchoProcess:
-        peer = EchoProcess(self.domain if domain is None else domain, *arguments)
+    def echo(self, *arguments: str, domain: int | None = None, **process: Any) -> EchoProcess:
+        peer = EchoProcess(self.domain if domain is None else domain, *arguments, **process)
+        self.peers.append(peer)
+        return peer
+
+    def server(self, *arguments: str) -> EchoProcess:
+        """A peer that serves ``/echo/call``, or the service that the arguments name."""
+        peer = EchoProcess(self.domain, *arguments, module="harness.sim.ros2_server")
         self.peers.append(peer)
         return peer
 

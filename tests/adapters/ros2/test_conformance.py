@@ -30,6 +30,8 @@ class Ros2Conformance(DeviceConformance):
     condition = ("subscribes", "/echo/in")
     domain_id: int
     match: ClassVar[dict[str, str]]
+    module: ClassVar = "harness.sim.ros2_echo"
+    silent: ClassVar = ("--only", "listen")
     peer: subprocess.Popen[bytes] | None = None
 
     def options(self) -> Options:
@@ -45,14 +47,14 @@ class Ros2Conformance(DeviceConformance):
         return Ros2Device("robot", self.options(), context)
 
     def start_peer(self, silent: bool) -> None:
-        command = [sys.executable, "-m", "harness.sim.ros2_echo", "--until-eof"]
+        command = [sys.executable, "-m", self.module, "--until-eof"]
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(self.domain_id),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         }
         self.peer = subprocess.Popen(
-            command + (["--only", "listen"] if silent else []),
+            command + (list(self.silent) if silent else []),
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -78,3 +80,25 @@ class TestStamps(Ros2Conformance):
 class TestOrder(Ros2Conformance):
     domain_id = 88
     match: ClassVar = {"kind": "order"}
+
+
+class TestService(Ros2Conformance):
+    stimulus_port, response_port = "grip", "gripped"
+    values: ClassVar = {"data": True}
+    wrong_values: ClassVar = [{"date": True}, {"data": "yes"}]
+    condition = ("serves", "/echo/call")
+    stop_is_acknowledged = True
+    domain_id = 89
+    module: ClassVar = "harness.sim.ros2_server"
+    silent: ClassVar = ("--drop-every", "1")
+
+    def options(self) -> Options:
+        ports: dict[str, Any] = {
+            "grip": {"stimulus": {"service": "/echo/call", "type": "std_srvs/srv/SetBool"}},
+            "gripped": {"response": {"of": "grip", "event": "reply", "accepted_if": {"success": True}}},
+        }
+        stop = {"port": "grip", "values": {"data": False}, "repeat": 2, "interval_ms": 5.0}
+        # Where nobody is started, nobody has to be waited for.
+        told = {"adapter": "ros2", "ports": ports, "stop": stop, "domain_id": self.domain_id}
+        patience_s = 5.0 if self.peer is not None else 0.5
+        return Options.model_validate({**told, "discovery": "localhost", "patience_s": patience_s})
