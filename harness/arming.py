@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.config.changing import brief
-from harness.config.schema import OpenLoop, RigFile, ScenarioBase
+from harness.config.schema import OpenLoop, Replay, RigFile, ScenarioBase
 from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
 
@@ -32,6 +32,8 @@ def movements(rig: RigFile) -> list[str]:
             )
             or "its default values"
         )
+        if isinstance(spec.schedule, Replay):
+            values = f"what was recorded of {spec.schedule.topic} in {spec.schedule.bag}"
         back = back_set(spec, stimulus.values)
         if back is not None:
             shown = ", ".join(f"{path} = {brief(value)}" for path, value in back.items())

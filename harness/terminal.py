@@ -17,7 +17,7 @@ from harness.arming import duration_s, movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import DESCRIBED, brief
-from harness.config.schema import OpenLoop
+from harness.config.schema import OpenLoop, Replay
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
@@ -238,6 +238,8 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         say(f"opens     {name}: {device.adapter}")
         if device.stop:
             say(f"stops     {name}: {device.stop.repeat} x {device.stop.port} {dict(device.stop.values)}")
+    if rig.record.bag and rig.record.leave_out:
+        say(f"records   no {', '.join(rig.record.leave_out)}: left out of the bag")
     for section in ("setup", "reset"):
         for step in getattr(rig, section):
             say(f"{section:<9} {describe(step)}")
@@ -260,8 +262,12 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         device, _, port = spec.stimulus.partition(".")
         sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
         arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, DESCRIBED)}
-        for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
-            say(f"sends     {values | arrays or 'default values'}")
+        if isinstance(schedule, Replay):
+            speed = f"{schedule.speed:g} times as fast as recorded"
+            say(f"sends     what was recorded of {schedule.topic} in {schedule.bag}, {speed}")
+        else:
+            for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
+                say(f"sends     {values | arrays or 'default values'}")
         say(f"lasts     about {duration_s(spec):.0f} s")
     for line in movements(rig) if not rig.rig.simulated else []:
         say(f"moves     {line}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -91,6 +92,34 @@ def test_a_stall_never_ends_in_a_burst(stall_ms: int) -> None:
     assert abs(len(skipped) - stall_ms / 5) <= 2 + stall_ms / 50
     if skipped:
         assert skipped == list(range(skipped[0], skipped[0] + len(skipped)))
+
+
+@pytest.mark.parametrize("stall_ms", [3, 40, 250])
+def test_recorded_gaps_are_kept_and_a_stall_among_them_ends_in_no_burst(stall_ms: int) -> None:
+    rng = np.random.default_rng(11)
+    gaps = rng.lognormal(np.log(5 * MS), 1.0, 400).astype(np.int64)
+    gaps[200:204] = 0  # as it happens in recordings: several at one instant
+    offsets = np.cumsum(gaps) - gaps[0]
+    clock = StallingClock(100 * MS, stall_ms * MS)
+    sent: list[tuple[int, int]] = []
+    skipped: list[int] = []
+    paced(
+        offsets,
+        5 * MS,
+        send=lambda number, due: sent.append((number, clock.now)),
+        skip=lambda number, due: skipped.append(number),
+        clock=clock,
+        stopped=lambda: False,
+        own_gaps=True,
+    )
+    assert sorted([*skipped, *(number for number, _ in sent)]) == list(range(400))
+    for (before, at), (number, now) in pairwise(sent):
+        if number == before + 1:
+            assert now - at >= gaps[number] // 2
+    due = {number: now - offsets[number] - 5 * MS for number, now in sent}
+    assert max(due.values()) <= 5 * MS
+    assert {200, 201, 202, 203} <= due.keys()
+    assert bool(skipped) or stall_ms < 40
 
 
 def test_sleeping_ends_when_told() -> None:

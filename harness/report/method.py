@@ -63,6 +63,11 @@ def _procedure(scenario: ScenarioResult) -> list[tuple[str, str]]:
 
 
 def _schedule(schedule: Mapping[str, Any]) -> str:
+    if schedule.get("kind") == "replay":
+        rate = f"{t.number(schedule.get('rate_hz'), 1)}{t.NARROW}Hz on average"
+        speed = f"{t.scalar(schedule.get('speed'))} times as fast as recorded, {rate}"
+        sent = f"{t.integer(schedule.get('samples'))} messages of {schedule.get('topic')}"
+        return f"replay of {sent} in {schedule.get('bag')}, {speed}; from {schedule.get('from_s')} s of the bag on"
     if schedule.get("kind") != "paced":
         return t.scalar(schedule)
     pace = "strictly periodic" if schedule.get("periodic") else "jittered at random (seeded)"

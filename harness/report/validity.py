@@ -174,6 +174,7 @@ def provenance(results: Results, run: Mapping[str, Any]) -> list[Block]:
         ("Rig file", t.scalar(rig.get("file"))),
         ("Rig file, SHA-256", t.scalar(rig.get("sha256"))),
         *((f"{name}, SHA-256", t.scalar(value)) for name, value in (run.get("raw_sha256") or {}).items()),
+        *_bag(run.get("bag") or {}),
         *t.flatten(results.provenance, _SHOWN),
     ]
     blocks: list[Block] = [
@@ -195,6 +196,20 @@ def provenance(results: Results, run: Mapping[str, Any]) -> list[Block]:
     blocks.append(heading("Rig file as used", 2))
     blocks.append(code(str(source)) if source else paragraph("The rig file was not recorded.", "muted"))
     return blocks
+
+
+def _bag(bag: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The file, how many messages of which topic are in it, and what was left out."""
+    left_out = ", ".join(map(str, bag.get("left_out") or []))
+    without = f"; left out: {left_out}" if left_out else ""
+    if not bag.get("recorded"):
+        return [("Bag", f"none{without}")] if without else []
+    if not bag.get("file"):
+        why = "without a message" if bag.get("messages") == {} else "not written, see the events"
+        return [("Bag", f"none: {why}{without}")]
+    counts = [f"{topic} {t.integer(count)}" for topic, count in (bag.get("messages") or {}).items()]
+    told = f"{t.scalar(bag['file'])}: messages of {', '.join(counts)}{without}"
+    return [("Bag", told), (f"{t.scalar(bag['file'])}, SHA-256", t.scalar(bag.get("sha256")))]
 
 
 # What is shown from run.json already, or elsewhere in the report.

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from bag_bench import cdr_int32, made_bag
 
-from harness.arming import duration_s
+from harness.arming import duration_s, movements
 from harness.config import load_rig, rig_from_resolved
 from harness.config.problems import RigFileError
 from harness.config.schema import Replay
@@ -70,6 +70,7 @@ def test_the_bag_fixes_how_many_samples_there_are(tmp_path: Path) -> None:
         file.unlink()  # whoever judges the run needs no bag
     again = rig_from_resolved(loaded.resolved())
     assert again.scenarios["replay"].schedule == schedule
+    assert "what was recorded of /number in run/bag" in movements(loaded.rig)[0]
     fewer = _select(loaded, RunOptions(samples=7)).rig.scenarios["replay"].schedule
     assert fewer.samples == 7
 

@@ -1,6 +1,7 @@
 import json
 import random
 import shutil
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harness.bags.convert import BAG_FILE, drop_spools, finalise_bag
 from harness.bags.recording import SPOOLS, BagRecording
 from harness.config.schema import Record
 from harness.errors import ConfigurationError, RecordingError
+from harness.folder import RAW, RunFolder
 from harness.parquet import file_sha256
 
 
@@ -155,3 +157,37 @@ def test_a_full_disk_or_a_damaged_spool_keeps_the_spools(
             finalise_bag(tmp_path)
     about = finalise_bag(tmp_path)
     assert about is not None and about["messages"] == {"/a": 3, "/ns/b": 3}
+
+
+def test_the_run_folder_of_a_killed_harness_gives_its_bag(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "rig", datetime.now(timezone.utc), "ab12")
+    recording = BagRecording(Record(leave_out=["/camera"]), folder.path)
+    keep = recording.offer("robot", topic("/a"))
+    recording.offer("robot", topic("/camera"))
+    folder.save_run(bag=recording.about())
+    for number in range(10):
+        assert keep is not None
+        keep(cdr_int32(number), START_NS + number, START_NS + number)
+    # Nobody closes anything: as after kill -9.
+    later = RunFolder.open(folder.path)
+    later.finalise_raw()
+    bag = RunFolder.open(folder.path).run["bag"]
+    assert (bag["messages"], bag["left_out"]) == ({"/a": 10}, ["/camera"])
+    assert (folder.path / bag["file"]).is_file() and not (folder.path / SPOOLS).exists()
+    later.finalise_raw()
+    assert RunFolder.open(folder.path).run["bag"] == bag
+    recording.close()
+
+
+def test_a_bag_that_cannot_be_made_costs_no_verdict_and_is_made_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.create(tmp_path, "rig", datetime.now(timezone.utc), "ab12")
+    recorded(folder.path, {}, {"/a": [(1, cdr_int32(5))]})
+    with monkeypatch.context() as patch:
+        patch.setattr(convert, "_write", lambda *_: 1 // 0)
+        assert set(folder.finalise_raw()) == set(RAW)
+    (event,) = [one for one in folder.events() if one["event"] == "bag_not_written"]
+    assert "ZeroDivisionError" in event["message"] and (folder.path / SPOOLS).is_dir()
+    folder.finalise_raw()
+    assert folder.run["bag"]["messages"] == {"/a": 1} and folder.verify_raw() == []
