@@ -31,6 +31,18 @@ def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE
         time.sleep(0.01)
 
 
+def told(device: Ros2Device, name: str) -> Finding:
+    """The finding of that name, once a preflight has it: discovery may take a while."""
+    found: dict[str, Finding] = {}
+
+    def look() -> bool:
+        found.update({one.name: one for one in device.preflight()})
+        return name in found
+
+    until(look, name)
+    return found[name]
+
+
 class EchoProcess:
     """``harness.sim.ros2_echo``, or another peer, in a domain; ends with the test."""
 
@@ -85,6 +97,12 @@ class Bench:
     def server(self, *arguments: str) -> EchoProcess:
         """A peer that serves ``/echo/call``, or the service that the arguments name."""
         peer = EchoProcess(self.domain, *arguments, module="harness.sim.ros2_server")
+        self.peers.append(peer)
+        return peer
+
+    def mover(self, *arguments: str) -> EchoProcess:
+        """A peer that serves the action ``/echo/go``, or the one that the arguments name."""
+        peer = EchoProcess(self.domain, *arguments, module="harness.sim.ros2_action_server")
         self.peers.append(peer)
         return peer
 

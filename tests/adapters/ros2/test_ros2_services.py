@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ros2_bench import Bench, until
+from ros2_bench import Bench, told, until
 
 from harness.adapters.ros2 import loop
 from harness.adapters.ros2.call_stimulus import ServiceStimulus
@@ -123,18 +123,16 @@ def test_the_preflight_tells_who_serves_and_who_calls(bench: Bench):
     bench.server("--node", "second")
     other = bench.device(run_id="run-2", ports=PORTS)
     other.open()
-    until(lambda: len(device.preflight()) == 3, "a second server and another client")
-    names = {one.name: one.message for one in device.preflight()}
-    assert "/second, /server" in names["several servers"]
-    assert "harness_run_2" in names["other client"]
+    assert "/second, /server" in told(device, "several servers").message
+    assert "harness_run_2" in told(device, "other client").message
     until(lambda: any(one.name == "other client" for one in bench.findings), "the watch")
 
 
 def test_a_server_of_another_type_is_named(bench: Bench):
     bench.server("--type", "std_srvs/srv/Trigger")
-    device = opened(bench, patience_s=3.0)
-    (found,) = [one for one in device.preflight() if one.severity is Severity.ERROR]
-    assert found.name == "type differs" and "std_srvs/srv/Trigger" in found.remedy
+    device = opened(bench, patience_s=0.2)
+    found = told(device, "type differs")
+    assert found.severity is Severity.ERROR and "std_srvs/srv/Trigger" in found.remedy
 
 
 def test_a_check_makes_no_client_and_sends_nothing(bench: Bench):
