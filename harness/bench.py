@@ -113,6 +113,7 @@ class Bench:
             self.folder.path,
             partial(self.bag.offer, name) if self.bag.wanted else None,
             self.loaded.path.parent,
+            not self.rig.rig.simulated,
         )
         device: Device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
         return device

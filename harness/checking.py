@@ -27,7 +27,8 @@ def look(loaded: LoadedRig) -> list[Finding]:
     findings = list(host_findings(loaded.rig.host))
     findings += [*plan_findings(loaded.rig), *description_findings(loaded.rig), *_programs(loaded)]
     for name, options in loaded.rig.devices.items():
-        context = DeviceContext("check", Role.CHECK, rig_folder=loaded.path.parent)
+        real = not loaded.rig.rig.simulated
+        context = DeviceContext("check", Role.CHECK, rig_folder=loaded.path.parent, real=real)
         device: Device | None = None
         try:
             device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)

@@ -57,6 +57,7 @@ class DeviceContext:
     the run through the safe stop. ``directory`` is where a device may keep files, or None. ``record`` takes
     a topic into the bag of the run and returns where its messages go, None for one that is left out; it is
     None where no bag is recorded. Paths in the device's options start from ``rig_folder``.
+    ``real``: the rig says that it is not simulated.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class DeviceContext:
     directory: Path | None = None
     record: Callable[[BagTopic], Keep | None] | None = None
     rig_folder: Path | None = None
+    real: bool = False
 
 
 class Sink(Protocol):

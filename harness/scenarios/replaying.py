@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,12 @@ def read_replays(loaded: LoadedRig) -> dict[str, Window]:
     return found
 
 
-def prepare_replays(bench: Bench, windows: Mapping[str, Window]) -> dict[str, Replayed]:
-    """The same as the ports have them ready. Raises ConfigurationError, and SafetyError for a recorded value
-    beyond its limit, naming the message."""
+def prepare_replays(bench: Bench, windows: dict[str, Window]) -> dict[str, Replayed]:
+    """The same as the ports have them ready; ``windows`` is emptied, for it may be large. Raises
+    ConfigurationError, and SafetyError for a recorded value beyond its limit, naming the message."""
     found = {}
-    for name, window in windows.items():
+    for name in list(windows):
+        window = windows.pop(name)
         device, _, port = bench.rig.scenarios[name].stimulus.partition(".")
         where = f"scenarios.{name}: {device}.{port}"
         prepared = prepare_window(where, bench.devices[device].stimulus(port), window, bench.tick)

@@ -114,6 +114,28 @@ def test_a_recorded_command_beyond_the_limit_is_named_by_number_and_time() -> No
     assert len(prepare_window("scenarios.x: robot.command", wider, window)) == 6
 
 
+def test_a_real_robot_gets_no_recorded_number_without_a_limit() -> None:
+    port, data = stimulus(TWIST, "header.stamp", {"twist.linear": 0.5}), twist(0.2)
+    port.real = True
+    port.prepare_recorded(TWIST, data)
+    with pytest.raises(SafetyError, match=r"twist\.linear = 0\.6"):
+        port.prepare_recorded(TWIST, twist(0.6))
+    turning = messages.message_class(TWIST)()
+    turning.twist.linear.x, turning.twist.angular.z = 0.2, 0.1
+    with pytest.raises(SafetyError, match=r"no limit covers twist\.angular\.z of a recorded message"):
+        port.prepare_recorded(TWIST, bytes(serialization.serialize_message(turning)))
+    lidar = stimulus(SCAN, None, {"ranges": 20.0})
+    lidar.real = True
+    with pytest.raises(SafetyError, match="covers range_max of"):
+        made = serialization.deserialize_message(scan(), messages.message_class(SCAN))
+        made.range_max = 10.0
+        lidar.prepare_recorded(SCAN, bytes(serialization.serialize_message(made)))
+    lidar.prepare_recorded(SCAN, scan())
+    lidar.template = lambda: serialization.deserialize_message(scan(), messages.message_class(SCAN))
+    with pytest.raises(SafetyError, match="covers angle_min"):
+        lidar.prepare({"angle_min": -1.0})
+
+
 def test_a_port_that_cannot_replay_says_so() -> None:
     window = Window("/cmd", TWIST, 0, (), np.empty(0, np.int64), 0)
     with pytest.raises(ConfigurationError, match="cannot send recorded messages"):

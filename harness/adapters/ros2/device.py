@@ -183,6 +183,7 @@ class Ros2Device:
         if not isinstance(options, StimulusOptions):
             return self._make_call(session, name, options)
         made = TopicStimulus(name, options, self.options.limits, None, self.context.clock)
+        made.real = self.context.real
         self._profiles[name] = qos.profile(options.qos)
         if self.context.role is not Role.CHECK:
             events = vendor.load("rclpy.event_handler").PublisherEventCallbacks(use_default_callbacks=False)

@@ -12,7 +12,7 @@ from harness.errors import ConfigurationError, SafetyError
 
 def refuse_beyond(made: Any, limits: Mapping[str, float], port: str) -> None:
     """Raise SafetyError for a field of ``made`` whose magnitude is over its limit, or is no number. A limit
-    on ``points.positions`` holds for every index."""
+    on ``points.positions`` holds for every index, one on ``twist.linear`` for x, y and z."""
     for path, limit in limits.items():
         if unknown(type(made), path) is not None:
             continue  # a limit of another port of the device; the device has checked that one knows it
@@ -44,14 +44,20 @@ def unknown(message: type, path: str) -> ConfigurationError | None:
 
 
 def _reached(current: Any, steps: Sequence[paths.Step]) -> Iterator[Any]:
-    """The values at a path; of a list without an index, those of every element."""
+    """The values at a path; of a list without an index, those of every element, of a message those of its
+    fields that are no texts."""
     if not isinstance(current, (str, bytes)) and hasattr(current, "__len__"):
         if not steps or isinstance(steps[0], str):
             for one in current:
                 yield from _reached(one, steps)
             return
     elif not steps:
-        yield current
+        if not hasattr(current, "get_fields_and_field_types"):
+            yield current
+            return
+        for name in current.get_fields_and_field_types():
+            if not isinstance(getattr(current, name), (str, bytes)):
+                yield from _reached(getattr(current, name), ())
         return
     try:
         following = paths.read(current, steps[:1])

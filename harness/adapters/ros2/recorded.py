@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.adapters.ros2 import cdr, paths, vendor
 from harness.adapters.ros2.port_options import Template
 from harness.bags.window import read_message
-from harness.errors import ConfigurationError
+from harness.config.values import limit_of
+from harness.errors import ConfigurationError, SafetyError
 
 
 def deserialized(message: type, kind: str, data: bytes) -> Any:
@@ -40,6 +43,31 @@ def template(told: Template, folder: Path | None, message: type, port: str) -> C
     except ConfigurationError as error:
         raise ConfigurationError(f"template of port {port}: {error.message}", hint=error.hint) from error
     return partial(deserialized, message, kind, data)
+
+
+def refuse_uncovered(made: Any, limits: Mapping[str, float], port: str) -> None:
+    """Raise SafetyError for real numbers of a recorded message, other than 0, that no limit covers.
+
+    What a rig file sends itself is asked for limits field by field; a recording has more fields than anybody
+    reads.
+    """
+    found = dict.fromkeys(field for field in _numbers(made) if limit_of(limits, field) is None)
+    if found:
+        raise SafetyError(
+            f"no limit covers {', '.join(found)} of a recorded message on port {port}, and the robot is real",
+            hint="add them to the limits of the device",
+        )
+
+
+def _numbers(made: Any, path: str = "") -> Iterator[str]:
+    """Fields of type float or double that are not 0, of lists without an index."""
+    for name, kind in paths.fields(type(made)).items():
+        value, field = getattr(made, name), f"{path}{name}"
+        if kind.nested:
+            for one in value if kind.plural else [value]:
+                yield from _numbers(one, f"{field}.")
+        elif kind.base in paths.FLOATS and np.any(np.asarray(value) != 0):
+            yield field
 
 
 def key_place(message: type, path: str, data: bytes) -> int | None:

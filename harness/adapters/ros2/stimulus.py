@@ -51,6 +51,8 @@ class TopicStimulus:
         self.last_key: int | None = None
         self.keep: Keep | None = None
         """Takes every message into the bag of the run; None where it is left out."""
+        self.real = False
+        """Whether something real moves: numbers of recorded messages then need limits."""
         self.template: Callable[[], Any] | None = None
         """Makes the message that values are laid over; None: the type's defaults."""
         self._limits = limits
@@ -70,6 +72,8 @@ class TopicStimulus:
         made = self.message() if self.template is None else self.template()
         for path, value in values.items():
             messages.assign(made, path, value)
+        if self.template is not None and self.real:
+            recorded.refuse_uncovered(made, self._limits, self.name)
         refuse_beyond(made, self._limits, self.name)
         return self._serialised(made)
 
@@ -77,6 +81,8 @@ class TopicStimulus:
         """Take a recorded message as it is; its key is patched in. See
         :meth:`harness.ports.ReplayStimulus.prepare_recorded`."""
         made = recorded.deserialized(self.message, kind, data)
+        if self.real:
+            recorded.refuse_uncovered(made, self._limits, self.name)
         refuse_beyond(made, self._limits, self.name)
         if self._key_path is None:
             return (
