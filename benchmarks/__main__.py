@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.figures import Outcome, load, table
 
-NAMES = ("recording", "rerender", "verdict", "known_delay", "lateness", "ros2_round_trip")
+NAMES = ("recording", "rerender", "verdict", "known_delay", "lateness", "ros2_round_trip", "bag_recording")
 
 
 def host() -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Spool:
         self._file_end = HEADER_BYTES
         self._largest = 0
         self._closed = self._refused = self._asked = False
-        self._at = self._begin = self._limit = self._mark = 0
+        self._at = self._begin = self._limit = 0
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
@@ -113,7 +113,6 @@ class Spool:
             raise disk_error(error, path, HEADER_BYTES + STEP_BYTES) from error
         self._counter = memoryview(self._head)[COUNT_OFFSET : COUNT_OFFSET + 8].cast("Q")
         self._block, self._limit = self._ahead.popleft()
-        self._mark = self._limit * 3 // 4
         keeper.join()
 
     def append(self, data: bytes, logged_ns: int, published_ns: int) -> None:
@@ -135,7 +134,7 @@ class Spool:
             self._counter[0] = end
             self.count += 1
             self._largest = max(self._largest, length)
-            if end > self._mark and not self._asked:
+            if not self._asked:  # one block is always ahead: a busy host may take long to give it
                 self._asked = True
                 keeper.request(self)
 
@@ -164,7 +163,6 @@ class Spool:
             part = record[piece : piece + size]
             self._block[: len(part)] = part
             piece += len(part)
-        self._mark = self._begin + size * 3 // 4
         self._asked = False
         return True
 
