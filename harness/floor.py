@@ -232,7 +232,7 @@ class Floor:
         """Start the echoes, connect. Raises RecordingError."""
         for number, each in enumerate(self._plans):
             with self._attempt(each.name, "before the run"):
-                self._open(number, each)
+                self._open(number, replace(each, twin=each.twin.apart(number)))
         self._save()
 
     def measure(self, phase: str) -> None:

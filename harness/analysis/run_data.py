@@ -110,9 +110,10 @@ class RunData:
 
     def _directions(self, index: int, match: Match, rows: RawTable) -> NDArray[np.int8] | None:
         """Which way each command went, where onsets have to go with it."""
-        if match.direction != "with_command":
+        begun = self._run["scenarios"]
+        if match.direction != "with_command" or index >= len(begun):
             return None
-        variants = self._run["scenarios"][index]["variants"]
+        variants = begun[index]["variants"]
         return directions(rows["variant"], rows["sent_ns"], variants, match.field)
 
     def _observed_in(self, index: int, port: str) -> RawTable:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 LOOPBACK: dict[str, Any] = {
@@ -30,6 +31,20 @@ class FloorTwin:
     environment: dict[str, str] = field(default_factory=dict)
     settle_s: float = 0.1
     """How long the first measurement warms up."""
+    place: str = ""
+    """The name, in ``options`` and ``command``, at which device and echo meet; empty where they need none."""
+
+    def apart(self, number: int) -> FloorTwin:
+        """The same at a place of its own: twins that are open at a time must not hear each other's echoes."""
+        if not self.place:
+            return self
+        place = f"{self.place}_{number}"
+        return replace(
+            self,
+            options=json.loads(json.dumps(self.options).replace(self.place, place)),
+            command=tuple(word.replace(self.place, place) for word in self.command),
+            place=place,
+        )
 
     @classmethod
     def loopback(cls) -> FloorTwin:

@@ -78,7 +78,7 @@ def of(options: Options, stimulus: str, response: str) -> FloorTwin:
     echo += ["--listen", f"{place}/in", "--answer", f"{place}/out", "--type", sends.type]
     echo += ["--reliability", "reliable" if reliable else "best_effort"]
     what = f"the harness and ROS 2, against an echo process that repeats {sends.type} as bytes"
-    return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S)
+    return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S, place=place)
 
 
 def _of_call(options: Options, stimulus: str, sends: ServiceOptions | ActionOptions) -> FloorTwin:
@@ -103,7 +103,7 @@ def _of_call(options: Options, stimulus: str, sends: ServiceOptions | ActionOpti
         },
     }
     echo = ["python", "-m", "harness.sim.ros2_server", "--serve", place, "--type", kind, *_ENDS]
-    return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S)
+    return FloorTwin(made, what, tuple(echo), settle_s=SETTLE_S, place=place)
 
 
 def _place(port: str, content: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from fault_bench import ROOT, people, rig_file
 
 from harness.adapters.ros2.options import Options
 from harness.config import load_rig
+from harness.config.twin import FloorTwin
 from harness.folder import RunFolder
 from harness.model import FLOOR_SCENARIOS, StimulusFlag
 from harness.proctable import run_members
@@ -38,6 +39,16 @@ def options(stimulus: dict[str, Any], response: dict[str, Any], **more: Any) -> 
     answers = {"topic": "/done", "type": TWIST, **response}
     ports = {"cmd": {"stimulus": sends}, "done": {"response": answers}}
     return Options.model_validate({"adapter": "ros2", "ports": ports, **more})
+
+
+def test_twins_that_are_open_at_a_time_meet_their_echoes_apart():
+    twin = options({}, {}, domain_id=55).floor_twin("cmd", "done")
+    first, second = twin.apart(0), twin.apart(1)
+    topics = [each.options["ports"]["command"]["stimulus"]["topic"] for each in (twin, first, second)]
+    assert len(set(topics)) == 3
+    for each, topic in zip((twin, first, second), topics, strict=True):
+        assert topic in each.command and topic.startswith(each.place)
+    assert FloorTwin.loopback().apart(3) == FloorTwin.loopback()
 
 
 def test_key_values_type_and_place_are_those_of_the_stimulus():
