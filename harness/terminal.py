@@ -237,7 +237,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
     for name, device in rig.devices.items():
         say(f"opens     {name}: {device.adapter}")
         if device.stop:
-            say(f"stops     {name}: {device.stop.repeat} x {device.stop.port} {dict(device.stop.values)}")
+            say(f"stops     {name}: {device.stop.words}")
     if rig.record.bag and rig.record.leave_out:
         say(f"records   no {', '.join(rig.record.leave_out)}: left out of the bag")
     for section in ("setup", "reset"):

@@ -11,6 +11,7 @@ from harness.config import schema
 from harness.config.explain import Refusal
 from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
+from harness.config.together import together_rules
 from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, offsets, relatives, violations
 from harness.errors import ConfigurationError
@@ -27,6 +28,7 @@ class Parts:
     devices: dict[str, schema.DeviceBase | None] = field(default_factory=dict)
     steps: dict[str, list[Any]] = field(default_factory=dict)
     scenarios: dict[str, schema.Scenario | None] = field(default_factory=dict)
+    together: list[list[str]] = field(default_factory=list)
     monitors: list[schema.Monitor | None] = field(default_factory=list)
     requirements: list[schema.Requirement | None] = field(default_factory=list)
     key_kinds: dict[str, str] = field(default_factory=dict)
@@ -46,6 +48,7 @@ def check(parts: Parts) -> Iterator[Refusal]:
     for name, scenario in parts.scenarios.items():
         if scenario is not None:
             yield from _scenario(parts, ("scenarios", name), scenario)
+    yield from together_rules(parts.together, parts.scenarios)
     for index, monitor in enumerate(parts.monitors):
         if monitor is not None:
             yield from _reference(parts, ("monitors", index, "port"), monitor.port, "response")
@@ -124,6 +127,8 @@ def _device(parts: Parts, name: str, device: schema.DeviceBase) -> Iterator[Refu
         yield from _values(parts, device, here, dev.values_of(ports[port]))
     if device.stop is not None:
         yield from _values(parts, device, (*path, "stop", "values"), device.stop.values, is_stop=True)
+        if (hold := getattr(device.stop, "hold", None)) is not None:
+            yield from _values(parts, device, (*path, "stop", "hold", "values"), hold.values, is_stop=True)
 
 
 def _values(

@@ -101,6 +101,11 @@ class Stop(Strict):
     repeat: PositiveInt = Field(default=5, description="how often it is sent")
     interval_ms: PositiveFloat = 20.0
 
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        return f"{self.repeat} x {self.port} {dict(self.values)}"
+
 
 class Monitor(Strict):
     """A signal that has to stay within bounds for the run to mean anything; outside, INCONCLUSIVE."""

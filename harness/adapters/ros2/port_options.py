@@ -179,6 +179,12 @@ class StopOptions(Stop):
     )
     hold: Hold | None = Field(default=None, description="sent afterwards, on another stimulus port")
 
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        first = f"{self.repeat} x cancel all goals of {self.port}" if self.cancel else super().words
+        return f"{first}, then {self.hold.port} {dict(self.hold.values)}" if self.hold is not None else first
+
     @model_validator(mode="after")
     def _cancels_alone(self) -> StopOptions:
         if self.cancel and self.values:

@@ -195,9 +195,10 @@ class _Call:
     def run(self) -> None:
         """Call. Raises OperationError when nobody acknowledges."""
         prepared = self._stimulus.prepare(self._values)
-        timeout_ns = max(ACKNOWLEDGE_NS, interval_ns(self._stop))
         first = 2**62 + self._clock.monotonic_ns()  # goals of a stop are none of a scenario
-        for number in range(self._stop.repeat):
+        last = self._stop.repeat - 1
+        for number in range(last + 1):
+            timeout_ns = ACKNOWLEDGE_NS if number in (0, last) else interval_ns(self._stop)
             reply = self._stimulus.call(first + number, prepared, timeout_ns)
             if reply is None:
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.adapters.ros2.device import Ros2Device
@@ -139,3 +141,24 @@ def test_the_floor_is_measured_against_a_service_of_that_type(event: str, served
     assert made.ports["command"].stimulus.service == twin.command[twin.command.index("--serve") + 1]
     assert made.ports["answer"].response.of == "command"
     assert made.stop is None and ("goals" in twin.what) == (event == "result")
+
+
+def test_the_rig_file_of_the_page_is_accepted_and_its_stop_is_told():
+    page = (Path(__file__).parents[3] / "docs" / "services-and-actions.md").read_text("utf-8")
+    rig = rig_from_text(page.split("```yaml\n")[1].split("```")[0], "page.yaml")
+    assert rig.devices["robot"].stop.words == "5 x cancel all goals of move"
+    held = rig_from_text(RIG, "x.yaml").devices["robot"].stop.words
+    assert held == "5 x cancel all goals of move, then grip {'data': False}"
+
+
+def test_limits_hold_for_what_a_stop_sends_to_hold():
+    camera = "      cam: {stimulus: {service: /camera, type: sensor_msgs/srv/SetCameraInfo}}\n"
+    limits = "    limits: {camera_info.binning_x: 2, camera_info.width: 9}\n"
+    hold = "{port: cam, values: {camera_info.binning_x: 3, camera_info.width: 4}}"
+    text = RIG.replace("{port: grip, values: {data: false}}", hold)
+    text = text.replace("    stop:", limits + "    stop:").replace("setup:\n", camera + "setup:\n")
+    with pytest.raises(RigFileError) as caught:
+        rig_from_text(text, "x.yaml")
+    (problem,) = caught.value.problems
+    assert problem.path == "devices.robot.stop.hold.values.camera_info.binning_x"
+    assert "exceeds its limit of 2" in problem.message
