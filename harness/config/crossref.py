@@ -11,7 +11,6 @@ from harness.config import schema
 from harness.config.explain import Refusal
 from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
-from harness.config.together import together_rules
 from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, offsets, relatives, violations
 from harness.errors import ConfigurationError
@@ -28,7 +27,6 @@ class Parts:
     devices: dict[str, schema.DeviceBase | None] = field(default_factory=dict)
     steps: dict[str, list[Any]] = field(default_factory=dict)
     scenarios: dict[str, schema.Scenario | None] = field(default_factory=dict)
-    together: list[list[str]] = field(default_factory=list)
     monitors: list[schema.Monitor | None] = field(default_factory=list)
     requirements: list[schema.Requirement | None] = field(default_factory=list)
     key_kinds: dict[str, str] = field(default_factory=dict)
@@ -48,7 +46,6 @@ def check(parts: Parts) -> Iterator[Refusal]:
     for name, scenario in parts.scenarios.items():
         if scenario is not None:
             yield from _scenario(parts, ("scenarios", name), scenario)
-    yield from together_rules(parts.together, parts.scenarios)
     for index, monitor in enumerate(parts.monitors):
         if monitor is not None:
             yield from _reference(parts, ("monitors", index, "port"), monitor.port, "response")
