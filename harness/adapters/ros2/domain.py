@@ -62,6 +62,9 @@ def own_environment(options: Options, run_id: str) -> dict[str, str]:
     found = environment(options, run_id)
     if discovery.server(options.discovery_server):
         found[discovery.SUPER] = "TRUE"
+    else:
+        # Fast DDS 2.14 remembers the last one of this process where the variable is not set at all.
+        found[discovery.SERVER] = ""
     return found
 
 

@@ -22,6 +22,8 @@ class Endpoint:
     gid: str
     profile: Any
     own: bool
+    type_hash: str = ""
+    """REP 2011's hash of the definition of its type; empty where the middleware tells none."""
 
     @property
     def named(self) -> bool:
@@ -31,7 +33,8 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a port's topic. ``others``: endpoints across from us; ``rivals``: on our side, not ours."""
+    """One look at a port's topic. ``others``: endpoints across from us; ``rivals``: on our side, not ours;
+    ``mine``: ours, where there is one."""
 
     port: str
     topic: str
@@ -40,6 +43,7 @@ class Look:
     profile: Any
     others: tuple[Endpoint, ...]
     rivals: tuple[Endpoint, ...]
+    mine: Endpoint | None = None
 
     @property
     def matched(self) -> bool:
@@ -55,6 +59,15 @@ class Look:
         """Why QoS keeps the two apart, or None."""
         pair = (self.profile, other.profile) if self.stimulus else (other.profile, self.profile)
         return qos.mismatch(*pair)
+
+    def differs(self, other: Endpoint) -> bool:
+        """Whether the other side was built from another definition of a type of the same name."""
+        hashes = {"" if self.mine is None else self.mine.type_hash, other.type_hash}
+        return other.type == self.type and "" not in hashes and len(hashes) == 2
+
+    def lossy(self, other: Endpoint) -> bool:
+        """Whether messages between the two may be lost on their way, as their QoS is."""
+        return "BEST_EFFORT" in (self.profile.reliability.name, other.profile.reliability.name)
 
 
 Rivals = Iterable[tuple[Endpoint, Finding]]
@@ -83,7 +96,8 @@ class Graph:
         for info in infos:
             name = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
             gid = bytes(info.endpoint_gid).hex()
-            found.append(Endpoint(name, info.topic_type, gid, info.qos_profile, name in self._own))
+            own, digest = name in self._own, _type_hash(info)
+            found.append(Endpoint(name, info.topic_type, gid, info.qos_profile, own, digest))
         return tuple(found)
 
     def rivals(self, topic: str) -> Rivals:
@@ -96,7 +110,14 @@ class Graph:
         across, beside = (subscriptions, publishers) if stimulus else (publishers, subscriptions)
         others = tuple(one for one in across if not one.own)
         rivals = rivals_of(beside) if stimulus else ()
-        return Look(port, topic, type_name, stimulus, profile, others, rivals)
+        mine = next((one for one in beside if one.own), None)
+        return Look(port, topic, type_name, stimulus, profile, others, rivals, mine)
+
+
+def _type_hash(info: Any) -> str:
+    """As text; empty where there is none: before Iron, and of programs that are no ROS nodes."""
+    text = str(getattr(info, "topic_type_hash", ""))
+    return text if text.startswith("RIHS01_") and set(text[7:]) != {"0"} else ""
 
 
 def rivals_of(publishers: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
@@ -142,6 +163,14 @@ def findings(look: Look, absence: Severity) -> list[Finding]:
             found.append(
                 Finding("type differs", Severity.ERROR, message, one.type, f"write type: {one.type}")
             )
+        elif look.differs(one):
+            # They match and exchange bytes all the same, and each reads its own fields into them.
+            message = (
+                f"{one.node} was built from another definition of {look.type} than the harness"
+                f" ({look.topic}, port {look.port})"
+            )
+            remedy = "build or install the same version of the package on both sides"
+            found.append(Finding("type definition differs", Severity.ERROR, message, one.type_hash, remedy))
         elif reason := look.mismatch(one):
             message = f"QoS of port {look.port} on {look.topic} and of {one.node} cannot match: {reason}"
             found.append(
@@ -153,6 +182,7 @@ def findings(look: Look, absence: Severity) -> list[Finding]:
                     "set qos of the port alike",
                 )
             )
+    found += _loss(look)
     answering = [one for one in look.others if one.type == look.type]
     if not look.stimulus and len(answering) > 1:
         names = ", ".join(sorted(one.node for one in answering))
@@ -166,6 +196,27 @@ def findings(look: Look, absence: Severity) -> list[Finding]:
             )
         )
     return found
+
+
+def _loss(look: Look) -> list[Finding]:
+    """Where QoS allows messages to be lost on their way: what that does to the samples."""
+    lossy = sorted({one.node for one in look.others if look.lossy(one) and look.mismatch(one) is None})
+    if not lossy or not all(one.named for one in look.others):
+        return []
+    who = ", ".join(lossy)
+    if look.stimulus:
+        message = (
+            f"{look.topic} reaches {who} by best effort: a command lost on its way is not told from one that"
+            " the robot did not answer, and counts as an exceedance"
+        )
+        remedy = "where the robot allows it, make both sides reliable"
+    else:
+        message = (
+            f"{look.topic} comes from {who} by best effort: an answer lost on its way shows as a gap in the"
+            " publisher's numbers, and is the bench's error"
+        )
+        remedy = "where the robot allows it, make both sides reliable"
+    return [Finding("best effort", Severity.INFO, message, who, remedy)]
 
 
 class Watch:

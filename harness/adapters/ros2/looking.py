@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.adapters.ros2 import graph, messages, paths, qos, servers
+from harness.adapters.ros2 import discovery, elsewhere, graph, messages, network, paths, qos, servers
+from harness.adapters.ros2.ear import LAST_DOMAIN, Ear
 from harness.adapters.ros2.options import Options
 from harness.adapters.ros2.port_options import (
     ActionOptions,
@@ -29,6 +31,11 @@ _ANNOUNCED_NS = 4_000_000_000
 """Fast DDS participants announce themselves every 3 s. Most answer our first announcement in 0.2 s; in a
 third of all cases tried they were heard only at their next one. Seeing nobody any earlier says little."""
 
+
+_ASTRAY_NS = 1_500_000_000
+"""Who is not there by then may be elsewhere: from then on all domains are listened to."""
+_ABSENCE = ("nobody listens", "nobody answers", "nobody serves")
+_ELSE = "otherwise: is the robot running, in this discovery range, under this name?"
 
 AnyLook = graph.Look | ServerLook
 
@@ -106,7 +113,8 @@ class Lookout:
         clock = self._context.clock
         deadline = clock.monotonic_ns() + round(self._options.patience_s * 1e9)
         known: frozenset[str] = frozenset()
-        since = clock.monotonic_ns()
+        began = since = clock.monotonic_ns()
+        wide: Ear | None = None
         while True:
             looks = self.look()
             if self._adapt(looks):
@@ -116,11 +124,18 @@ class Lookout:
             if gids != known:
                 known, since = gids, now
             quiet = now - since >= _SETTLE_NS and self._all_announced(now)
+            if wide is None and now - began >= _ASTRAY_NS and _absent(looks):
+                wide = Ear(range(LAST_DOMAIN + 1))
             if now >= deadline or (quiet and all(look.matched and look.settled for look in looks)):
                 break
             clock.sleep_until(now + _POLL_NS)
         absence = Severity.WARNING if self._context.role is Role.CHECK else Severity.ERROR
         found = [finding for look in looks for finding in _findings(look, absence)]
+        if astray := _absent(looks):
+            hint = self._elsewhere(astray, wide)
+            found = [replace(one, remedy=hint) if hint and one.name in _ABSENCE else one for one in found]
+        if wide is not None:
+            wide.close()
         software = self._session.software()
         text = ", ".join(
             (software["rmw"], software["transport"], f"domain {software['domain_id']}", software["discovery"])
@@ -128,12 +143,24 @@ class Lookout:
         found.append(Finding("middleware", Severity.INFO, text, software["rmw"]))
         return found
 
+    def _elsewhere(self, looks: list[AnyLook], wide: Ear | None) -> str:
+        """Where the other side may be instead."""
+        session, context = self._session, self._context
+        if session.discovery_server is not None:
+            return discovery.hint(session.discovery_server)
+        topics = [look.topic for look in looks if isinstance(look, graph.Look)]
+        look_into = partial(elsewhere.look_into, self._options, context.run_id, topics)
+        heard = session.heard() | (frozenset() if wide is None else wide.heard())
+        seen = elsewhere.hint(session.domain_id, elsewhere.bound_here(), heard, look_into)
+        return f"{seen}; {_ELSE}" if seen else ""
+
     def _all_announced(self, now_ns: int) -> bool:
         """Whether somebody else who publishes commands would be known by now.
 
         In a domain of this run alone there is nobody else, and a device that commands nothing has no rival.
         """
-        alone = self._options.domain_id == "auto" or not self._commanded
+        separate = self._options.domain_id == "auto" and self._session.discovery_server is None
+        alone = separate or not self._commanded
         return alone or now_ns - self._since_ns >= _ANNOUNCED_NS
 
     def watch(self, closing: threading.Event) -> None:
@@ -159,6 +186,18 @@ class Lookout:
                 yield f"{look.port}.topic", f"{look.topic} ({look.type})"
                 yield f"{look.port}.qos", qos.words(look.profile)
             yield f"{look.port}.nodes", nodes
+            if look.others and isinstance(look, graph.Look):
+                yield f"{look.port}.network", self._where(look)
+
+    def _where(self, look: graph.Look) -> str:
+        """Where each node across from a port is, and over which interface."""
+        own, heard = "" if look.mine is None else look.mine.gid, self._session.heard()
+        places = sorted({f"{one.node}: {network.where(one.gid, own, heard)}" for one in look.others})
+        return "; ".join(places)
+
+
+def _absent(looks: list[AnyLook]) -> list[AnyLook]:
+    return [look for look in looks if not look.others]
 
 
 def _findings(look: AnyLook, absence: Severity) -> list[Finding]:

@@ -10,6 +10,14 @@ from harness.adapters.ros2.port_options import QoS
 _ALIASES = {"services": "services_default"}
 _STIMULUS_DEPTH = 100
 _INFINITE_NS = 2**63 - 1
+_POLICIES = {
+    "reliability": "reliability",
+    "durability": "durability",
+    "deadline": "deadline",
+    "liveliness": "liveliness",
+    "liveliness_lease_duration": "liveliness lease",
+}
+_DURATIONS = ("deadline", "liveliness_lease_duration")
 
 
 def profile(wanted: QoS | str | None, *, reader_depth: int | None = None) -> Any:
@@ -72,28 +80,42 @@ def words(made: Any) -> str:
 
 
 def mismatch(offered: Any, requested: Any) -> str | None:
-    """Why a reader of ``requested`` gets nothing from a writer of ``offered``, in words; None where it
-    does."""
+    """Which policies keep a reader of ``requested`` from a writer of ``offered``, with what each says, in
+    words; None where they match."""
     module = vendor.load("rclpy.qos")
-    compatibility, reason = module.qos_check_compatible(_comparable(offered), _comparable(requested))
-    if compatibility != module.QoSCompatibility.ERROR:
-        return None
-    text = str(reason).replace("ERROR: ", "").strip().rstrip(";")
-    return (
-        f"{text} (offered: {_low(offered.reliability)}, {_low(offered.durability)};"
-        f" requested: {_low(requested.reliability)}, {_low(requested.durability)})"
-    )
+    apart = []
+    for field, name in _POLICIES.items():
+        pair = [_only(field, made) for made in (offered, requested)]
+        if module.qos_check_compatible(*pair)[0] == module.QoSCompatibility.ERROR:
+            apart.append(f"{name}: offered {_told(field, offered)}, requested {_told(field, requested)}")
+    return "; ".join(apart) or None
 
 
-def _comparable(made: Any) -> Any:
-    """The graph tells an unset deadline, lifespan or lease as infinite, a profile as zero; rmw takes them for
-    different."""
+def _only(field: str, made: Any) -> Any:
+    """A profile of one policy. The graph tells an unset deadline or lease as infinite, a profile as zero; rmw
+    takes them for different. What is left to the system is automatic with every vendor."""
     module, duration = vendor.load("rclpy.qos"), vendor.load("rclpy.duration").Duration
-    fields = {name: getattr(made, name) for name in ("reliability", "durability", "liveliness")}
-    for name in ("deadline", "lifespan", "liveliness_lease_duration"):
-        value = getattr(made, name)
-        fields[name] = duration() if value.nanoseconds >= _INFINITE_NS else value
-    return module.QoSProfile(history=module.HistoryPolicy.KEEP_LAST, depth=1, **fields)
+    value = getattr(made, field)
+    if field == "liveliness" and value.name == "SYSTEM_DEFAULT":
+        value = module.LivelinessPolicy.AUTOMATIC
+    if field in _DURATIONS and value.nanoseconds >= _INFINITE_NS:
+        value = duration()
+    alike = {
+        "reliability": module.ReliabilityPolicy.RELIABLE,
+        "durability": module.DurabilityPolicy.VOLATILE,
+        "liveliness": module.LivelinessPolicy.AUTOMATIC,
+        "deadline": duration(),
+        "liveliness_lease_duration": duration(),
+    }
+    policies = {**alike, field: value}
+    return module.QoSProfile(history=module.HistoryPolicy.KEEP_LAST, depth=1, **policies)
+
+
+def _told(field: str, made: Any) -> str:
+    value = getattr(made, field)
+    if field not in _DURATIONS:
+        return _low(value)
+    return f"{value.nanoseconds / 1e6:g} ms" if 0 < value.nanoseconds < _INFINITE_NS else "none"
 
 
 def _low(policy: Any) -> str:

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.ros2 import discovery, domain, security, vendor
+from harness.adapters.ros2 import discovery, domain, network, security, vendor
+from harness.adapters.ros2.ear import Ear, Heard
 from harness.adapters.ros2.options import Options
 from harness.errors import UnavailableError
 from harness.ports import Role
@@ -41,6 +42,7 @@ class Session:
         )
         self.context: Any = context_class()
         self.node: Any = None
+        self._ear = None if role is Role.GUARDIAN else Ear([self.domain_id])
         try:
             with domain.applied(self.environment):
                 # Context.init installs no signal handler (rclpy.init would): Ctrl-C stays the harness's. No
@@ -70,8 +72,15 @@ class Session:
                 hint="does RMW_IMPLEMENTATION name an installed middleware, and is a network interface up?",
             ) from error
 
+    def heard(self) -> frozenset[Heard]:
+        """Whose announcements were heard in this domain so far, and where."""
+        return frozenset() if self._ear is None else self._ear.heard()
+
     def close(self) -> None:
         """Destroy node and context."""
+        listening, self._ear = self._ear, None
+        if listening is not None:
+            listening.close()
         node, self.node = self.node, None
         if node is not None:
             with contextlib.suppress(Exception):
@@ -94,6 +103,7 @@ class Session:
             if self.discovery_server is None
             else f"through the discovery server {self.discovery_server}; domains do not separate its clients",
             "security": security.words(),
+            "interfaces": network.reach(self.discovery),
         }
         return {name: value for name, value in found.items() if value}
 

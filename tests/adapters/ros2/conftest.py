@@ -19,8 +19,9 @@ def nobody_else_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     tests/faults/test_faults_ros2.py shows what is waited for.
     """
     monkeypatch.setattr("harness.adapters.ros2.looking._ANNOUNCED_NS", 0)
+    monkeypatch.setattr("harness.adapters.ros2.elsewhere.LOOK_S", 1.0)
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    yield from _bench(request)
+def bench(ros_domain: int) -> Iterator[Bench]:
+    yield from _bench(ros_domain)

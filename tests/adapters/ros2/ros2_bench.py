@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from harness.adapters.ros2.device import Ros2Device
 from harness.adapters.ros2.options import Options
 from harness.model import Finding
@@ -180,9 +178,8 @@ def response(**changes: Any) -> dict[str, Any]:
     return {"topic": "/echo/out", "type": TWIST, "match": match, **changes}
 
 
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """Body of the fixture; its domain is a function of the test, so that neighbours do not meet."""
-    domain = 2 + sum(request.node.nodeid.encode()) % 88
+def bench(domain: int) -> Iterator[Bench]:
+    """Body of the fixture."""
     made = Bench(domain)
     yield made
     made.close()
