@@ -103,3 +103,47 @@ class SignalTracker(Tracker):
     def _since(self, begin_ns: int) -> list[float]:
         # The copy is made in one step of the interpreter, so that the device's thread may append meanwhile.
         return [value for at, value in self._kept.copy() if at >= begin_ns]
+
+
+class EdgeTracker(SignalTracker):
+    """A tracker for answers that are edges: the level is high from a threshold on, else low."""
+
+    def __init__(self, rule: Match) -> None:
+        super().__init__(rule)
+        self._wanted = {"rising": True, "falling": False}.get(rule.direction)
+        self._high: bool | None = None
+        self._changed_ns = 0
+
+    def observed(self, key: int, seen_ns: int, flags: int = 0, value: float = math.nan) -> None:
+        """The response port gave a value of the signal."""
+        self.last_seen_ns = seen_ns
+        if flags & ObservationFlag.REJECTED or not math.isfinite(value):
+            return
+        high = value >= self._rule.edge_threshold
+        changed, self._high = self._high is not None and high != self._high, high
+        if changed:
+            self._changed_ns = seen_ns
+        if changed and self._wanted in (None, high) and self.pending():
+            Tracker.observed(self, key, seen_ns, flags)
+
+    def arm(self, now_ns: int, side: int = 0) -> None:
+        """Nothing is learnt before a stimulus: the level is what it was last."""
+
+    def why_not_at_rest(self, now_ns: int, quiet_ns: int) -> str:
+        """What keeps the level from being at rest over the last ``quiet_ns``, in words; empty when it is.
+
+        At rest: it did not change, and is not what the next stimulus should make of it. A topic that is
+        published only when it changes may be silent.
+        """
+        if self._moved_ns > now_ns - quiet_ns:
+            return "it was moved in that time"
+        if self._changed_ns > now_ns - quiet_ns:
+            return "its level changed in that time"
+        if self._high is not None and self._high is self._wanted:
+            return f"it is {'high' if self._high else 'low'} already"
+        return ""
+
+
+def signal_tracker(rule: Match) -> SignalTracker:
+    """The tracker for answers that a signal gives."""
+    return EdgeTracker(rule) if rule.kind == "edge" else SignalTracker(rule)

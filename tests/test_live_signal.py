@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.config.match import Match
-from harness.live_signal import KEPT, SignalTracker
+from harness.live_signal import KEPT, SignalTracker, signal_tracker
 from harness.model import NO_KEY, ObservationFlag
 
 MS = 1_000_000
@@ -127,3 +127,55 @@ def test_without_values_a_trial_waits_for_its_timeout():
 def test_what_is_kept_is_bounded():
     tracker = fed(np.zeros(KEPT + 500))
     assert len(tracker._kept) == KEPT
+
+
+def edge(direction="rising"):
+    return signal_tracker(Match(kind="edge", direction=direction))
+
+
+def test_an_edge_answers_and_a_level_does_not():
+    tracker = edge()
+    give(tracker, [0, 0], 0)
+    tracker.sent(7, 10 * MS)
+    give(tracker, [0, 0], 11)
+    assert tracker.pending()
+    give(tracker, [1], 20)
+    assert tracker.wait_answer(7, 0)
+
+
+@pytest.mark.parametrize(("direction", "answered"), [("rising", False), ("falling", True), ("either", True)])
+def test_only_an_edge_in_its_direction_answers(direction, answered):
+    tracker = edge(direction)
+    give(tracker, [1, 1], 0)
+    tracker.sent(7, 10 * MS)
+    give(tracker, [0], 20)
+    assert tracker.wait_answer(7, 0) is answered
+
+
+@pytest.mark.parametrize(
+    ("levels", "direction", "words"),
+    [
+        ([], "rising", ""),  # published when it changes, and it has not
+        ([0] * 100, "rising", ""),
+        ([1] * 100, "falling", ""),
+        ([1] * 100, "either", ""),
+        ([1] * 100, "rising", "high already"),
+        ([0] * 100, "falling", "low already"),
+        ([1] * 80 + [0] * 20, "rising", "changed"),
+        ([1] * 20 + [0] * 80, "rising", ""),
+    ],
+)
+def test_a_level_is_at_rest_when_it_does_not_change(levels, direction, words):
+    tracker = edge(direction)
+    give(tracker, levels, 0)
+    why = tracker.why_not_at_rest(99 * MS, 50 * MS)
+    assert words in why
+    assert bool(why) == bool(words)
+
+
+def test_an_edge_is_not_at_rest_just_after_something_was_sent():
+    tracker = edge()
+    give(tracker, [0] * 100, 0)
+    tracker.moved(99 * MS)
+    assert "moved" in tracker.why_not_at_rest(120 * MS, 50 * MS)
+    assert tracker.why_not_at_rest(150 * MS, 50 * MS) == ""

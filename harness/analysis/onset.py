@@ -56,7 +56,7 @@ class Onsets:
 
 
 @dataclass(frozen=True)
-class _Signal:
+class Signal:
     """Finite values in order of time, the rows of the table they are from, and when each was there."""
 
     at: Integers
@@ -94,8 +94,8 @@ def find(
     than FEWEST_AT_REST values before.
     """
     n = len(sent_ns)
-    signal = _signal(observations, when)
-    out = _Found.of(n)
+    signal = signal_of(observations, when)
+    out = Found.of(n)
     out.flags[sent_ns == NO_STAMP] |= SampleFlag.NOT_SENT
     sent = np.flatnonzero(sent_ns != NO_STAMP)
     sent = sent[np.argsort(sent_ns[sent], kind="stable")]
@@ -106,28 +106,12 @@ def find(
             continue
         wanted = int(directions[index]) if fixed == 0 and directions is not None else fixed
         _trial(signal, out, rule, index, int(sent_ns[index]), until, timeout_ns, wanted, still)
-    answered = np.flatnonzero(out.first != NOBODY)
-    rows = out.first[answered]
-    seen = np.full(n, NO_STAMP, dtype=np.int64)
-    seen[answered] = when.seen_ns[rows]
-    out.flags[answered[when.stepped[rows]]] |= SampleFlag.CLOCK_STEP
-    matched = Matched(
-        first=out.first,
-        arrived_ns=out.arrived,
-        seen_ns=seen,
-        answers=(out.first != NOBODY).astype(np.uint32),
-        flags=out.flags.astype(np.uint32),
-        # A signal goes on all the time: none of its values is a stray answer.
-        used=np.ones(len(observations), dtype=bool),
-    )
-    return Onsets(
-        matched, out.gap_ms, out.crossing_ms, out.level, out.noise, out.band, rule.signal == "state"
-    )
+    return out.onsets(len(observations), when, sampled=rule.signal == "state")
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What :func:`_trial` fills in, one row per stimulus."""
+class Found:
+    """What is found trial by trial, one row per stimulus."""
 
     first: Integers
     arrived: Integers
@@ -139,7 +123,8 @@ class _Found:
     band: Floats
 
     @classmethod
-    def of(cls, n: int) -> _Found:
+    def of(cls, n: int) -> Found:
+        """Nothing found yet, for so many stimuli."""
         return cls(
             np.full(n, NOBODY, dtype=np.int64),
             np.full(n, NO_STAMP, dtype=np.int64),
@@ -147,13 +132,32 @@ class _Found:
             *(np.full(n, np.nan) for _ in range(5)),
         )
 
+    def onsets(self, observed: int, when: Arrivals, *, sampled: bool) -> Onsets:
+        """What was found, among so many observations that came at ``when``."""
+        answered = np.flatnonzero(self.first != NOBODY)
+        rows = self.first[answered]
+        seen = np.full(len(self.first), NO_STAMP, dtype=np.int64)
+        seen[answered] = when.seen_ns[rows]
+        self.flags[answered[when.stepped[rows]]] |= SampleFlag.CLOCK_STEP
+        matched = Matched(
+            first=self.first,
+            arrived_ns=self.arrived,
+            seen_ns=seen,
+            answers=(self.first != NOBODY).astype(np.uint32),
+            flags=self.flags.astype(np.uint32),
+            # A signal goes on all the time: none of its values is a stray answer.
+            used=np.ones(observed, dtype=bool),
+        )
+        return Onsets(matched, self.gap_ms, self.crossing_ms, self.level, self.noise, self.band, sampled)
 
-def _signal(observations: NDArray[Any], when: Arrivals) -> _Signal:
+
+def signal_of(observations: NDArray[Any], when: Arrivals) -> Signal:
+    """The values that can be used: finite, and not those of an answer that said no."""
     value = observations["value"].astype(np.float64)
     usable = np.isfinite(value) & (observations["flags"] & ObservationFlag.REJECTED == 0)
     row = np.flatnonzero(usable)
     row = row[np.argsort(when.at_ns[row], kind="stable")]
-    return _Signal(when.at_ns[row], value[row], row, when.tolerance_ns[row])
+    return Signal(when.at_ns[row], value[row], row, when.tolerance_ns[row])
 
 
 def moves(values: Floats, rule: Match) -> bool:
@@ -168,8 +172,8 @@ def moves(values: Floats, rule: Match) -> bool:
 
 
 def _trial(
-    signal: _Signal,
-    out: _Found,
+    signal: Signal,
+    out: Found,
     rule: Match,
     index: int,
     sent: int,
@@ -206,7 +210,7 @@ def _trial(
 
 
 def _place(
-    signal: _Signal, out: _Found, rule: Match, index: int, sent: int, place: int, timeout_ns: int
+    signal: Signal, out: Found, rule: Match, index: int, sent: int, place: int, timeout_ns: int
 ) -> None:
     """The onset whose first value outside is at ``place``: its instant, and how well it is known."""
     inside, level, band = max(place - 1, 0), out.level[index], out.band[index]

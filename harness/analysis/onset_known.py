@@ -91,15 +91,19 @@ def onset_checks(sampled: Sampled, rule: Match, *, aborted: bool) -> list[Check]
     false, blind = has(rows, SampleFlag.FALSE_ONSET), has(rows, SampleFlag.NO_SIGNAL)
     unjudged = int((false | blind).sum())
     ok = unjudged <= UNJUDGED_SHARE * len(rows)
+    too_few = f"fewer than {FEWEST_AT_REST} values in the {rule.rest_ms:g} ms"
+    remedy = "widen the band, lengthen quiet_ms, or have the signal sampled faster"
+    if rule.kind == "edge":
+        too_few, remedy = "no value", "bring the level back after each trial, or lengthen quiet_ms"
     found = [
         Check(
             name="rest before the stimulus",
             ok=ok,
-            value=f"{int(false.sum())} false onsets and {int(blind.sum())} trials with fewer than"
-            f" {FEWEST_AT_REST} values in the {rule.rest_ms:g} ms before, of {len(rows)}",
+            value=f"{int(false.sum())} false onsets and {int(blind.sum())} trials with {too_few}"
+            f" before, of {len(rows)}",
             bound=f"at most {UNJUDGED_SHARE:.0%} of the trials; they count neither for nor against the item",
             consequence="" if ok else "INCONCLUSIVE: too many trials could not be judged",
-            remedy="" if ok else "widen the band, lengthen quiet_ms, or have the signal sampled faster",
+            remedy="" if ok else remedy,
         )
     ]
     if not aborted:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.edges import find_edges
 from harness.analysis.matching import Matched, arrivals, match
 from harness.analysis.onset import Onsets, find
 from harness.analysis.timebase import Timebase
@@ -78,6 +79,10 @@ def build(
     if rule.kind == "onset":
         trials = stimuli["flags"] & StimulusFlag.RETURN == 0
         onsets = find(sent_ns, observations, when, timeout_ns, rule, directions, trials, still)
+        matched = onsets.matched
+    elif rule.kind == "edge":
+        trials = stimuli["flags"] & StimulusFlag.RETURN == 0
+        onsets = find_edges(sent_ns, observations, when, timeout_ns, rule, trials)
         matched = onsets.matched
     else:
         matched = match(

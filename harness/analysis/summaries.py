@@ -53,6 +53,8 @@ def _match_words(rule: Match) -> str:
     """How answers found their stimuli, for the report."""
     if rule.by_path:
         return f"{rule.kind}, answers {rule.answers}"
+    if rule.kind == "edge":
+        return f"edge {rule.direction}, high from {rule.edge_threshold:g} on, rest {rule.rest_ms:g} ms"
     if rule.kind != "onset":
         return rule.kind
     band = f"{rule.threshold:g}" if rule.threshold is not None else f"{rule.sigma or SIGMA:g} x noise"

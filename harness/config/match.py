@@ -18,8 +18,12 @@ BY_PATH = ("stamp", "sequence")
 """Kinds whose answers carry the key in a field."""
 CALL: Final = "call"
 """The kind of answers to services and actions, which are paired with their requests by the middleware."""
-UNKEYED = ("order", "onset")
+UNKEYED = ("order", "onset", "edge")
 """Kinds whose answers carry no key; they go with a ``trials`` schedule."""
+OF_SIGNAL = ("onset", "edge")
+"""Kinds whose answer is something that a signal does; the response port gives its ``value``."""
+EDGE_THRESHOLD = 0.5
+_OF_EDGE = ("direction", "threshold", "rest_ms", "signal")
 _OF_ONSET = (
     "direction",
     "field",
@@ -37,9 +41,9 @@ _OF_ONSET = (
 class Match(Strict):
     """How an answer finds its stimulus."""
 
-    kind: Literal["stamp", "sequence", "call", "order", "onset"] = Field(
-        description="`onset`: the signal (`value`) leaves its rest band, see docs/onset.md; `call`: of"
-        " services and actions, said by their `of`"
+    kind: Literal["stamp", "sequence", "call", "order", "onset", "edge"] = Field(
+        description="`onset`: the signal (`value`) leaves its rest band, `edge`: it changes between low and"
+        " high, see docs/onset.md; `call`: of services and actions, said by their `of`"
     )
     path: str | None = Field(
         default=None, description="where the answer carries the key; for `stamp` and `sequence` alone"
@@ -49,14 +53,17 @@ class Match(Strict):
     )
     direction: Literal["rising", "falling", "either", "with_command"] = Field(
         default="either",
-        description="onset: which way the signal has to go; `with_command`: the way the commanded value went",
+        description="onset, edge: which way the signal has to go; `with_command`, of onsets: the way the"
+        " commanded value went",
     )
     field: str | None = Field(
         default=None,
         description="onset: the commanded field that `with_command` follows; default: the one that changes",
     )
     threshold: PositiveFloat | None = Field(
-        default=None, description="onset: half-width of the rest band, in the unit of the signal"
+        default=None,
+        description="onset: half-width of the rest band, in the unit of the signal; edge: from here on the"
+        f" level is high, default {EDGE_THRESHOLD:g}",
     )
     sigma: PositiveFloat | None = Field(
         default=None,
@@ -73,7 +80,8 @@ class Match(Strict):
     )
     rest_ms: PositiveFloat = Field(
         default=100.0,
-        description="onset: window before each stimulus in which level (median) and noise (MAD) are learnt",
+        description="onset: window before each stimulus in which level (median) and noise (MAD) are learnt;"
+        " edge: in which the level may not have changed",
     )
     hold_samples: Annotated[PositiveInt, Field(le=1000)] = Field(
         default=3,
@@ -86,14 +94,17 @@ class Match(Strict):
     )
     signal: Literal["state", "command"] = Field(
         default="state",
-        description="onset: `command`: every value is an act of the robot, a command that it publishes, and"
-        " no sample of something that goes on between two values: its period is no part of the uncertainty",
+        description="onset, edge: `command`: every value is an act of the robot, a command that it publishes"
+        " or an edge when it happens, and no sample of something that goes on between two values: its period"
+        " is no part of the uncertainty",
     )
 
     @model_validator(mode="after")
     def _fits(self) -> Match:
         if self.kind == CALL and (self.path is not None or self.answers != "each"):
             raise ValueError("`call` takes neither path nor answers: each call has an answer of its own")
+        if self.kind == "edge":
+            return self._edge()
         if self.kind != "onset":
             fields = type(self).model_fields
             given = [name for name in _OF_ONSET if getattr(self, name) != fields[name].default]
@@ -115,6 +126,28 @@ class Match(Strict):
         if self.field is not None and self.direction != "with_command":
             raise ValueError("field goes with `direction: with_command`")
         return self
+
+    def _edge(self) -> Match:
+        fields = type(self).model_fields
+        others = [name for name in ("path", "answers", *_OF_ONSET) if name not in _OF_EDGE]
+        given = [name for name in others if getattr(self, name) != fields[name].default]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)}: not of a match of kind edge, which takes {', '.join(_OF_EDGE)}"
+            )
+        if self.direction == "with_command":
+            raise ValueError("direction: with_command is of onsets; an edge is rising, falling or either")
+        return self
+
+    @property
+    def of_signal(self) -> bool:
+        """Whether the answer is something that the signal of the port does."""
+        return self.kind in OF_SIGNAL
+
+    @property
+    def edge_threshold(self) -> float:
+        """The level of an edge is high from here on."""
+        return EDGE_THRESHOLD if self.threshold is None else self.threshold
 
     @property
     def keyed(self) -> bool:

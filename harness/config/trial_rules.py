@@ -50,7 +50,7 @@ def trial_rules(
         yield Refusal((*path, "schedule", "rest"), f"`none` goes with a match by onset, not by {match.kind}")
     if isinstance(scenario, CommandRoundTrip):
         yield from _return(path, scenario, values, limits)
-    if match.kind == "onset":
+    if match.of_signal:
         yield from _onset(path, scenario, schedule, match, values)
 
 

@@ -15,7 +15,7 @@ from harness.config.schema import ScenarioBase
 from harness.config.values import back_set, sent_values, settled
 from harness.errors import ConfigurationError
 from harness.live import Tracker
-from harness.live_signal import SignalTracker
+from harness.live_signal import SignalTracker, signal_tracker
 from harness.model import NO_STAMP, StimulusFlag
 from harness.scenarios.background import BackgroundStream
 from harness.scenarios.wiring import Wiring
@@ -76,8 +76,8 @@ class Sender:
             )
         self._match = match
         self.tracker = (
-            SignalTracker(match)
-            if match.kind == "onset"
+            signal_tracker(match)
+            if match.of_signal
             else Tracker(keyed=match.keyed, latest=match.answers == "latest")
         )
         self._last_variant: int | None = None

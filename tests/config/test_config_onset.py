@@ -149,3 +149,36 @@ def test_the_rig_of_the_simulated_robot():
     match = rig.devices["robot"].ports["odom"].response.match
     assert (scenario.response, match.kind, match.direction) == ("robot.odom", "onset", "with_command")
     assert scenario.return_values == {"twist.linear.x": 0.0}
+
+
+def test_an_edge_is_of_a_level_and_takes_little():
+    match = Match(kind="edge")
+    assert (match.keyed, match.of_signal, match.edge_threshold) == (False, True, 0.5)
+    assert Match(kind="edge", threshold=1.6, direction="falling", signal="command").edge_threshold == 1.6
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"path": "data"}, "path: not of a match of kind edge"),
+        ({"answers": "latest"}, "answers: not of a match of kind edge"),
+        ({"sigma": 6.0, "hold_samples": 2}, "sigma, hold_samples: not of a match of kind edge"),
+        ({"direction": "with_command"}, "an edge is rising, falling or either"),
+    ],
+)
+def test_an_edge_that_cannot_be(options, words):
+    with pytest.raises(ValidationError, match=words):
+        Match(kind="edge", **options)
+
+
+def test_an_edge_needs_trials_and_a_way_back_as_an_onset_does():
+    edge = ("kind: onset, rest_ms: 50", "kind: edge, rest_ms: 50")
+    assert rig_from_text(edited(edge), "x.yaml").devices["robot"].ports["speed"].response.match.kind == "edge"
+    paced = ("{kind: trials, samples: 60, quiet_ms: 50}", "{kind: paced, rate_hz: 5, samples: 60}")
+    for edits, words in [
+        ((edge, paced), "must be trials: robot.speed matches by edge"),
+        ((edge, ("quiet_ms: 50", "quiet_ms: 30")), "less than the rest_ms"),
+        ((edge, (ALTERNATE, "0.5")), "always sends the same"),
+    ]:
+        with pytest.raises(RigFileError, match=words):
+            rig_from_text(edited(*edits), "x.yaml")

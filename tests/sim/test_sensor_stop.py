@@ -27,6 +27,7 @@ RIG = Path(__file__).parents[2] / "rig_configs" / "sim_sensor_stop.yaml"
 SENSOR = {"scan": "scan", "points": "cloud", "imu": "imu", "image": "image", "joints": "joints"}
 """What the robot calls the sensor of each port."""
 SCENARIOS = ["scan", "points", "bump", "light", "jam"]
+"""One for each sensor; a last one, ``contact``, is answered by an edge."""
 TRIALS, WARM_UP = 5, 1
 
 
@@ -153,8 +154,10 @@ class Measured:
         return [line for line in self.log if line["event"] == event and line.get("sensor") == sensor]
 
     def keys(self, scenario: str, *, back: bool = False) -> set[int]:
-        """Stamps of the stimuli of a scenario, or of what ended its trials."""
-        mine = self.rows["scenario"] == SCENARIOS.index(scenario)
+        """Stamps of the stimuli of a scenario, or of what ended its trials; of ``bump`` with ``contact``,
+        which has the same stimulus, too."""
+        numbers = [SCENARIOS.index(scenario), *([len(SCENARIOS)] if scenario == "bump" else [])]
+        mine = np.isin(self.rows["scenario"], numbers)
         returns = self.rows["flags"] & StimulusFlag.RETURN != 0
         return set(self.rows["key"][mine & (returns == back)].tolist())
 
@@ -167,7 +170,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 @pytest.mark.ros
 @pytest.mark.slow
 class TestARun:
-    @pytest.mark.parametrize("scenario", SCENARIOS)
+    @pytest.mark.parametrize("scenario", [*SCENARIOS, "contact"])
     def test_each_sort_of_sensor_is_acted_on(self, measured: Measured, scenario: str) -> None:
         assert not measured.results.aborted
         found = measured.results.scenarios[scenario]
@@ -196,7 +199,16 @@ class TestARun:
         order = [line["sensor"] for line in measured.log if line["event"] == "near"]
         ports = [SENSOR[shown(scenario)[0]] for scenario in SCENARIOS]
         changes = [a for a, b in pairwise([*order, None]) if a != b]
-        assert changes == ports
+        assert changes == [*ports, "imu"]
+
+    def test_a_contact_is_answered_by_its_edge(self, measured: Measured) -> None:
+        found = measured.folder.samples()
+        found = found[(found["scenario"] == len(SCENARIOS)) & (found["stimulus_flags"] == 0)]
+        levels = measured.folder.observations()["robot.contact"]
+        for row in found[found["flags"] == 0]:
+            since = levels[(levels["seen_ns"] >= row["sent_ns"]) & (levels["value"] == 1.0)]
+            assert row["seen_ns"] == since["seen_ns"][0]
+            assert set(levels["value"]) == {0.0, 1.0}
 
     def test_all_sensors_go_on_while_one_is_the_stimulus(self, measured: Measured) -> None:
         counted = [event for event in measured.events if event["event"] == "background"]

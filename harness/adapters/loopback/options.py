@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, mod
 
 from harness.adapters.loopback.robot import Behaviour
 from harness.adapters.loopback.wire import HEADER, MAX_FRAME
+from harness.config.match import OF_SIGNAL
 from harness.config.schema import DeviceBase, FloorTwin, Match, Name, Strict, Value
 
 
@@ -121,10 +122,10 @@ class Options(DeviceBase):
             if stimulus is None:
                 raise ValueError(f"ports.{name}.response.of: {_unknown(port.response.of, list(stimuli))}")
             kind = port.response.match.kind
-            if (kind == "onset") != (self.signal_hz > 0):
+            if (kind in OF_SIGNAL) != (self.signal_hz > 0):
                 raise ValueError(
-                    f"ports.{name}.response.match: kind 'onset' and signal_hz need each other: a robot"
-                    " gives a signal, or it answers"
+                    f"ports.{name}.response.match: kind 'onset' or 'edge' and signal_hz need each other: a"
+                    " robot gives a signal, or it answers"
                 )
             if port.response.match.keyed and kind != stimulus.key:
                 raise ValueError(

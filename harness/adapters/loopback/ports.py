@@ -60,7 +60,7 @@ class LoopbackResponse:
         assert how is not None
         self.number = number
         self.stamp_clock = clock
-        self.is_signal = how.match.kind == "onset"
+        self.is_signal = how.match.of_signal
         self._keyed = how.match.keyed
         self._realtime = options.received_clock == "realtime"
         self.received_clock = HOST_REALTIME if self._realtime else HOST_MONOTONIC

@@ -102,9 +102,9 @@ class ResponseOptions(Strict):
             raise ValueError(f"match of kind {match.kind!r} needs `path`: where the answer carries the key")
         if not match.keyed and match.path:
             raise ValueError(f"match of kind {match.kind!r} takes no `path`: the answers carry no key")
-        if match.kind == "onset" and self.value is None:
+        if match.of_signal and self.value is None:
             raise ValueError(
-                "match of kind 'onset' needs `value` beside it: the path of the signal, a number"
+                f"match of kind {match.kind!r} needs `value` beside it: the path of the signal, a number"
             )
         return self
 
