@@ -78,6 +78,7 @@ class Mover:
     def _finish(self, goal: Any) -> Any:
         if goal.is_cancel_requested:
             goal.canceled()
+            print("cancelled", flush=True)
         elif bytes(goal.goal_id.uuid) in self._aborts:
             goal.abort()
         else:
