@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 RIG ?= sim_diff_drive
+# Tests mostly wait for processes: more than there are cores pay.
+WORKERS ?= 3
 
 .PHONY: help run test check lint format soak bench constraints setup clean
 
@@ -14,7 +16,7 @@ run: setup ## measure the simulated robot, judge it, write the report (RIG=name 
 	$(BIN)/harness run $(RIG) $(ARGS)
 
 test: setup lint ## lint, types, tests
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) $(ARGS)
 
 check: setup ## what `make run` would start and send
 	$(BIN)/harness check $(RIG)

@@ -89,12 +89,16 @@ def test_latest_answers_only_the_newest_of_a_cycle() -> None:
 
 
 def test_a_delay_is_waited_for_and_does_not_hold_up_the_sender() -> None:
-    with bench(delay_ms=40.0) as b:
-        sent = b.send(5)
-        b.until_seen(5)
-        for (_, handed_ns), row in zip(sent, b.seen.rows, strict=True):
-            assert row["seen_ns"] - handed_ns >= 39 * MS
-        assert sent[-1][1] < b.seen.rows[0]["seen_ns"]
+    def all_sent_before_the_first_answer() -> bool:
+        with bench(delay_ms=40.0) as b:
+            sent = b.send(5)
+            b.until_seen(5)
+            for (_, handed_ns), row in zip(sent, b.seen.rows, strict=True):
+                assert row["seen_ns"] - handed_ns >= 39 * MS
+            return sent[-1][1] < b.seen.rows[0]["seen_ns"]
+
+    # A sender that was held up would never be so early; one on a busy machine is, sooner or later.
+    until(all_sent_before_the_first_answer, "five commands sent within the delay")
 
 
 def test_jitter_delays_without_reordering() -> None:

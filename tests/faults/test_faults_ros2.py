@@ -22,9 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.ros]
 
 SIM = yaml.safe_load((ROOT / "rig_configs" / "sim_diff_drive.yaml").read_text())
 FOREVER = {"scenarios.command.schedule.samples": 1_000_000}
-DOMAIN = 2 + os.getpid() % 100
-SHARED = {"devices.robot.domain_id": DOMAIN}
-"""A domain that others may be in; otherwise each run has one of its own."""
 
 RIVAL = """
 import sys, time
@@ -61,11 +58,11 @@ def running(folder: Path, changes: dict[str, Any] | None = None, *misbehave: str
 
 
 @contextlib.contextmanager
-def joystick() -> Iterator[None]:
-    """Somebody else who publishes commands."""
+def joystick(domain: int) -> Iterator[None]:
+    """Somebody else who publishes commands. Without that, each run has a domain of its own."""
     env = {**os.environ, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     child = subprocess.Popen(
-        [sys.executable, "-c", RIVAL, str(DOMAIN)],
+        [sys.executable, "-c", RIVAL, str(domain)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=env,
@@ -168,21 +165,22 @@ def test_after_kill_9_the_wheels_stand_and_recover_yields_every_command(tmp_path
     assert arrived <= set(rows["key"][rows["sent_ns"] != NO_STAMP].tolist())
 
 
-def test_somebody_else_who_drives_is_refused_before_anything_moves(tmp_path):
+def test_somebody_else_who_drives_is_refused_before_anything_moves(tmp_path, ros_domain):
     # Two of the periods of 3 s in which DDS participants announce themselves: this host may be busy.
     code = "import time; time.sleep(6); print('settled', flush=True); time.sleep(300)"
-    patient = {**SHARED, "processes.pause": {"command": ["python", "-c", code], "ready": {"log": "settled"}}}
-    with joystick(), running(tmp_path, patient) as run:
+    pause = {"command": ["python", "-c", code], "ready": {"log": "settled"}}
+    patient = {"devices.robot.domain_id": ros_domain, "processes.pause": pause}
+    with joystick(ros_domain), running(tmp_path, patient) as run:
         evidence, reason = ended(run, "safety")
     assert "/cmd_vel" in reason and "joystick" in reason, reason
     assert len(evidence.stimuli) == 0
     assert not [line for line in truth(tmp_path) if line["linear_mps"]]
 
 
-def test_somebody_who_begins_to_drive_mid_run_ends_it(tmp_path):
-    with running(tmp_path, {**FOREVER, **SHARED}) as run:
+def test_somebody_who_begins_to_drive_mid_run_ends_it(tmp_path, ros_domain):
+    with running(tmp_path, {**FOREVER, "devices.robot.domain_id": ros_domain}) as run:
         run.wait_measuring(20)
-        with joystick():
+        with joystick(ros_domain):
             evidence, reason = ended(run, "safety")
     assert "/cmd_vel" in reason and "joystick" in reason, reason
     assert evidence.scenario.sent >= 20

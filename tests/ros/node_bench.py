@@ -27,7 +27,8 @@ def rig_file(folder: Path, name: str = "node-rig", *, samples: int = 300, simula
     rig = yaml.safe_load((ROOT / "rig_configs" / "loopback.yaml").read_text(encoding="utf-8"))
     rig["rig"].update(name=name, simulated=simulated)
     rig["host"] = {"floor_s": 0}
-    rig["devices"]["robot"].update(drop_every=20)
+    # On one clock, what is shown meanwhile is to the last digit what is in the tables at the end.
+    rig["devices"]["robot"].update(drop_every=20, received_clock="monotonic")
     rig["scenarios"]["command"]["timeout_ms"] = 500
     rig["scenarios"]["command"]["schedule"].update(samples=samples, warmup_s=0.1)
     path = folder / f"{name}.yaml"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import domains
 import pytest
 from diff_drive_peer import Peer, RobotProcess, Start
 
@@ -20,11 +22,11 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """``start(*arguments, namespace=...)``: a robot and a peer; both are ended with the test."""
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     opened: list[tuple[RobotProcess, Peer]] = []
+    taken = contextlib.ExitStack()
 
     def start_pair(*arguments: str, namespace: str | None = None) -> tuple[RobotProcess, Peer]:
         number = next(_numbers)
-        domain = 2 + (os.getpid() * 17 + number) % 100
-        # Should another test run share the domain, the namespace still keeps the two apart.
+        domain = taken.enter_context(domains.taken())
         name = f"/t{os.getpid()}_{number}" if namespace is None else namespace
         robot = RobotProcess(tmp_path, arguments, name, domain)
         try:
@@ -39,3 +41,4 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         robot.close()
         peer.close()
         clean_shared_memory()  # of the robots that died on purpose
+    taken.close()

@@ -1,4 +1,4 @@
-"""The rig files for real bases, unchanged but for numbers, against simulated bases that they did not start."""
+"""The rig files for real bases, unchanged but for numbers, against simulated bases not started by them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import domains
 import pytest
 from diff_drive_peer import RobotProcess
 
@@ -58,8 +59,7 @@ class Bench:
 @pytest.fixture(scope="module", params=sorted(ROBOT))
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp(request.param)
-    domain = 40 + sorted(ROBOT).index(request.param)
-    with pytest.MonkeyPatch.context() as patch:
+    with domains.taken() as domain, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_LOCK_DIR", str(folder / "locks"))
         patch.setenv("ROS_DOMAIN_ID", str(domain))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")

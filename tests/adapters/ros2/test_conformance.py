@@ -28,11 +28,14 @@ class Ros2Conformance(DeviceConformance):
     values: ClassVar = {"twist.linear.x": 0.1}
     wrong_values: ClassVar = [{"twist.linear.w": 0.1}, {"twist.linear.x": "fast"}]
     condition = ("subscribes", "/echo/in")
-    domain_id: int
     match: ClassVar[dict[str, str]]
     module: ClassVar = "harness.sim.ros2_echo"
     silent: ClassVar = ("--only", "listen")
     peer: subprocess.Popen[bytes] | None = None
+
+    @pytest.fixture(autouse=True)
+    def domain_of_its_own(self, ros_domain: int) -> None:
+        self.domain_id = ros_domain
 
     def options(self) -> Options:
         ports: dict[str, Any] = {
@@ -73,12 +76,10 @@ class Ros2Conformance(DeviceConformance):
 
 
 class TestStamps(Ros2Conformance):
-    domain_id = 87
     match: ClassVar = {"kind": "stamp", "path": "header.stamp"}
 
 
 class TestOrder(Ros2Conformance):
-    domain_id = 88
     match: ClassVar = {"kind": "order"}
 
 
@@ -88,7 +89,6 @@ class TestService(Ros2Conformance):
     wrong_values: ClassVar = [{"date": True}, {"data": "yes"}]
     condition = ("serves", "/echo/call")
     stop_is_acknowledged = True
-    domain_id = 89
     module: ClassVar = "harness.sim.ros2_server"
     silent: ClassVar = ("--drop-every", "1")
 
