@@ -25,6 +25,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.config.together import groups
 from harness.errors import HarnessError
 from harness.folder import RunFolder
 from harness.model import FLOOR_SCENARIOS, NO_STAMP, SampleFlag, StimulusFlag
@@ -145,8 +146,11 @@ class Watch:
         index = int(stimuli["scenario"][-1])
         if index >= FLOOR_SCENARIOS:
             return Figures()
-        resolved = self.folder.run["rig"]["resolved"]["scenarios"]
-        name = list(resolved)[index]
+        rig = self.folder.run["rig"]["resolved"]
+        resolved, names = rig["scenarios"], list(rig["scenarios"])
+        # Of what is measured at the same time, one is shown all along.
+        name = next(group for group in groups(names, rig["together"]) if names[index] in group)[0]
+        index = names.index(name)
         spec = resolved[name]
         counted = (stimuli["scenario"] == index) & (stimuli["flags"] & _NOT_COUNTED == 0)
         figures = Figures(name, int(counted.sum()), spec["schedule"]["samples"])

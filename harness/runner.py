@@ -26,6 +26,7 @@ from harness.clock import HostClock
 from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
 from harness.config.schema import OpenLoop, RigFile, ScenarioBase
+from harness.config.together import chosen as chosen_groups
 from harness.described import description_findings
 from harness.doctor import rig_report
 from harness.earlier import earlier_runs
@@ -39,7 +40,7 @@ from harness.lock import RigLock
 from harness.model import SCHEMA_VERSION, Finding, Severity, Verdict
 from harness.processes import end_run_processes
 from harness.prospects import require_possible
-from harness.scenarios import driver
+from harness.scenario_loop import run_scenarios
 from harness.scenarios.replaying import prepare_replays, read_replays
 from harness.steps import Ask, run_steps
 
@@ -151,7 +152,7 @@ def _measure(bench: Bench, floor: Floor, options: RunOptions, interrupts: Interr
         floor.measure("before")
         bench.folder.event("phase", name="set-up")
         run_steps(bench, "setup", bench.rig.setup, bench.step_keys, options.ask)
-        _scenarios(bench, options)
+        run_scenarios(bench, options.ask)
         bench.tick()  # what was reported last belongs to what was measured
         _floor_again(bench, floor, interrupts)
         interrupts.shield()
@@ -206,37 +207,6 @@ def _stop(bench: Bench, floor: Floor, options: RunOptions, end: _End | None) -> 
     return _End("device", "; ".join(failures)) if failures and end is None else end
 
 
-def _scenarios(bench: Bench, options: RunOptions) -> None:
-    seed = int(bench.folder.run["seed"])
-    records: list[dict[str, Any]] = []
-    for index, (name, spec) in enumerate(bench.rig.scenarios.items()):
-        device, _, port = spec.stimulus.partition(".")
-        kind = bench.devices[device].stimulus(port).key_kind.value
-        keys = bench.keys_of(kind)
-        run_steps(bench, "reset", bench.rig.reset, keys, options.ask)
-        scenario = driver(spec.kind)(bench, index, name, spec, keys)
-        scenario_seed = spec.schedule.seed if spec.schedule.seed is not None else (seed + index) % 2**32
-        records.append({"name": name, "variants": scenario.recorded, "seed": scenario_seed})
-        bench.folder.save_run(scenarios=records)
-        bench.track(spec.response, scenario.tracker)
-        try:
-            with scenario.background():
-                bench.folder.event("phase", name="probing", scenario=name)
-                probes = scenario.probe()
-                bench.folder.event("probed", scenario=name, probes=probes)
-                with bench.quiet:
-                    bench.folder.event("phase", name="measuring", scenario=name)
-                    scenario.measure(scenario_seed)
-                    bench.folder.event("phase", name="drain", scenario=name)
-                    scenario.drain()
-            records[-1]["ended_ns"] = bench.clock.monotonic_ns()
-            bench.folder.save_run(scenarios=records)
-            bench.folder.event("measured", scenario=name)
-        finally:
-            bench.track(spec.response, None)
-        bench.read_clocks(phase=2)
-
-
 def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
     """The rig with only the chosen scenarios and, if given, another number of samples."""
     if options.scenarios is None and options.samples is None:
@@ -250,6 +220,7 @@ def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
                 hint=f"it has: {', '.join(resolved['scenarios'])}",
             )
         resolved["scenarios"] = {k: v for k, v in resolved["scenarios"].items() if k in options.scenarios}
+        resolved["together"] = chosen_groups(resolved["together"], options.scenarios)
         resolved["requirements"] = [r for r in resolved["requirements"] if r["scenario"] in options.scenarios]
         if not resolved["requirements"]:
             wanted = ", ".join(options.scenarios)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -48,38 +49,53 @@ def largest_lateness_ns(spec: OpenLoop) -> int:
     return int(0.5 * NANO / spec.rate_hz)
 
 
-def paced(
-    offsets: npt.NDArray[np.int64],
-    largest_lateness_ns: int,
-    send: Callable[[int, int], None],
-    skip: Callable[[int, int], None],
-    clock: HostClock,
-    stopped: Stopped,
-    *,
-    own_gaps: bool = False,
-) -> None:
-    """Send on absolute deadlines: ``send(number, intended_ns)``, or ``skip`` for one that the harness was
-    too late for, or that would follow one sent late by less than half the smallest gap of the schedule;
-    with ``own_gaps``, for gaps of any length, half of the gap before it.
+@dataclass(frozen=True)
+class PacedLine:
+    """What is due when, and who sends it: ``send(number, intended_ns)``, or ``skip`` for what is not sent.
 
-    The first one is due 5 ms from now.
+    ``offsets``: shape (n,), ascending, in ns after the common start. A stimulus is skipped when the harness
+    is later for it than ``largest_lateness_ns``, or when it would follow one that was sent late by less than
+    half the smallest gap of the line; with ``own_gaps``, for gaps of any length, half of the gap before it.
     """
-    gaps = np.diff(offsets, prepend=offsets[:1]) // 2
-    if not own_gaps:
-        gaps[:] = gaps[1:].min() if len(gaps) > 1 else 0
+
+    offsets: npt.NDArray[np.int64]
+    largest_lateness_ns: int
+    send: Callable[[int, int], None]
+    skip: Callable[[int, int], None]
+    own_gaps: bool = False
+
+    def least_gaps(self) -> npt.NDArray[np.int64]:
+        """Shortest time from the send before to each stimulus, in ns; shape (n,)."""
+        gaps = np.diff(self.offsets, prepend=self.offsets[:1]) // 2
+        if not self.own_gaps:
+            gaps[:] = gaps[1:].min() if len(gaps) > 1 else 0
+        return gaps
+
+
+def paced(lines: Sequence[PacedLine], clock: HostClock, stopped: Stopped) -> None:
+    """Send what the lines have due, on absolute deadlines, in the order in which it is due.
+
+    All lines start together, 5 ms from now; each keeps its own distances, so that no stall ends in a burst.
+    """
+    due = np.concatenate([line.offsets for line in lines])
+    least = np.concatenate([line.least_gaps() for line in lines])
+    owner = np.repeat(np.arange(len(lines)), [len(line.offsets) for line in lines])
+    number = np.concatenate([np.arange(len(line.offsets)) for line in lines])
+    order = np.argsort(due, kind="stable")
     start = clock.monotonic_ns() + 5_000_000
-    last = start - int(gaps[:1].sum())
-    for number, (offset, least_gap) in enumerate(zip(offsets.tolist(), gaps.tolist(), strict=True)):
-        intended = start + offset
+    last = [start - int(line.least_gaps()[:1].sum()) for line in lines]
+    columns = (column[order].tolist() for column in (owner, number, due, least))
+    for which, count, offset, least_gap in zip(*columns, strict=True):
+        line, intended = lines[which], start + offset
         if not sleep_until(clock, intended, stopped):
             return
         now = clock.monotonic_ns()
-        if now - intended > largest_lateness_ns or now - last < least_gap:
-            skip(number, intended)
+        if now - intended > line.largest_lateness_ns or now - last[which] < least_gap:
+            line.skip(count, intended)
         else:
-            send(number, intended)
+            line.send(count, intended)
             # Not ``now``: the process may have been halted in between, and the stimulus gone out later.
-            last = clock.monotonic_ns()
+            last[which] = clock.monotonic_ns()
 
 
 class SendingThread:

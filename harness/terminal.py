@@ -269,6 +269,8 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
                 say(f"sends     {values | arrays or 'default values'}")
         say(f"lasts     about {duration_s(spec):.0f} s")
+    for group in rig.together:
+        say(f"together  {', '.join(group)}: at the same time")
     for line in movements(rig) if not rig.rig.simulated else []:
         say(f"moves     {line}")
     if rig.family_wise:

@@ -12,6 +12,7 @@ from harness.clock import HostClock
 from harness.config.schema import Paced
 from harness.schedule import (
     KeyMaker,
+    PacedLine,
     SendingThread,
     largest_lateness_ns,
     paced,
@@ -77,14 +78,13 @@ def test_a_stall_never_ends_in_a_burst(stall_ms: int) -> None:
     wanted = spec(200.0)
     sent: list[tuple[int, int]] = []
     skipped: list[int] = []
-    paced(
+    line = PacedLine(
         paced_offsets(wanted, 400, seed=3),
         largest_lateness_ns(wanted),
         send=lambda number, due: sent.append((number, clock.now - due)),
         skip=lambda number, due: skipped.append(number),
-        clock=clock,
-        stopped=lambda: False,
     )
+    paced([line], clock, stopped=lambda: False)
     assert len(sent) + len(skipped) == 400
     assert sorted([*skipped, *(number for number, _ in sent)]) == list(range(400))
     assert max(late for _, late in sent) <= 2.5 * MS
@@ -103,15 +103,14 @@ def test_recorded_gaps_are_kept_and_a_stall_among_them_ends_in_no_burst(stall_ms
     clock = StallingClock(100 * MS, stall_ms * MS)
     sent: list[tuple[int, int]] = []
     skipped: list[int] = []
-    paced(
+    line = PacedLine(
         offsets,
         5 * MS,
         send=lambda number, due: sent.append((number, clock.now)),
         skip=lambda number, due: skipped.append(number),
-        clock=clock,
-        stopped=lambda: False,
         own_gaps=True,
     )
+    paced([line], clock, stopped=lambda: False)
     assert sorted([*skipped, *(number for number, _ in sent)]) == list(range(400))
     for (before, at), (number, now) in pairwise(sent):
         if number == before + 1:
@@ -120,6 +119,40 @@ def test_recorded_gaps_are_kept_and_a_stall_among_them_ends_in_no_burst(stall_ms
     assert max(due.values()) <= 5 * MS
     assert {200, 201, 202, 203} <= due.keys()
     assert bool(skipped) or stall_ms < 40
+
+
+@pytest.mark.parametrize("stall_ms", [0, 20, 250])
+def test_lines_that_go_together_keep_their_own_times_whatever_the_stall(stall_ms: int) -> None:
+    clock = StallingClock(100 * MS, stall_ms * MS)
+    rates = [200.0, 100.0, 37.0]
+    sent: list[list[tuple[int, int, int]]] = [[] for _ in rates]
+    skipped: list[list[int]] = [[] for _ in rates]
+    order: list[int] = []
+
+    def line(which: int, rate: float) -> PacedLine:
+        def send(number: int, due: int) -> None:
+            sent[which].append((number, due, clock.now))
+            order.append(due)
+
+        wanted = spec(rate)
+        return PacedLine(
+            paced_offsets(wanted, round(2 * rate), seed=which),
+            largest_lateness_ns(wanted),
+            send,
+            lambda number, due: skipped[which].append(number),
+        )
+
+    lines = [line(which, rate) for which, rate in enumerate(rates)]
+    paced(lines, clock, stopped=lambda: False)
+    assert order == sorted(order)
+    for which, each in enumerate(lines):
+        numbers = [number for number, _, _ in sent[which]]
+        assert sorted([*numbers, *skipped[which]]) == list(range(len(each.offsets)))
+        first = sent[which][0]
+        assert [due - first[1] for _, due, _ in sent[which]] == each.offsets[numbers].tolist()
+        gaps = np.diff([now for _, _, now in sent[which]])
+        assert gaps.min() >= np.diff(each.offsets).min() // 2
+        assert bool(skipped[which]) == (stall_ms * MS > 1.5e9 / rates[which]) or stall_ms == 20
 
 
 def test_sleeping_ends_when_told() -> None:

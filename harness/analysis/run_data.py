@@ -24,6 +24,7 @@ from harness.analysis.summaries import Described, arrival_is, loss
 from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import measured_window
 from harness.config.schema import Match, Requirement, RigFile
+from harness.config.together import groups
 from harness.errors import ConfigurationError
 from harness.model import CLOCK_DTYPE, FLOOR_SCENARIOS, NO_STAMP, OBSERVATION_DTYPE, STIMULUS_DTYPE
 from harness.results import Check, MonitorResult
@@ -161,16 +162,23 @@ class RunData:
         return records[index].get("ended_ns") if index < len(records) else None
 
     def _window(self, index: int) -> tuple[int, int]:
-        """From the scenario's first send to the first one of a later scenario."""
+        """From the scenario's first send to the first one of a later scenario that is not measured at the
+        same time."""
 
         def first_send(chosen: NDArray[np.bool_]) -> int:
             sent = self._stimuli["sent_ns"][chosen & (self._stimuli["sent_ns"] != NO_STAMP)]
             return int(sent.min()) if len(sent) else np.iinfo(np.int64).max
 
         number = self._stimuli["scenario"]
-        later = (number > index) & (number < FLOOR_SCENARIOS)
+        later = (number > self._last_of_group(index)) & (number < FLOOR_SCENARIOS)
         after = [int(stamp) for stamp in self._floor_starts if stamp > first_send(number == index)]
         return first_send(number == index), min([first_send(later), *after])
+
+    def _last_of_group(self, index: int) -> int:
+        """Number of the last scenario that is measured at the same time."""
+        names = list(self._rig.scenarios)
+        group = next(group for group in groups(names, self._rig.together) if names[index] in group)
+        return names.index(group[-1])
 
     def monitors(self, sampled: Mapping[str, Sampled]) -> tuple[list[MonitorResult], list[Check]]:
         """Watched signals over the measured parts of all scenarios."""

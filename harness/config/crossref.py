@@ -11,6 +11,7 @@ from harness.config import schema
 from harness.config.explain import Refusal
 from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
+from harness.config.together import together_rules
 from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, offsets, relatives, violations
 from harness.errors import ConfigurationError
@@ -27,6 +28,7 @@ class Parts:
     devices: dict[str, schema.DeviceBase | None] = field(default_factory=dict)
     steps: dict[str, list[Any]] = field(default_factory=dict)
     scenarios: dict[str, schema.Scenario | None] = field(default_factory=dict)
+    together: list[list[str]] = field(default_factory=list)
     monitors: list[schema.Monitor | None] = field(default_factory=list)
     requirements: list[schema.Requirement | None] = field(default_factory=list)
     key_kinds: dict[str, str] = field(default_factory=dict)
@@ -46,11 +48,28 @@ def check(parts: Parts) -> Iterator[Refusal]:
     for name, scenario in parts.scenarios.items():
         if scenario is not None:
             yield from _scenario(parts, ("scenarios", name), scenario)
+    yield from together_rules(parts.together, parts.scenarios)
+    yield from _streams_apart(parts)
     for index, monitor in enumerate(parts.monitors):
         if monitor is not None:
             yield from _reference(parts, ("monitors", index, "port"), monitor.port, "response")
             yield from _bounds(("monitors", index), monitor, required=True)
     yield from _requirements(parts)
+
+
+def _streams_apart(parts: Parts) -> Iterator[Refusal]:
+    """A sensor that goes on publishing would do so once for every member of a group."""
+    for number, group in enumerate(parts.together):
+        for place, name in enumerate(group):
+            spec = parts.scenarios.get(name)
+            device = parts.devices.get(spec.stimulus.partition(".")[0]) if spec is not None else None
+            busy = [port for port, one in dev.ports_of(device).items() if dev.background_of(one) is not None]
+            if busy:
+                yield Refusal(
+                    ("together", number, place),
+                    f"{name} is of a device whose {', '.join(busy)} goes on in the `background`, as no group"
+                    " of scenarios can",
+                )
 
 
 def _process(parts: Parts, name: str, process: schema.Process | None) -> Iterator[Refusal]:

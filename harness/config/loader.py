@@ -131,6 +131,7 @@ def _parts(data: dict[str, Any], devices: dict[str, schema.DeviceBase | None]) -
         devices=devices,
         steps={section: _listed(data, section, schema.Step) for section in _STEPS},
         scenarios=_named(data, "scenarios", schema.Scenario),
+        together=[group for group in _listed(data, "together", list[str]) if group],
         monitors=_listed(data, "monitors", schema.Monitor),
         requirements=_listed(data, "requirements", schema.Requirement),
     )

@@ -247,6 +247,10 @@ class RigFile(Strict):
     reset: list[Step] = Field(default=[], description="before every scenario")
     teardown: list[Step] = Field(default=[])
     scenarios: dict[Name, Scenario] = Field(min_length=1)
+    together: list[list[Name]] = Field(
+        default=[],
+        description="groups of scenarios that are measured at the same time, each by its own paced schedule",
+    )
     monitors: list[Monitor] = Field(default=[])
     requirements: list[Requirement] = Field(min_length=1)
     family_wise: bool = Field(

@@ -30,8 +30,11 @@ def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
             "Warm-up and probes are never counted. No sample is trimmed."
         ),
     ]
+    beside = _beside(t.section(run, "rig", "resolved").get("together") or [])
     for name, scenario in results.scenarios.items():
-        blocks += [heading(f"Scenario “{name}”", 2), pairs(_procedure(scenario))]
+        rows = _procedure(scenario)
+        rows += [("At the same time", ", ".join(beside[name]))] if name in beside else []
+        blocks += [heading(f"Scenario “{name}”", 2), pairs(rows)]
     for title, steps in (("Set-up", "setup"), ("Before every scenario", "reset"), ("Tear-down", "teardown")):
         entries = t.section(run, "rig", "resolved").get(steps) or []
         if entries:
@@ -44,6 +47,11 @@ def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
                 blocks += [heading(f"Decision on {requirement.id}, step by step", 2)]
                 blocks += [bullets(requirement.decision)]
     return [*blocks, heading("Deviations", 2), bullets(_deviations(results, run))]
+
+
+def _beside(together: list[list[str]]) -> dict[str, list[str]]:
+    """What was measured at the same time as each scenario."""
+    return {name: [each for each in group if each != name] for group in together for name in group}
 
 
 def _procedure(scenario: ScenarioResult) -> list[tuple[str, str]]:
@@ -67,7 +75,8 @@ def _schedule(schedule: Mapping[str, Any]) -> str:
         rate = f"{t.number(schedule.get('rate_hz'), 1)}{t.NARROW}Hz on average"
         speed = f"{t.scalar(schedule.get('speed'))} times as fast as recorded, {rate}"
         sent = f"{t.integer(schedule.get('samples'))} messages of {schedule.get('topic')}"
-        return f"replay of {sent} in {schedule.get('bag')}, {speed}; from {schedule.get('from_s')} s of the bag on"
+        where = f"{schedule.get('bag')}, from {schedule.get('from_s')} s on"
+        return f"replay of {sent} in {where}, {speed}"
     if schedule.get("kind") != "paced":
         return t.scalar(schedule)
     pace = "strictly periodic" if schedule.get("periodic") else "jittered at random (seeded)"

@@ -15,13 +15,13 @@ from harness.errors import DeadlineError, OperationError
 from harness.live_signal import SignalTracker
 from harness.model import StimulusFlag
 from harness.scenarios.background import Streams
-from harness.scenarios.sender import Sender
+from harness.scenarios.sender import Sender, send_from_a_thread
 from harness.scenarios.trials import TrialSteps
 from harness.scenarios.wiring import Wiring
 from harness.schedule import (
     NANO,
     KeyMaker,
-    SendingThread,
+    PacedLine,
     Stopped,
     largest_lateness_ns,
     paced,
@@ -153,54 +153,52 @@ class CommandRoundTripDriver:
         schedule = self._spec.schedule
 
         def loop(stopped: Stopped) -> None:
-            self._bench.promote_thread()
             if isinstance(schedule, OpenLoop):
                 self._paced(schedule, seed, stopped)
             else:
                 self._trials(schedule, seed, stopped)
 
-        self._bench.tick()
-        sender = SendingThread(loop)
-        sender.start()
-        try:
-            self._bench.wait(sender.finished.is_set, each=self._check_answers)
-        finally:
-            sender.stop()
-        if sender.failure is not None:
-            raise sender.failure
+        send_from_a_thread(self._bench, loop, self.check)
 
     def drain(self) -> None:
         """Wait until every stimulus was answered or has timed out."""
         end = self._bench.clock.monotonic_ns() + self._timeout_ns + int(DRAIN_EXTRA_S * NANO)
         self._bench.wait(lambda: not self.tracker.pending() or self._bench.clock.monotonic_ns() >= end)
 
-    def _paced(self, schedule: OpenLoop, seed: int, stopped: Stopped) -> None:
+    def line(self, seed: int) -> PacedLine:
+        """The whole paced schedule, to be sent beside those of other scenarios. Nothing is looked at before
+        its end."""
+        schedule = self._spec.schedule
+        assert isinstance(schedule, OpenLoop)
         offsets, warm_up = self._due(schedule, seed)
+        return self._line(schedule, offsets, warm_up, 0)
+
+    def _line(
+        self, schedule: OpenLoop, offsets: npt.NDArray[np.int64], warm_up: int, begin: int
+    ) -> PacedLine:
+        """``offsets`` of the stimuli from number ``begin`` on; the first ``warm_up`` of all do not count."""
 
         def flags_of(number: int) -> int:
-            return int(StimulusFlag.WARM_UP) if number < warm_up else 0
+            return int(StimulusFlag.WARM_UP) if begin + number < warm_up else 0
 
+        def send(number: int, due: int) -> None:
+            self._sender.send_next(due, flags_of(number))
+
+        def skip(number: int, due: int) -> None:
+            self._sender.skip(due, flags_of(number))
+
+        own_gaps = self._replayed is not None
+        return PacedLine(offsets, largest_lateness_ns(schedule), send, skip, own_gaps=own_gaps)
+
+    def _paced(self, schedule: OpenLoop, seed: int, stopped: Stopped) -> None:
+        offsets, warm_up = self._due(schedule, seed)
         planned = self._planned
         looks = [warm_up + stage for stage in planned.stages] if planned else []
         for begin, end in pairwise([0, *looks, len(offsets)]):
             if begin and (not self._settled(stopped) or (planned and planned.enough(begin - warm_up))):
                 return
-
-            def send(number: int, due: int, begin: int = begin) -> None:
-                self._sender.send_next(due, flags_of(begin + number))
-
-            def skip(number: int, due: int, begin: int = begin) -> None:
-                self._sender.skip(due, flags_of(begin + number))
-
-            paced(
-                offsets=offsets[begin:end] - offsets[begin],
-                largest_lateness_ns=largest_lateness_ns(schedule),
-                send=send,
-                skip=skip,
-                clock=self._bench.clock,
-                stopped=stopped,
-                own_gaps=self._replayed is not None,
-            )
+            part = self._line(schedule, offsets[begin:end] - offsets[begin], warm_up, begin)
+            paced([part], self._bench.clock, stopped)
 
     def _due(self, schedule: OpenLoop, seed: int) -> tuple[npt.NDArray[np.int64], int]:
         """When each stimulus is due after the first, in ns, and how many of them are warm-up."""
@@ -244,7 +242,8 @@ class CommandRoundTripDriver:
             self._sender.side,
         )
 
-    def _check_answers(self) -> None:
+    def check(self) -> None:
+        """Raise what ended a background stream, or OperationError where the robot stopped answering."""
         self._streams.check()
         missing = self.tracker.unanswered_in_a_row(self._bench.clock.monotonic_ns(), self._timeout_ns)
         if missing > self._spec.max_unanswered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,29 @@ from harness.live_signal import SignalTracker, signal_tracker
 from harness.model import NO_STAMP, StimulusFlag
 from harness.scenarios.background import BackgroundStream
 from harness.scenarios.wiring import Wiring
-from harness.schedule import KeyMaker
+from harness.schedule import KeyMaker, SendingThread, Stopped
 
 if TYPE_CHECKING:
     from harness.bench import Bench
+
+
+def send_from_a_thread(bench: Bench, loop: Callable[[Stopped], None], check: Callable[[], None]) -> None:
+    """Run a sending loop on a thread of its own, and keep house until it ends; ``check`` is called now and
+    then. Raises what either of them raises."""
+
+    def promoted(stopped: Stopped) -> None:
+        bench.promote_thread()
+        loop(stopped)
+
+    bench.tick()
+    sender = SendingThread(promoted)
+    sender.start()
+    try:
+        bench.wait(sender.finished.is_set, each=check)
+    finally:
+        sender.stop()
+    if sender.failure is not None:
+        raise sender.failure
 
 
 class Sender:

@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import importlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
 
 from harness.sim import ros2_peer
 
@@ -30,6 +34,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--answer-type", help="another type of the answer (its header is copied)")
     parser.add_argument("--reliability", choices=("reliable", "best_effort"), default="reliable")
     parser.add_argument("--durability", choices=("volatile", "transient_local"), default="volatile")
+    parser.add_argument(
+        "--sim-time-hz",
+        type=float,
+        default=0.0,
+        help="stamp answers with simulated time (use_sim_time), published on /clock at this rate, from 0 on",
+    )
     parser.add_argument("--depth", type=int, default=1000)
     parser.add_argument("--raw", action="store_true", help="repeat the bytes, without deserialising")
     parser.add_argument("--late-ms", type=float, default=0.0, help="answer this much later")
@@ -54,6 +64,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--rate-hz", type=float, default=0.0, help="publish defaults unasked (with --only publish)"
     )
+    parser.add_argument(
+        "--lanes", type=int, default=1, help="serve so many pairs of topics: _0, _1, ... after their names"
+    )
     ros2_peer.add_arguments(parser, "echo")
     return parser.parse_args(argv)
 
@@ -75,6 +88,7 @@ class Echo:
         self._held: Any = None
         self._newest: Any = None
         self._answer_class = message_class(options.answer_type or options.type)
+        self._clock = node.get_clock()
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=options.depth,
@@ -123,6 +137,8 @@ class Echo:
             made = self._answer_class()
             made.header = message.header
             message = made
+        if self.options.sim_time_hz:
+            message.header.stamp = self._clock.now().to_msg()
         for _ in range(2 if self.options.twice else 1):
             self.publisher.publish(message)
         self.answered += 1
@@ -139,10 +155,43 @@ class Echo:
         return None
 
 
+class Lanes:
+    """Several echoes in one node, one after the other."""
+
+    def __init__(self, options: argparse.Namespace, node: Node) -> None:
+        self._echoes = []
+        for lane in range(options.lanes):
+            topics = {"listen": f"{options.listen}_{lane}", "answer": f"{options.answer}_{lane}"}
+            self._echoes.append(Echo(argparse.Namespace(**{**vars(options), **topics}), node))
+
+    def answer_due(self) -> float | None:
+        """The same of all of them."""
+        return min((due for echo in self._echoes if (due := echo.answer_due()) is not None), default=None)
+
+
+def tick(node: Node, rate_hz: float) -> None:
+    """Publish simulated time on /clock for as long as the node lives."""
+    kind = message_class("rosgraph_msgs/msg/Clock")
+    publisher = node.create_publisher(kind, "/clock", 1)
+    period_ns, ticks = round(1e9 / rate_hz), 0
+    with contextlib.suppress(Exception):  # the node is destroyed while this thread sleeps
+        while True:
+            ticks += 1
+            publisher.publish(kind(clock=Time(nanoseconds=ticks * period_ns).to_msg()))
+            time.sleep(1 / rate_hz)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Repeat until told to stop."""
     options = arguments(argv)
-    return ros2_peer.run(options, lambda node: Echo(options, node))
+
+    def serve(node: Node) -> ros2_peer.Peer:
+        if options.sim_time_hz:
+            node.set_parameters([Parameter("use_sim_time", value=True)])
+            threading.Thread(target=tick, args=(node, options.sim_time_hz), daemon=True).start()
+        return Echo(options, node) if options.lanes == 1 else Lanes(options, node)
+
+    return ros2_peer.run(options, serve)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.config.schema import Paced
 from harness.folder import RunFolder
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
-from harness.schedule import largest_lateness_ns, paced, paced_offsets
+from harness.schedule import PacedLine, largest_lateness_ns, paced, paced_offsets
 from harness.testing.fake_clock import FakeClock
 
 SLACK_NS = 300_000
@@ -128,14 +128,13 @@ def test_no_stall_whatever_its_length_brings_two_commands_close(seed, periodic, 
     offsets = paced_offsets(spec, 200, seed)
     sent: list[int] = []
     skipped: list[int] = []
-    paced(
+    line = PacedLine(
         offsets,
         largest_lateness_ns(spec),
         lambda number, intended: sent.append(clock.monotonic_ns()),
         lambda number, intended: skipped.append(number),
-        clock,
-        lambda: False,
     )
+    paced([line], clock, lambda: False)
     assert len(sent) + len(skipped) == 200
     if len(sent) > 1:
         assert np.diff(sent).min() >= np.diff(offsets).min() // 2
