@@ -45,7 +45,9 @@ def run_plan(console: Console, rig: str, overrides: tuple[str, ...], *, as_json:
 def _show(console: Console, each: Prospect) -> None:
     console.print(Text.assemble((each.id, "bold"), f"  {each.what}"))
     allowed = "" if each.share is None else f"; {100 * each.share:.6g} % may be {each.beyond}"
-    line = f"{each.scenario}: {each.plan}, {_time(each.minutes)} at {each.rate_hz:.4g} Hz{allowed}"
+    before = f"{_time(each.before_s / 60)} of probing and warm-up"
+    pace = f"{_time(each.minutes)} at {each.rate_hz:.4g} Hz after {before}"
+    line = f"{each.scenario}: {each.plan}, {pace}{allowed}"
     console.print(Padding(Text(line), (0, 0, 0, 2)))
     if each.refusal:
         console.print(Padding(Text(each.refusal, style="bold red"), (0, 0, 0, 2)))

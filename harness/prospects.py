@@ -14,6 +14,7 @@ from harness.analysis.sequential import NEVER_PASS, Design
 from harness.config.schema import OpenLoop, Requirement, RigFile, Scenario, Schedule, Trials
 from harness.errors import ConfigurationError
 from harness.model import Finding, Severity
+from harness.pace import before_s, of_signal, trial_ms
 from harness.wording import amount, confidence_words, counted_name, measured_name, relation
 
 BURST = 20.0
@@ -45,8 +46,8 @@ class Row:
 @dataclass(frozen=True)
 class Prospect:
     """Of one requirement. ``share``: how much of all samples may exceed its limit, None for quantities that
-    are no share, ``beyond`` says in words what that is; ``disturbance``: the longest declared one, in
-    samples.
+    are no share, ``beyond`` says in words what that is; ``before_s``: probing and warm-up before the first of
+    them; ``disturbance``: the longest declared one, in samples.
     ``never``: why it never passes, which is not refused, since it may still fail."""
 
     id: str
@@ -56,6 +57,7 @@ class Prospect:
     samples: int
     rate_hz: float
     minutes: float
+    before_s: float
     alpha: float
     share: float | None
     disturbance: float
@@ -129,16 +131,17 @@ def share_of(requirement: Requirement) -> float | None:
 def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
     scenario = rig.scenarios[requirement.scenario]
     schedule, n = scenario.schedule, scenario.schedule.samples
-    rate_hz = _rate_hz(scenario, requirement)
+    answer_ms = _answer_ms(scenario, requirement)
+    rate_hz = _rate_hz(rig, scenario, answer_ms)
     alpha = complement(requirement.confidence) / (len(rig.requirements) if rig.family_wise else 1)
     lasting = scenario.longest_disturbance_ms
     disturbance = 1.0 if lasting is None else max(1.0, lasting * 1e-3 * rate_hz)
     p0 = share_of(requirement)
     rows: tuple[Row, ...] = ()
     refusal = None
-    notes = list(_notes(requirement, scenario, p0, disturbance))
+    notes = _notes(requirement, scenario, p0, disturbance, follows=of_signal(rig, scenario))
     if requirement.quantity == "rate_hz":
-        refusal = _too_fast(requirement, scenario)
+        refusal = _too_fast(rig, requirement, scenario)
     if p0 is not None:
         designed = _designed(schedule, requirement, p0, alpha, disturbance)
         rows = tuple(_rows(schedule, n, p0, alpha, disturbance, rate_hz, designed))
@@ -154,6 +157,7 @@ def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
         samples=n,
         rate_hz=rate_hz,
         minutes=n / rate_hz / 60,
+        before_s=before_s(rig, scenario, answer_ms),
         alpha=alpha,
         share=p0,
         disturbance=disturbance,
@@ -165,14 +169,19 @@ def _prospect(rig: RigFile, requirement: Requirement) -> Prospect:
     )
 
 
-def _too_fast(requirement: Requirement, scenario: Scenario) -> str | None:
+def _too_fast(rig: RigFile, requirement: Requirement, scenario: Scenario) -> str | None:
     """Answers cannot come faster than what asks for them."""
     schedule = scenario.schedule
     if isinstance(schedule, OpenLoop):
         fastest, why = schedule.rate_hz, "the schedule's rate_hz"
     else:
-        fastest = 1e3 / (schedule.quiet_ms + schedule.dwell_ms[0])
-        why = "quiet_ms and the shortest dwell_ms between two trials"
+        follows = of_signal(rig, scenario)
+        fastest = 1e3 / trial_ms(schedule, schedule.dwell_ms[0], 0.0, follows=follows)
+        why = (
+            "quiet_ms, the shortest dwell_ms and follow_ms of a trial"
+            if follows
+            else ("quiet_ms and the shortest dwell_ms between two trials")
+        )
     if requirement.limit_is == "upper" or requirement.limit < fastest:
         return None
     return (
@@ -182,14 +191,20 @@ def _too_fast(requirement: Requirement, scenario: Scenario) -> str | None:
     )
 
 
-def _rate_hz(scenario: Scenario, requirement: Requirement) -> float:
+def _rate_hz(rig: RigFile, scenario: Scenario, answer_ms: float) -> float:
     schedule = scenario.schedule
     if isinstance(schedule, OpenLoop):
         return schedule.rate_hz
+    follows = of_signal(rig, scenario)
+    return 1e3 / trial_ms(schedule, sum(schedule.dwell_ms) / 2, answer_ms, follows=follows)
+
+
+def _answer_ms(scenario: Scenario, requirement: Requirement) -> float:
+    """When an answer comes that is just in time."""
     answer = requirement.within_ms or 0.0
     if requirement.unit in MS_PER_UNIT:
         answer = requirement.limit * float(MS_PER_UNIT[requirement.unit])
-    return 1e3 / (schedule.quiet_ms + sum(schedule.dwell_ms) / 2 + min(answer, scenario.timeout_ms))
+    return min(answer, scenario.timeout_ms)
 
 
 def _plan_in_words(schedule: Schedule) -> str:
@@ -273,11 +288,14 @@ def _refusal(
     )
 
 
-def _notes(requirement: Requirement, scenario: Scenario, p0: float | None, disturbance: float) -> list[str]:
+def _notes(
+    requirement: Requirement, scenario: Scenario, p0: float | None, disturbance: float, *, follows: bool
+) -> list[str]:
     notes = []
     if isinstance(scenario.schedule, Trials):
         notes.append(
             "a trial is taken to last quiet_ms, the mean of dwell_ms, and an answer as late as the limit"
+            + (", and follow_ms" if follows else "")
         )
     if disturbance > 1:
         notes.append(

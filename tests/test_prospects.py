@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent / "faults"))
 from fault_bench import rig_file
 
 from harness.cli import cli
-from harness.config import load_rig
+from harness.config import load_rig, rig_from_text
 from harness.errors import ConfigurationError
 from harness.model import Severity
 from harness.prospects import never_passes, percent, plan_findings, prospects, require_possible
@@ -186,3 +186,50 @@ def test_a_lower_limit_is_planned_below_it(tmp_path):
     assert "5 % may be below the limit" in shown.output and "over the limit" not in shown.output
     shared = rig(tmp_path, paced(1000), P95, {**P95, "id": "S"}, family_wise=True)
     assert prospects(shared)[0].what.endswith("97.5 % each (95 % over the 2) confidence")
+
+
+SIGNAL = """\
+rig: {name: signal, simulated: true}
+devices:
+  robot:
+    adapter: loopback
+    signal_hz: 200
+    ports:
+      command: {stimulus: {key: sequence, values: {value: {alternate: [0.5, -0.5]}}}}
+      speed: {response: {of: command, match: {kind: onset, rest_ms: 100, threshold: 0.1}}}
+scenarios:
+  step:
+    kind: command_round_trip
+    stimulus: robot.command
+    response: robot.speed
+    timeout_ms: 200
+    probing: {consecutive: 4, rate_hz: 20}
+    schedule: {kind: trials, samples: 60, quiet_ms: 80, dwell_ms: [40, 60], follow_ms: 45, warmup: 2}
+requirements:
+  - {id: STEP, scenario: step, quantile: 0.9, limit: 25}
+"""
+
+
+def test_a_signal_is_followed_after_its_onset_and_before_that_there_are_probes_and_a_warm_up():
+    (each,) = prospects(rig_from_text(SIGNAL, "x.yaml"))
+    # quiet 80, dwell 50 in the mean, an answer after 25, followed for 45.
+    assert each.rate_hz == pytest.approx(1000 / 200)
+    assert each.minutes == pytest.approx(60 * 0.2 / 60)
+    # A probe: quiet 80, rest_ms 100 at least, 25, 45; then two trials.
+    assert each.before_s == pytest.approx(4 * 0.25 + 2 * 0.2)
+    assert any("and follow_ms" in note for note in each.notes)
+
+
+def test_a_robot_that_is_never_at_rest_is_not_waited_for():
+    hovering = SIGNAL.replace("quiet_ms: 80, dwell_ms: [40, 60]", "rest: none, dwell_ms: [100, 140]")
+    (each,) = prospects(rig_from_text(hovering, "x.yaml"))
+    assert each.rate_hz == pytest.approx(1000 / (120 + 25 + 45))
+
+
+def test_before_a_paced_schedule_are_probes_and_its_warm_up(tmp_path):
+    told = {"scenarios.command.probing": {"consecutive": 8, "rate_hz": 10}}
+    (each,) = prospects(rig(tmp_path, paced(1000, warmup_s=3.0), **told))
+    assert each.before_s == pytest.approx(3.0 + 8 / 10)
+    told = {"scenarios.command.probing": {"consecutive": 8, "rate_hz": 100}}
+    (each,) = prospects(rig(tmp_path, paced(1000, warmup_s=3.0), **told))
+    assert each.before_s == pytest.approx(3.0 + 8 * 0.05)  # each waits for its answer
