@@ -22,6 +22,9 @@ from harness.results import Check, ClockResult
 ESTIMATED = (ClockKind.ESTIMATED.value, ClockKind.PTP.value)
 LEEWAY_NS = 2_000_000_000
 """In a run that goes on, or was cut short, the last exchange may be this much older than the last answer."""
+REPEATED = 0.02
+"""Share of arrivals with the stamp of another from which on the clock is said to stand still: two answers
+published within one step of it are possible, and rare where stamps have nanoseconds."""
 REMEDY_STEP = (
     "stop what sets that clock (its time synchronisation) during the run, or let the arrival be what is "
     "received here: arrival: received"
@@ -140,6 +143,12 @@ class Clocks:
                 "answer was seen, by more than the bound: the clock is not what it is said to be"
             )
             remedy = REMEDY_STEP
+        if repeated := _repeated(answered, spec) if not problems else 0:
+            problems.append(
+                f"{repeated} of {len(answered)} arrivals have the stamp of another answer: the clock stands "
+                "still between its ticks, as simulated time does"
+            )
+            remedy = "use arrival: received"
         without = len(answered) - sampled.by_stamp - impossible
         if without > 0 and not problems:
             problems.append(f"{without} of {len(answered)} answers carry no stamp")
@@ -210,3 +219,13 @@ def _device_clock(name: str, info: Mapping[str, Any], rig: RigFile, rows: NDArra
     evidence = "" if declared is None else str(declared["evidence"])
     found = estimate(rows, asymmetry=asymmetry) if len(rows) else None
     return DeviceClock(name, found, asymmetry, evidence)
+
+
+def _repeated(answered: NDArray[Any], spec: Scenario) -> int:
+    """How many samples arrived by a stamp that another answer carried too, where that is more than chance."""
+    if spec.arrival != "stamp":
+        return 0
+    # One answer may be that of several stimuli (answers: latest), which share its stamp.
+    own = answered[~has(answered, SampleFlag.SUPERSEDED | SampleFlag.CLOCK_STEP)]
+    repeated = len(own) - len(np.unique(own["arrived_ns"]))
+    return repeated if repeated > max(1.0, REPEATED * len(own)) else 0

@@ -6,6 +6,7 @@ The module of an adapter's options may define any of::
     value_problems(options, port, values) -> list[Refusal]   the same for a set-up step or return values;
                                                              paths from the values
     key_kind(options, port) -> "stamp" | "sequence" | "none" | None
+    arrival_problem(options, port) -> str | None             why `arrival: stamp` cannot rest on that port
 
 They look, and open nothing: a rig file is read where no robot and no SDK is. What cannot be known here is no
 problem (an empty list, None).
@@ -43,6 +44,12 @@ def problems(parts: Parts) -> Iterator[Refusal]:
     for scenario_name, scenario in parts.scenarios.items():
         if scenario is None:
             continue
+        if scenario.arrival == "stamp":
+            name, _, port = scenario.response.partition(".")
+            hook = _hook(parts.devices.get(name), "arrival_problem")
+            why = hook(parts.devices[name], port) if hook is not None else None
+            if why is not None:
+                yield Refusal(("scenarios", scenario_name, "arrival"), f"{why}; use `arrival: received`")
         for key in ("return_values", "stimulus_values"):
             values = getattr(scenario, key, None)
             if not values:

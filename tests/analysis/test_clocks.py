@@ -206,6 +206,22 @@ def test_stamps_that_cannot_be_are_counted_never_clamped(shift_ns):
     assert (hit["flags"] & SampleFlag.CLOCK_STEP != 0).all() and (hit["arrived_ns"] == hit["seen_ns"]).all()
 
 
+def test_a_clock_that_stands_still_between_ticks_decides_nothing(monkeypatch):
+    """As simulated time does: here a tick of 2 ms and a command every millisecond, answered 3 ms later."""
+    monkeypatch.setattr(f"{__name__}.PERIOD", MS)
+
+    def tick(seen):
+        seen["stamp_ns"] -= seen["stamp_ns"] % (2 * MS)
+
+    results, _, _ = judged(exchanged(), changes=tick)
+    assert results.verdict is Verdict.INCONCLUSIVE
+    assert "of 2000 arrivals have the stamp of another answer" in check_of(results).value
+    results, _, _ = judged(exchanged(), changes=tick, arrival="received")
+    assert results.verdict is not Verdict.INCONCLUSIVE
+    results, _, _ = judged(exchanged())
+    assert "stamp of another" not in check_of(results).value
+
+
 def test_answers_without_a_stamp_are_not_taken_silently():
     def lose(seen):
         seen["stamp_ns"][7] = NO_STAMP

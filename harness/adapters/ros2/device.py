@@ -31,7 +31,7 @@ from harness.adapters.ros2.port_options import (
     StimulusOptions,
 )
 from harness.adapters.ros2.readers import Readers
-from harness.adapters.ros2.response import TopicResponse
+from harness.adapters.ros2.response import TopicResponse, sim_clock
 from harness.adapters.ros2.servers import ServerGraph
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
@@ -345,21 +345,22 @@ class Ros2Device:
         return f"{self.name}.clock"
 
     def clocks(self) -> list[ClockInfo]:
-        """The robot's clock, when a port reads stamps of it."""
-        stamping = [
-            port.response.topic
-            for port in self.options.ports.values()
-            if isinstance(port.response, ResponseOptions)
-            and port.response.stamp
-            and port.response.stamp_clock == "robot"
-        ]
-        if not stamping:
-            return []
-        return [
-            ClockInfo(
-                self._robot_clock, ClockKind.UNKNOWN, f"what the robot stamps {', '.join(stamping)} with"
-            )
-        ]
+        """The robot's clock, and that of simulated time, when ports read stamps of them."""
+        found = []
+        for said, name, kind, words in (
+            ("robot", self._robot_clock, ClockKind.UNKNOWN, "what the robot stamps {} with"),
+            ("sim", sim_clock(self._robot_clock), ClockKind.SIMULATED, "simulated time, stamped on {}"),
+        ):
+            topics = [
+                port.response.topic
+                for port in self.options.ports.values()
+                if isinstance(port.response, ResponseOptions)
+                and port.response.stamp
+                and port.response.stamp_clock == said
+            ]
+            if topics:
+                found.append(ClockInfo(name, kind, words.format(", ".join(topics))))
+        return found
 
     def exchange(self, clock: str) -> tuple[int, int, int, int] | None:
         """None: topics offer no exchange of stamps."""
@@ -371,4 +372,14 @@ class Ros2Device:
 
     def identity(self) -> dict[str, str]:
         """Middleware and versions, and per port: topic, type, QoS and the nodes across from us."""
-        return {"adapter": "ros2", **self._connected().software(), **dict(self._lookout().identity())}
+        stamps = {
+            f"{name}.stamps": one.stamps.words()
+            for name, one in self._responses.items()
+            if isinstance(one, TopicResponse) and one.stamps is not None
+        }
+        return {
+            "adapter": "ros2",
+            **self._connected().software(),
+            **dict(self._lookout().identity()),
+            **stamps,
+        }

@@ -91,3 +91,11 @@ def key_kind(options: Options, port: str) -> str | None:
     from harness.adapters.ros2 import early
 
     return early.key_kind(options, port)
+
+
+def arrival_problem(options: Options, port: str) -> str | None:
+    """Why the stamps of that response cannot be arrivals."""
+    response = options.ports[port].response if port in options.ports else None
+    if getattr(response, "stamp_clock", None) != "sim":
+        return None
+    return f"port {port} stamps with simulated time, which says nothing of when an answer came in wall time"

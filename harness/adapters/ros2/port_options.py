@@ -84,8 +84,10 @@ class ResponseOptions(Strict):
     match: Match | None = Field(default=None, description="how an answer finds its stimulus")
     value: str | None = Field(default=None, description="path of the signal, a number")
     stamp: str | None = Field(default=None, description="path of the robot's own stamp")
-    stamp_clock: Literal["robot", "host"] = Field(
-        default="robot", description="`host`: the robot runs here and stamps with this host's system clock"
+    stamp_clock: Literal["robot", "host", "sim"] = Field(
+        default="robot",
+        description="`host`: the robot runs here and stamps with this host's system clock; `sim`: it runs"
+        " with use_sim_time, and its stamps are never converted to wall time",
     )
     qos: ProfileName | QoS | None = Field(
         default=None, description="default: deep, volatile, reliable where the publisher offers it"

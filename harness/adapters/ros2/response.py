@@ -9,6 +9,7 @@ from typing import Any
 from harness.adapters.ros2 import cdr, messages, paths, vendor
 from harness.adapters.ros2.paths import FLOATS, PRIMITIVES, TIME
 from harness.adapters.ros2.port_options import ResponseOptions
+from harness.adapters.ros2.stamps import Stamps
 from harness.clock import HostClock
 from harness.errors import ConfigurationError
 from harness.model import HOST_REALTIME, NO_KEY, NO_STAMP, Finding, ObservationFlag, Severity
@@ -37,7 +38,8 @@ class TopicResponse:
         self.name = name
         self.options = options
         self.message = message or messages.message_class(options.type)
-        self.stamp_clock = HOST_REALTIME if options.stamp_clock == "host" else robot_clock
+        clocks = {"host": HOST_REALTIME, "sim": sim_clock(robot_clock)}
+        self.stamp_clock = clocks.get(options.stamp_clock, robot_clock)
         self.unreadable = 0
         self.dropped = 0
         self.publisher_count: Callable[[], int] | None = None
@@ -47,6 +49,10 @@ class TopicResponse:
         self._report = report
         found = {what: self._field(what, path) for what, path in fields_of(options)}
         self._key, self._stamp, self._value = (found.get(what) for what in ("match.path", "stamp", "value"))
+        # Where the stamp is the key, it is ours, copied: a second answer repeats it.
+        copied = options.match is not None and options.match.path == options.stamp
+        watched = self._stamp is not None and not copied
+        self.stamps = Stamps(options.topic, options.stamp_clock, report) if watched else None
         self.on_message = self._callback(clock)
 
     def listen(self, sink: Sink) -> None:
@@ -68,6 +74,7 @@ class TopicResponse:
         monotonic, realtime = clock.monotonic_ns, clock.realtime_ns
         key_field, stamp_field, value_field = self._key, self._stamp, self._value
         goal_of = self.goal_of if type(self).goal_of is not TopicResponse.goal_of else None
+        watch = None if self.stamps is None else self.stamps.see
         expected: int | None = None
 
         def on_message(data: bytes, info: Mapping[str, Any]) -> None:
@@ -101,6 +108,8 @@ class TopicResponse:
             received = info["received_timestamp"]
             if received <= 0:  # what rmw gives where the middleware has no such stamp
                 received, flags = realtime(), flags | ObservationFlag.NOT_MIDDLEWARE.value
+            if watch is not None and stamp != NO_STAMP:
+                watch(stamp, received)
             for sink in sinks:
                 sink(key, stamp, received, seen, value, flags)
             keep = self.keep
@@ -127,6 +136,11 @@ class TopicResponse:
                     remedy="look at it with `ros2 topic echo`; a list may be too short for the path",
                 )
             )
+
+
+def sim_clock(robot_clock: str) -> str:
+    """Name of the clock of simulated time of the device whose own clock is ``robot_clock``."""
+    return f"{robot_clock.removesuffix('.clock')}.sim_time"
 
 
 def lost_finding(topic: str, count: int, total: int) -> Finding:

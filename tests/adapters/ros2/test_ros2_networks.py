@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from ros2_bench import ROOT, TWIST, Bench, response, stimulus, until
 
@@ -22,8 +23,10 @@ from harness.adapters.ros2 import discovery, domain, elsewhere, network, securit
 from harness.adapters.ros2.device import Ros2Device
 from harness.adapters.ros2.ear import GROUP, Ear, Heard
 from harness.adapters.ros2.options import Options
+from harness.adapters.ros2.stamps import ENOUGH, Stamps
+from harness.config.loader import load_rig
 from harness.errors import ConfigurationError, UnavailableError
-from harness.model import Finding, Severity
+from harness.model import ClockKind, Finding, Severity
 from harness.ports import Role
 
 pytestmark = pytest.mark.ros
@@ -366,3 +369,73 @@ def test_best_effort_is_told_with_what_its_loss_means(bench: Bench):
     assert command.severity is answer.severity is Severity.INFO
     assert "counts as an exceedance" in command.message and "/echo/in reaches /echo" in command.message
     assert "bench's error" in answer.message and "/echo/out" in answer.message
+
+
+# -- simulated time ------------------------------------------------------------------------------------------
+
+
+@slow
+def test_stamps_of_simulated_time_stand_still_and_are_told(bench: Bench):
+    """The robot ticks at 20 Hz and answers every 2 ms; its clock is said to be its own, the host's, and
+    simulated."""
+    bench.echo("--sim-time-hz", "20")
+    match = {"kind": "order"}
+    ports = {
+        "cmd": {"stimulus": stimulus()},
+        "out": {"response": response(match=match, stamp="header.stamp")},
+    }
+    for clock in ("host", "sim"):
+        ports[clock] = {"response": response(match=None, stamp="header.stamp", stamp_clock=clock)}
+    device = opened(bench.device(ports=ports))
+    for port in ("host", "sim"):
+        device.response(port).listen(lambda *_: None)
+    trips = bench.round_trips(device, 100)
+    trips.arrived(100)
+    assert [one.name for one in device.clocks()] == ["robot.clock", "robot.sim_time"]
+    assert device.clocks()[1].kind is ClockKind.SIMULATED
+    assert device.response("sim").stamp_clock == "robot.sim_time"
+    stamps = [row["stamp_ns"] for row in trips.recorder.rows]
+    assert len(set(stamps)) < 50 and {stamp % 50_000_000 for stamp in stamps} == {0}
+    found = sorted((one.name, one.severity) for one in bench.findings)
+    names = ["stamps of another clock", "stamps repeat", "stamps repeat"]
+    assert found == [(name, Severity.WARNING) for name in names]
+    assert "stands still" in by_name(bench.findings, "stamps repeat")[0].message
+    assert "stamp_clock: sim" in by_name(bench.findings, "stamps repeat")[0].remedy
+    assert device.identity()["sim.stamps"].startswith("simulated time, never converted to wall time; ")
+
+
+def test_a_clock_that_advances_is_not_accused():
+    found: list[Finding] = []
+    honest, copied = Stamps("/odom", "host", found.append), Stamps("/odom", "robot", found.append)
+    for number in range(3 * ENOUGH):
+        honest.see(10**18 + number * 1000, 10**18)
+        copied.see(number, 10**18)
+    assert found == []
+    assert honest.words().endswith("0 of 150 repeat that of the answer before, steps of 0.001 ms or more")
+
+
+def test_simulated_time_is_no_arrival(tmp_path: Path):
+    answer = response(match={"kind": "order"}, stamp="header.stamp", stamp_clock="sim")
+    robot = {"adapter": "ros2", "ports": {"cmd": {"stimulus": stimulus()}, "out": {"response": answer}}}
+    schedule = {"kind": "trials", "samples": 5}
+    scenario = {
+        "kind": "command_round_trip",
+        "stimulus": "robot.cmd",
+        "response": "robot.out",
+        "arrival": "stamp",
+        "timeout_ms": 100,
+        "schedule": schedule,
+    }
+    rig = {
+        "rig": {"name": "r", "simulated": True},
+        "devices": {"robot": robot},
+        "scenarios": {"command": scenario},
+        "requirements": [{"id": "R", "scenario": "command", "quantile": 0.5, "limit": 90, "unit": "ms"}],
+    }
+    file = tmp_path / "r.yaml"
+    file.write_text(yaml.safe_dump(rig))
+    with pytest.raises(ConfigurationError) as error:
+        load_rig(file)
+    assert "port out stamps with simulated time" in str(error.value) and "arrival: received" in str(
+        error.value
+    )
