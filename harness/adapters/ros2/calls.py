@@ -15,8 +15,8 @@ from harness.adapters.ros2 import vendor
 from harness.clock import HostClock
 from harness.model import ObservationFlag
 
-MOST_PENDING = 100_000
-"""Requests that are remembered; of more, the oldest were lost long ago."""
+MOST_KEPT = 100_000
+"""Requests whose key is remembered, answered or not: a second reply, of a second server, is shown as well."""
 _POLL_S = 0.002
 
 Deliver = Callable[[int, Any, int, int, int], None]
@@ -57,7 +57,7 @@ class Caller:
         self._deliver = deliver
         self._clock = clock
         self._direct = direct
-        self._pending: dict[int, int | _Waiting] = {}
+        self._keys: dict[int, int | _Waiting] = {}
         self._lock = threading.Lock()
 
     @property
@@ -75,9 +75,9 @@ class Caller:
             before = now()
             number = self._handle.send_request(request)
             after = now()
-            self._pending[number] = key
-            if len(self._pending) > MOST_PENDING:
-                del self._pending[next(iter(self._pending))]
+            self._keys[number] = key
+            if len(self._keys) > MOST_KEPT:
+                del self._keys[next(iter(self._keys))]
         return before, after
 
     def _send_by_future(self, key: int | _Waiting, request: Any) -> tuple[int, int]:
@@ -102,7 +102,7 @@ class Caller:
                 return
             seen = now()
             with self._lock:
-                key = self._pending.pop(header.request_id.sequence_number, None)
+                key = self._keys.get(header.request_id.sequence_number)
             if key is None:
                 continue
             received, flags = header.received_timestamp, 0

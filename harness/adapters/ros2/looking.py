@@ -64,7 +64,7 @@ class Lookout:
         self._graph = seen
         self._profiles = profiles
         self._readers = readers
-        self._servers = ServerGraph(session.node, seen)
+        self._servers = ServerGraph(session.node, seen, [port.stimulus for port in options.ports.values()])
         self._commanded = [
             self._beside(port.stimulus)
             for name, port in options.ports.items()

@@ -8,6 +8,8 @@ Where that finds nobody, as with a middleware that names them otherwise, servers
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,11 +49,14 @@ class ServerLook:
 
 
 class ServerGraph:
-    """Servers and clients, as one node sees them through ``seen``."""
+    """Servers and clients, as one node sees them through ``seen``. ``ports``: options of the device's
+    stimuli, each of which has a client of its own."""
 
-    def __init__(self, node: Any, seen: graph.Graph) -> None:
+    def __init__(self, node: Any, seen: graph.Graph, ports: Iterable[Any] = ()) -> None:
         self._node = node
         self._seen = seen
+        calls = [one for one in ports if isinstance(one, (ServiceOptions, ActionOptions))]
+        self._ours = Counter(node.resolve_service_name(called(one)[1]) for one in calls)
 
     def look(self, port: str, sort: str, name: str, type_name: str) -> ServerLook:
         """Look at one port. ``sort``: ``service`` or ``action``; ``name``: resolved."""
@@ -65,10 +70,20 @@ class ServerGraph:
             name,
             type_name,
             tuple(one for one in servers if not one.own),
-            graph.rivals_of(clients),
+            self._rivals(name, clients),
             self._node.count_services(service),
             self._types(service),
         )
+
+    def _rivals(self, name: str, clients: tuple[graph.Endpoint, ...]) -> tuple[graph.Endpoint, ...]:
+        """Clients that are not ours: each of our node names has at most one for every port."""
+        rivals: list[graph.Endpoint] = []
+        met: Counter[str] = Counter()
+        for one in clients:
+            met[one.node] += 1
+            if not one.own or met[one.node] > max(1, self._ours[name]):
+                rivals.append(one)
+        return tuple(rivals)
 
     def _types(self, service: str) -> tuple[str, ...]:
         found = dict(self._node.get_service_names_and_types()).get(service, [])

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from ros2_bench import Bench, told, until
 
+from harness.adapters.ros2 import loop
 from harness.adapters.ros2.device import Ros2Device
 from harness.errors import OperationError, SafetyError
 from harness.model import ObservationFlag
@@ -80,6 +81,19 @@ def test_acceptance_first_feedback_and_result_are_answers_of_their_own(bench: Be
         instants = [rows[name][key]["received_ns"] for name in ANSWERS]
         assert instants == sorted(instants) and len(set(instants)) == 3
         assert rows["first"][key]["value"] == 0.0
+
+
+def test_without_its_own_loop_stamps_are_those_of_the_harness(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop.DirectLoop, "available", staticmethod(lambda: False))
+    bench.mover("--refuse-every", "3")
+    device = opened(bench, stop=CANCEL)
+    recorders = moved(device, 6)
+    until(lambda: len(flags(recorders["reached"])) == 6, "6 results")
+    seen = ObservationFlag.NOT_MIDDLEWARE
+    said_no = {key: [seen | REJECTED if key in (2, 5) else seen] for key in range(6)}
+    assert flags(recorders["accepted"]) == flags(recorders["reached"]) == said_no
+    assert flags(recorders["first"])[0] == [0, FURTHER, FURTHER]  # a topic, whose stamp the executor keeps
+    device.safe_stop()
 
 
 def test_goals_of_others_are_not_ours(bench: Bench):

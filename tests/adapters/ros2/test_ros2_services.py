@@ -128,6 +128,19 @@ def test_the_preflight_tells_who_serves_and_who_calls(bench: Bench):
     until(lambda: any(one.name == "other client" for one in bench.findings), "the watch")
 
 
+def test_two_servers_answer_each_request_and_two_ports_are_no_rivals(bench: Bench):
+    bench.server()
+    bench.server("--node", "second")
+    ports = {**PORTS, "let_go": {"stimulus": {**PORTS["grip"]["stimulus"], "values": {"data": False}}}}
+    device = bench.device(ports=ports, patience_s=0.2)
+    device.open()
+    told(device, "several servers")
+    recorder, _ = called(device, 5, 0.01)
+    until(lambda: len(recorder.rows) == 10, "10 replies")
+    assert sorted(recorder.keys) == sorted([*range(5), *range(5)])
+    assert "other client" not in {one.name for one in device.preflight()}
+
+
 def test_a_server_of_another_type_is_named(bench: Bench):
     bench.server("--type", "std_srvs/srv/Trigger")
     device = opened(bench, patience_s=0.2)
