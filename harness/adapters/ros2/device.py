@@ -6,40 +6,22 @@ import atexit
 import threading
 from typing import Any
 
-from harness.adapters.ros2 import (
-    call_rules,
-    definitions,
-    domain,
-    graph,
-    limits,
-    loop,
-    paths,
-    qos,
-    recorded,
-    vendor,
-)
-from harness.adapters.ros2.call_response import CallResponse, FeedbackResponse
-from harness.adapters.ros2.call_stimulus import ActionStimulus, CallStimulus, ServiceStimulus
+from harness.adapters.ros2 import call_rules, domain, graph
+from harness.adapters.ros2.call_response import CallResponse
+from harness.adapters.ros2.call_stimulus import CallStimulus
 from harness.adapters.ros2.looking import Lookout
+from harness.adapters.ros2.making import PortMaker, robot_clock
 from harness.adapters.ros2.options import Options
-from harness.adapters.ros2.port_options import (
-    ActionOptions,
-    AnyStimulus,
-    CallResponseOptions,
-    ResponseOptions,
-    ServiceOptions,
-    StimulusOptions,
-)
+from harness.adapters.ros2.port_options import ResponseOptions
 from harness.adapters.ros2.readers import Readers
 from harness.adapters.ros2.response import TopicResponse, sim_clock
 from harness.adapters.ros2.servers import ServerGraph
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
-from harness.adapters.ros2.stimulus import TopicStimulus
 from harness.adapters.ros2.stopping import AnySending, SafeStop
 from harness.errors import ConfigurationError, OperationError
 from harness.model import ClockInfo, ClockKind, Finding
-from harness.ports import BagTopic, DeviceContext, Fault, Keep, Response, Role, Stimulus
+from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
 
 
 class Ros2Device:
@@ -84,14 +66,15 @@ class Ros2Device:
         call_rules.require(self.name, self.options)
         session = self._connected()
         role = self.context.role
+        maker = PortMaker(self.name, self.options, self.context, session, self._profiles)
         for name, port in self.options.ports.items():
             if port.stimulus is not None and (role is not Role.GUARDIAN or self._stops_by(name)):
-                self._stimuli[name] = self._make_stimulus(session, name, port.stimulus)
+                self._stimuli[name] = maker.stimulus(name, port.stimulus)
         for name, port in self.options.ports.items():
             if port.response is not None and role is not Role.GUARDIAN:
-                self._responses[name] = self._make_response(name, port.response)
+                self._responses[name] = maker.response(name, port.response, self._stimuli)
         if role is not Role.GUARDIAN:
-            self._check_limits()
+            maker.check_limits(self._stimuli)
         self._stop = SafeStop(
             self.name,
             self.options,
@@ -99,10 +82,10 @@ class Ros2Device:
             self._profiles,
             self.context.clock,
             None if role is Role.CHECK else session.node,
-            direct=self._direct,
+            direct=maker.direct,
         )
         if role is not Role.GUARDIAN:
-            self._take_templates()
+            maker.take_templates(self._stimuli)
         topics = {name: one for name, one in self._responses.items() if isinstance(one, TopicResponse)}
         callers = [one for each in self._calls() for one in each.callers] + self._stop.callers
         self._readers = Readers(session, topics, self._profiles, self.context.report, callers)
@@ -179,105 +162,8 @@ class Ros2Device:
             )
         return ports[port]
 
-    def _make_stimulus(self, session: Session, name: str, options: AnyStimulus) -> AnySending:
-        if not isinstance(options, StimulusOptions):
-            return self._make_call(session, name, options)
-        made = TopicStimulus(name, options, self.options.limits, None, self.context.clock)
-        made.real = self.context.real
-        self._profiles[name] = qos.profile(options.qos)
-        if self.context.role is not Role.CHECK:
-            events = vendor.load("rclpy.event_handler").PublisherEventCallbacks(use_default_callbacks=False)
-            made.publisher = session.node.create_publisher(
-                made.message, options.topic, self._profiles[name], event_callbacks=events
-            )
-            made.keep = self._keep(name, made.message, options.topic)
-        return made
-
-    def _take_templates(self) -> None:
-        """To be called once the stop is made ready, which is what the rig file says, over nothing
-        recorded."""
-        for name, stimulus in self._stimuli.items():
-            if isinstance(stimulus, TopicStimulus) and (told := stimulus.options.template) is not None:
-                folder = self.context.rig_folder
-                stimulus.template = recorded.template(told, folder, stimulus.message, name)
-
-    def _make_response(
-        self, name: str, options: ResponseOptions | CallResponseOptions
-    ) -> TopicResponse | CallResponse:
-        if isinstance(options, CallResponseOptions):
-            return self._make_call_response(name, options)
-        self._profiles[name] = qos.profile(options.qos, reader_depth=self.options.reader_depth)
-        made = TopicResponse(name, options, self._robot_clock, self.context.clock, self.context.report)
-        made.keep = self._keep(name, made.message, options.topic)
-        return made
-
-    def _keep(self, port: str, message: type, topic: str) -> Keep | None:
-        """Where the messages of that topic go for the bag of the run, if one is recorded."""
-        if self.context.record is None:
-            return None
-        return self.context.record(
-            BagTopic(
-                name=self._connected().node.resolve_topic_name(topic),
-                type=paths.full_name(message),
-                port=port,
-                schema=definitions.definition(message),
-                qos=definitions.qos_text(self._profiles[port]),
-            )
-        )
-
-    @property
-    def _direct(self) -> bool:
-        # The guardian has no loop: it takes what it waits for itself.
-        return self.context.role is Role.GUARDIAN or loop.DirectLoop.available()
-
     def _calls(self) -> list[CallStimulus]:
         return [one for one in self._stimuli.values() if isinstance(one, CallStimulus)]
-
-    def _make_call(
-        self, session: Session, name: str, options: ServiceOptions | ActionOptions
-    ) -> ServiceStimulus | ActionStimulus:
-        made: ServiceStimulus | ActionStimulus
-        if isinstance(options, ServiceOptions):
-            made = ServiceStimulus(name, options, self.options.limits)
-        else:
-            made = ActionStimulus(name, options, self.options.limits)
-        self._profiles[name] = None
-        if self.context.role is not Role.CHECK:
-            made.connect(
-                session.node, self.context.clock, depth=self.options.reader_depth, direct=self._direct
-            )
-        return made
-
-    def _make_call_response(self, name: str, options: CallResponseOptions) -> TopicResponse | CallResponse:
-        called = self._stimuli[options.of]
-        assert isinstance(called, CallStimulus)  # call_rules has seen to that
-        made: FeedbackResponse | CallResponse
-        if options.event == "feedback":
-            assert isinstance(called, ActionStimulus)
-            clock, report = self.context.clock, self.context.report
-            made = FeedbackResponse(
-                name, options, called.action, called.feedback_topic, called.prefix, clock, report
-            )
-            self._profiles[name] = qos.profile(None, reader_depth=self.options.reader_depth)
-            made.keep = self._keep(name, made.message, made.options.topic)
-        else:
-            made = CallResponse(name, options, called.answer_class(options.event))
-        called.answer_port(made)
-        return made
-
-    def _check_limits(self) -> None:
-        for path in self.options.limits:
-            errors: list[ConfigurationError] = []
-            for stimulus in self._stimuli.values():
-                error = limits.unknown(stimulus.message, path)
-                if error is None:
-                    break
-                errors.append(error)
-            else:
-                reason = errors[0] if errors else ConfigurationError("there is no stimulus port")
-                raise ConfigurationError(
-                    f"limit {path!r} of device {self.name}: {reason.message}", hint=reason.hint
-                )
 
     # -- stop ------------------------------------------------------------------------------------------------
 
@@ -340,16 +226,12 @@ class Ros2Device:
 
     # -- telling ---------------------------------------------------------------------------------------------
 
-    @property
-    def _robot_clock(self) -> str:
-        return f"{self.name}.clock"
-
     def clocks(self) -> list[ClockInfo]:
         """The robot's clock, and that of simulated time, when ports read stamps of them."""
         found = []
         for said, name, kind, words in (
-            ("robot", self._robot_clock, ClockKind.UNKNOWN, "what the robot stamps {} with"),
-            ("sim", sim_clock(self._robot_clock), ClockKind.SIMULATED, "simulated time, stamped on {}"),
+            ("robot", robot_clock(self.name), ClockKind.UNKNOWN, "what the robot stamps {} with"),
+            ("sim", sim_clock(robot_clock(self.name)), ClockKind.SIMULATED, "simulated time, stamped on {}"),
         ):
             topics = [
                 port.response.topic
