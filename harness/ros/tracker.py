@@ -188,6 +188,7 @@ class Tracker:
             arrival=spec.arrival,
             recorded_until_ns=until_ns,
             directions=ways,
+            still=getattr(spec.schedule, "rest", "none") == "still",
         )
         return sampled.samples[row - begin :]
 
