@@ -61,6 +61,7 @@ class Election:
         self._leaving = False
         self._voter_from_ns = now_ns + settings.quarantine_ns
         self._turn_ns = now_ns + settings.startup_ns + self._draw(settings.startup_ns)
+        self._repeat_ns = NEVER_NS
         self._out = Output()
 
     @property
@@ -71,7 +72,9 @@ class Election:
             return self.lead.beat_ns
         if self.state is State.FOLLOWING:
             return self._detector.deadline_ns
-        return self._turn_ns if self.voter and self.state is not State.LEFT else NEVER_NS
+        if not self.voter or self.state is State.LEFT:
+            return NEVER_NS
+        return min(self._turn_ns, self._repeat_ns) if self._granted else self._turn_ns
 
     @property
     def margin_ns(self) -> int:
@@ -91,8 +94,12 @@ class Election:
                 self._beat(now_ns)
             elif self.state is State.FOLLOWING:
                 self._suspect(now_ns)
-            else:
+            elif now_ns >= self._turn_ns:
                 self._ask_pre_votes(now_ns)
+            elif self.state is State.CANDIDATE:
+                self._ask(Kind.VOTE, self.term, now_ns)
+            else:
+                self._ask(Kind.PRE_VOTE, self.term + 1, now_ns)
         return self._out
 
     def receive(self, message: Message, now_ns: int) -> Output:
@@ -162,7 +169,7 @@ class Election:
         self._granted = {self.me}
         self._turn_ns = now_ns + self.settings.retry_ns + self._draw(self.settings.retry_ns)
         self._say("asks", now_ns)
-        self._send(Kind.PRE_VOTE, term=self.term + 1)
+        self._ask(Kind.PRE_VOTE, self.term + 1, now_ns)
         if self.quorum == 1:
             self._stand(now_ns)
 
@@ -201,9 +208,14 @@ class Election:
         self._granted = {self.me}
         self._turn_ns = now_ns + self.settings.retry_ns + self._draw(self.settings.retry_ns)
         self._say("stands", now_ns)
-        self._send(Kind.VOTE)
+        self._ask(Kind.VOTE, self.term, now_ns)
         if self.quorum == 1:
             self._elected(now_ns)
+
+    def _ask(self, kind: Kind, term: int, now_ns: int) -> None:
+        """Ask all for this round's (pre-)vote, and again until it ends: a message may have been lost."""
+        self._send(kind, term=term)
+        self._repeat_ns = now_ns + self.settings.repeat_ns
 
     def _vote(self, message: Message, now_ns: int) -> None:
         if not self.voter:

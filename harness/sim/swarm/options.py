@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     add("--stagger-ms", type=_milliseconds, default=default.stagger_ns, help="between turns of two slots")
     add("--spread-ms", type=_milliseconds, default=default.spread_ns, help="random part of a turn")
     add("--retry-ms", type=_milliseconds, default=default.retry_ns)
+    add("--repeat-ms", type=_milliseconds, default=default.repeat_ns)
     add("--absent-ms", type=_milliseconds, default=default.absent_ns)
     add("--startup-ms", type=_milliseconds, default=default.startup_ns)
     add("--quarantine-ms", type=_milliseconds, default=default.quarantine_ns)
@@ -114,6 +115,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         one.error(f"names {', '.join(names)}: letters, digits and _, a letter first, no name twice")
     if told.heartbeat_ms < MS:
         one.error(f"--heartbeat-ms {told.heartbeat_ms / MS:g}: 1 or more")
+    if min(told.repeat_ms, told.retry_ms, told.startup_ms) < MS:
+        one.error("--repeat-ms, --retry-ms and --startup-ms: 1 or more")
     if not 0.0 <= told.link_loss < 1.0:
         one.error(f"--link-loss {told.link_loss:g}: from 0 to below 1")
     if told.misses < 0 or told.deviations < 0 or told.status_hz <= 0 or told.pose_hz <= 0:
@@ -128,6 +131,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         told.stagger_ms,
         told.spread_ms,
         told.retry_ms,
+        told.repeat_ms,
         told.absent_ms,
         told.startup_ms,
         told.quarantine_ms,

@@ -59,10 +59,11 @@ def reorganisation(
     follows: dict[int, Event] = {leader: elected}
     holds: dict[int, Event] = {}
     for robot, event in seen:
-        if event.name in ("suspects", "resigns", "votes", "stands") and event.at_ns > elected.at_ns:
+        # Who suspects the new leader for a moment and hears it again has followed it all the time.
+        if event.name in ("resigns", "votes", "stands") and event.at_ns > elected.at_ns:
             follows.pop(robot, None)
         if event.name == "follows" and event.leader == leader and event.term == elected.term:
-            follows[robot] = event
+            follows.setdefault(robot, event)
         if event.name in ("holds", "assigned") and event.term == elected.term:
             holds[robot] = event
     versions = {event.version for event in holds.values()}

@@ -56,6 +56,8 @@ class Settings:
     """And a random time up to this: Raft's randomised timeout."""
     retry_ns: int = 15 * MS
     """A round without a majority is given up after this to twice this, at random."""
+    repeat_ns: int = 3 * MS
+    """Within a round, what was asked is asked again after this."""
     absent_ns: int = 150 * MS
     """A follower that is silent for this long loses its slot; a leader that hears no majority resigns."""
     startup_ns: int = 200 * MS
