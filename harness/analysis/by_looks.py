@@ -8,33 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from harness.analysis.evidence import Evidence, Judged, Measuring
+from harness.analysis.evidence import Case, Judged
 from harness.analysis.explain import NEXT
-from harness.config.schema import Requirement
 from harness.model import Verdict
 
-Fixed = Callable[[Requirement, Evidence, Measuring, float, float, int], Judged]
+Fixed = Callable[[Case], Judged]
 """The rule for a number of samples that was fixed beforehand."""
 DECIDED = (Verdict.PASS, Verdict.FAIL)
 
 
-def by_looks(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    fixed: Fixed,
-) -> Judged:
+def by_looks(case: Case, fixed: Fixed) -> Judged:
     """Decide at the first declared look that decides; ``fixed`` decides at each."""
+    measuring = case.measuring
     stages = measuring.schedule.stages
     single = measuring.schedule.model_copy(update={"stages": []})
     each = replace(measuring, alpha=measuring.alpha / len(stages), looks=len(stages), schedule=single)
     declared = f"stages {', '.join(map(str, stages))}, declared before the run"
-    done = [stage for stage in stages if stage <= seen.complete]
+    done = [stage for stage in stages if stage <= case.seen.complete]
     looked: list[str] = []
     for number, stage in enumerate(done, start=1):
-        judged = fixed(requirement, seen.first(stage), each, limit, disturbance, stage)
+        judged = fixed(case.at_look(stage, each))
         where = f"look {number} of {len(stages)}, after {stage} of at most {stages[-1]} samples"
         looked.append(_looked(judged, number, stage, len(stages)))
         judged = replace(judged, needed_n=_reachable(judged.needed_n, stages))
@@ -54,7 +47,7 @@ def by_looks(
                 else "",
                 sampling_plan=f"{declared}: planned at most {stages[-1]}, ended after {stage}",
             )
-    judged = fixed(requirement, seen, each, limit, disturbance, stages[-1])
+    judged = fixed(replace(case, measuring=each, planned=stages[-1]))
     left = stages[len(done)]
     why = (
         f"{len(done)} of {len(stages)} declared looks were reached and decided nothing; the next is at {left}"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from harness.analysis import quantities
 from harness.analysis.by_share import by_loss, by_ratio, by_ratio_at_most
 from harness.analysis.combined import both, interval_reasons, obstacles, with_obstacles
-from harness.analysis.evidence import Evidence, Judged, Measuring
+from harness.analysis.evidence import Case, Evidence, Judged, Measuring
 from harness.analysis.explain import measuring_lines, requirement_line
 from harness.analysis.guard import Floor
 from harness.analysis.kept import Scale, kept_by_interval
@@ -48,37 +48,29 @@ class OtherFloor(Floor):
         return f"J = {self.value:g}, {self.said}"
 
 
-def by_other(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
-    """Decide a requirement that is no quantile. ``limit`` in ms for times, else in the quantity's own unit
-    (a share as a fraction); ``disturbance``: the longest declared one, in samples; ``planned``: samples that
-    were agreed on."""
+def by_other(case: Case) -> Judged:
+    """Decide a requirement that is no quantile."""
+    requirement = case.requirement
     if requirement.quantity == "ratio":
         rule = by_ratio if requirement.limit_is == "lower" else by_ratio_at_most
-        return rule(requirement, seen, measuring, limit, disturbance, planned)
+        return rule(case)
     if requirement.quantity == "loss_rate":
-        found = by_loss(requirement, seen, measuring, limit, disturbance, planned)
+        found = by_loss(case)
     elif requirement.quantity == "rate_hz":
-        found = _by_rate(requirement, seen, measuring, limit, disturbance)
+        found = _by_rate(case)
     elif requirement.statistic == "max":
-        found = _by_max(requirement, seen, measuring, limit, planned)
+        found = _by_max(case)
     else:
-        found = _by_mean(requirement, seen, measuring, limit, disturbance)
-    return with_obstacles(found, obstacles(seen), planned)
+        found = _by_mean(case)
+    return with_obstacles(found, obstacles(case.seen), case.planned)
 
 
 # -- mean and max
 
 
-def _by_mean(
-    requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, disturbance: float
-) -> Judged:
+def _by_mean(case: Case) -> Judged:
+    requirement, seen, measuring = case.requirement, case.seen, case.measuring
+    limit = case.limit
     series, u = sides(requirement, seen), measuring.uncertainty_ms
     upper_limit = requirement.limit_is == "upper"
     floor = _mean_floor(requirement, measuring)
@@ -92,7 +84,7 @@ def _by_mean(
         floor=j,
         # Of jitter the harness may move values either way.
         pass_floor=j if requirement.jitter else None,
-        longest_disturbance=disturbance,
+        longest_disturbance=case.disturbance,
     )
     passing, failing = judged(series.passing), judged(series.failing)
     two_sided = j if requirement.jitter else 0.0
@@ -145,12 +137,12 @@ def _largest_floor(requirement: Requirement, measuring: Measuring) -> Floor | No
     )
 
 
-def _by_max(
-    requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, planned: int
-) -> Judged:
+def _by_max(case: Case) -> Judged:
     """Never PASS. FAIL of an upper limit at ``k`` values above limit + U + J, J the largest of m loopback
     values, where the harness alone puts so many of n above J in at most alpha of runs: were its own delays
     the same in the run and on loopback, any k of the n + m are equally likely the largest."""
+    requirement, seen, measuring = case.requirement, case.seen, case.measuring
+    limit, planned = case.limit, case.planned
     series, u = sides(requirement, seen), measuring.uncertainty_ms
     floor = _largest_floor(requirement, measuring)
     j, m = (0.0, None) if floor is None else (floor.value, floor.n)
@@ -233,9 +225,9 @@ def _needed_for_max(n: int, m: int | None, alpha: float) -> int:
 # -- rate
 
 
-def _by_rate(
-    requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, disturbance: float
-) -> Judged:
+def _by_rate(case: Case) -> Judged:
+    requirement, seen, measuring = case.requirement, case.seen, case.measuring
+    limit = case.limit
     rows = seen.rows
     answered = (rows["arrived_ns"] != NO_STAMP) & (rows["flags"] & SampleFlag.LOST == 0)
     arrived = np.sort(rows["arrived_ns"][answered]).astype(np.int64)
@@ -254,7 +246,7 @@ def _by_rate(
         limit=limit,
         alpha=measuring.alpha,
         upper=upper_limit,
-        longest_disturbance=disturbance,
+        longest_disturbance=case.disturbance,
     )
     quick, slowed = judged(arrived), judged(slow)
     passing, failing = (quick, slowed) if upper_limit else (slowed, quick)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from harness.analysis.by_looks import DECIDED, Fixed, by_looks
 from harness.analysis.by_quantile import in_unit
 from harness.analysis.dependence import GATE_LEVEL, few, many, top_positions, top_size
-from harness.analysis.evidence import Evidence, Judged, Measuring
+from harness.analysis.evidence import Case, Evidence, Judged
 from harness.analysis.explain import NEXT, measuring_lines, requirement_line
 from harness.analysis.guard import Floor, Guard, floor_of, guard, guard_lines
 from harness.analysis.kept import Scale, sentence
@@ -80,24 +80,17 @@ def designs(
     return passing, failing
 
 
-def by_plan(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-    fixed: Fixed,
-) -> Judged:
-    """Decide under a plan that may end early. ``limit`` in ms, or in the quantity's own unit; ``fixed``
-    decides at a look where samples may depend on each other."""
-    if isinstance(measuring.schedule, Trials) and counts_events(requirement):
-        return _by_designs(requirement, seen, measuring, limit, disturbance)
-    if measuring.schedule.stages:
-        return by_looks(requirement, seen, measuring, limit, disturbance, fixed)
+def by_plan(case: Case, fixed: Fixed) -> Judged:
+    """Decide under a plan that may end early; ``fixed`` decides at a look where samples may depend on each
+    other."""
+    schedule, planned = case.measuring.schedule, case.planned
+    if isinstance(schedule, Trials) and counts_events(case.requirement):
+        return _by_designs(case)
+    if schedule.stages:
+        return by_looks(case, fixed)
     # The rig file refuses this combination; an old one may still hold it.
-    judged = fixed(requirement, seen, measuring, limit, disturbance, planned)
-    if len(seen.position) >= planned or judged.verdict not in DECIDED:
+    judged = fixed(case)
+    if len(case.seen.position) >= planned or judged.verdict not in DECIDED:
         return judged
     why = f"{judged.n} of {planned} planned samples; this quantity needs a fixed number of them"
     return replace(judged, verdict=Verdict.INCONCLUSIVE, reasons=(why,))
@@ -117,14 +110,15 @@ class _Events:
     what: str
 
 
-def _events(requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float) -> _Events:
+def _events(case: Case) -> _Events:
+    requirement, measuring = case.requirement, case.measuring
     p0 = allowed_share(requirement)
-    intent, sent = seen.from_intent, seen.from_sent
+    intent, sent = case.seen.from_intent, case.seen.from_sent
     if requirement.quantity == "loss_rate":
         lost = np.isposinf(sent)
         return _Events(p0, p0, lost, lost, intent, None, None, "unanswered within the timeout")
     upper = requirement.limit_is == "upper" or requirement.quantity == "ratio"
-    limit_ms = limit if requirement.within_ms is None else requirement.within_ms
+    limit_ms = case.limit if requirement.within_ms is None else requirement.within_ms
     floor = None if measuring.loopback is None else floor_of(measuring.loopback, p0)
     at = guard(limit_ms, p0, uncertainty=measuring.uncertainty_ms, floor=floor, upper=upper)
     if upper:
@@ -140,11 +134,10 @@ def _events(requirement: Requirement, seen: Evidence, measuring: Measuring, limi
     return _Events(at.pass_rate, at.fail_rate, over_pass, over_fail, values, at, floor, what)
 
 
-def _by_designs(
-    requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, disturbance: float
-) -> Judged:
-    events, schedule = _events(requirement, seen, measuring, limit), measuring.schedule
-    to_pass, to_fail = designs(schedule, events.p0, events.fail_rate, measuring.alpha, disturbance)
+def _by_designs(case: Case) -> Judged:
+    requirement, measuring = case.requirement, case.measuring
+    events, schedule = _events(case), measuring.schedule
+    to_pass, to_fail = designs(schedule, events.p0, events.fail_rate, measuring.alpha, case.disturbance)
     passing, failing = follow(to_pass, events.over_pass), follow(to_fail, events.over_fail)
     ends = sorted((each.trials, each.verdict.value) for each in (passing, failing) if each.verdict in DECIDED)
     n = ends[0][0] if ends else min(len(events.values), schedule.samples)
@@ -164,7 +157,7 @@ def _by_designs(
     elif both:
         reasons = [f"{ended} the counts pass and fail at once: sent before they were due?", plan]
     else:
-        kept = _kept(requirement, seen, measuring, limit, events)
+        kept = _kept(case, events)
         reasons = [_going_on(passing, k_pass, over, "pass"), _going_on(failing, k_fail, over_sent, "fail")]
         reasons += [*kept, plan, NEXT]
     obstacle = _obstacle(events, n, found)
@@ -174,7 +167,7 @@ def _by_designs(
     return Judged(
         verdict=verdict,
         reasons=tuple(reasons),
-        estimate=_estimate(requirement, events, seen, n, k_pass),
+        estimate=_estimate(requirement, events, case.seen, n, k_pass),
         lower=None,
         upper=None,
         pass_threshold=None if events.at is None else events.at.pass_threshold,
@@ -206,7 +199,7 @@ def _by_designs(
             inflation=1.0,
             effective_n=n,
             effective_exceedances=k_pass,
-            longest_disturbance=disturbance,
+            longest_disturbance=case.disturbance,
         ),
         floor=events.floor,
         needed_n=next((i for i, most in enumerate(to_pass.pass_up_to, start=1) if most >= 0), None),
@@ -217,18 +210,16 @@ def _by_designs(
     )
 
 
-def _kept(
-    requirement: Requirement, seen: Evidence, measuring: Measuring, limit: float, events: _Events
-) -> list[str]:
+def _kept(case: Case, events: _Events) -> list[str]:
     """Whether J alone keeps the test from ending."""
-    at = events.at
+    at, measuring = events.at, case.measuring
     if at is None or events.floor is None or measuring.loopback is None:
         return []
-    bare = _events(requirement, seen, replace(measuring, loopback=None), limit)
+    bare = _events(replace(case, measuring=replace(measuring, loopback=None)))
     assert bare.at is not None
     to_pass, to_fail = designs(measuring.schedule, bare.p0, bare.fail_rate, measuring.alpha)
     ends = follow(to_pass, bare.over_pass), follow(to_fail, bare.over_fail)
-    shown = Scale(*in_unit(requirement))
+    shown = Scale(*in_unit(case.requirement))
     word = "FAIL" if at.upper else "PASS"
     ended = ends[1] if at.upper else ends[0]
     if ended.verdict not in DECIDED:

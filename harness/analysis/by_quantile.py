@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from harness.analysis import dependence
 from harness.analysis.counts import Counts, bound
-from harness.analysis.evidence import MS_PER_UNIT, Evidence, Judged, Measuring
+from harness.analysis.evidence import MS_PER_UNIT, Case, Judged
 from harness.analysis.explain import decision_lines, undecided
 from harness.analysis.guard import Floor, Guarded, decide, floor_of, guard
 from harness.analysis.kept import Scale, kept_by_guard
@@ -24,20 +24,9 @@ from harness.wording import beyond_threshold
 Floats = NDArray[np.float64]
 
 
-def by_quantile(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit_ms: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
-    """Decide a requirement with statistic ``quantile``.
-
-    ``disturbance``: the longest declared one, in samples; ``planned``: samples that were agreed on.
-    """
-    weighed = weigh(requirement, seen, measuring, limit_ms, disturbance)
-    return conclude(requirement, requirement, seen, measuring, weighed, planned)
+def by_quantile(case: Case) -> Judged:
+    """Decide a requirement with statistic ``quantile``."""
+    return conclude(case, case.requirement, weigh(case))
 
 
 @dataclass(frozen=True)
@@ -50,10 +39,9 @@ class Weighed:
     floor: Floor | None
 
 
-def weigh(
-    requirement: Requirement, seen: Evidence, measuring: Measuring, limit_ms: float, disturbance: float
-) -> Weighed:
+def weigh(case: Case) -> Weighed:
     """Place the thresholds of a quantile, count, and decide."""
+    requirement, measuring = case.requirement, case.measuring
     assert requirement.quantile is not None
     upper_limit = requirement.limit_is == "upper"
     # At least q of the values at or above a lower limit: the share below it is what may be exceeded.
@@ -61,28 +49,22 @@ def weigh(
     loopback = measuring.loopback
     floor = None if loopback is None else floor_of(added(loopback, requirement.jitter), p0)
     at = guard(
-        limit_ms,
+        case.limit,
         p0,
         uncertainty=measuring.uncertainty_ms,
         floor=floor,
         upper=upper_limit,
         either_way=requirement.jitter is not None,
     )
-    both = sides(requirement, seen)
-    guarded = decide(both.passing, at, measuring.alpha, disturbance, fail_values=both.failing)
+    both = sides(requirement, case.seen)
+    guarded = decide(both.passing, at, measuring.alpha, case.disturbance, fail_values=both.failing)
     return Weighed(both, guarded, Counts.of(guarded.decision), floor)
 
 
-def conclude(
-    requirement: Requirement,
-    asked: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    weighed: Weighed,
-    planned: int,
-) -> Judged:
-    """The verdict with its bounds and its reasons. ``asked``: the requirement as it was written, where
-    ``requirement`` is the quantile that says the same."""
+def conclude(case: Case, asked: Requirement, weighed: Weighed) -> Judged:
+    """The verdict with its bounds and its reasons. ``asked``: the requirement as it was written, where that
+    of ``case`` is the quantile that says the same."""
+    requirement, seen, measuring, planned = case.requirement, case.seen, case.measuring, case.planned
     assert requirement.quantile is not None
     upper_limit, counts, both = requirement.limit_is == "upper", weighed.counts, weighed.sides
     at, verdict = weighed.guarded.guard, counts.verdict

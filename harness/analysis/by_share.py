@@ -11,7 +11,7 @@ import numpy as np
 from harness.analysis import quantities
 from harness.analysis.by_quantile import conclude, weigh
 from harness.analysis.combined import both, interval_reasons, obstacles, with_obstacles
-from harness.analysis.evidence import Evidence, Judged, Measuring
+from harness.analysis.evidence import Case, Judged
 from harness.analysis.explain import measuring_lines, requirement_line
 from harness.analysis.guard import floor_of, guard
 from harness.analysis.quantities import Measured
@@ -21,15 +21,10 @@ from harness.model import Verdict
 from harness.wording import counted_name, outward
 
 
-def by_loss(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
+def by_loss(case: Case) -> Judged:
     """Share of stimuli unanswered within the timeout; a late stimulus is lost or answered like any other."""
+    requirement, seen, measuring = case.requirement, case.seen, case.measuring
+    limit, disturbance, planned = case.limit, case.disturbance, case.planned
     lost = np.isposinf(seen.from_sent) | np.isnan(seen.from_sent)
     upper_limit, alpha = requirement.limit_is == "upper", measuring.alpha
     found = quantities.share(
@@ -81,15 +76,10 @@ def _share_reasons(
     return [f"{first}: {rest[0]}", *rest[1:]]
 
 
-def by_ratio(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
+def by_ratio(case: Case) -> Judged:
     """At least a share L within W is the same as: the L quantile of latency is at most W."""
+    requirement, seen, measuring = case.requirement, case.seen, case.measuring
+    limit = case.limit
     assert requirement.within_ms is not None
     within = requirement.within_ms
     same = requirement.model_copy(
@@ -103,8 +93,9 @@ def by_ratio(
             "within_ms": None,
         }
     )
-    weighed = weigh(same, seen, measuring, within, disturbance)
-    found = conclude(same, requirement, seen, measuring, weighed, planned)
+    quantile = replace(case, requirement=same, limit=within)
+    weighed = weigh(quantile)
+    found = conclude(quantile, requirement, weighed)
     passing, failing = weighed.guarded.decision.passing, weighed.guarded.decision.failing
     n, alpha = passing.n, measuring.alpha
     if n == 0:
@@ -130,16 +121,11 @@ def by_ratio(
     )
 
 
-def by_ratio_at_most(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
+def by_ratio_at_most(case: Case) -> Judged:
     """At most a share within W: the harness's own delay may only make it look smaller, so PASS counts from
     sent at W + U + J, FAIL from intent at W - U."""
+    requirement, seen, measuring = case.requirement, case.seen, case.measuring
+    limit, disturbance = case.limit, case.disturbance
     assert requirement.within_ms is not None
     alpha, u = measuring.alpha, measuring.uncertainty_ms
     floor = None if measuring.loopback is None else floor_of(measuring.loopback, limit)
@@ -166,4 +152,4 @@ def by_ratio_at_most(
         needed=(passing.needed[0], failing.needed[1]),
     )
     found = replace(found, needed_n=_least(at.pass_rate, alpha, disturbance))
-    return with_obstacles(found, obstacles(seen), planned)
+    return with_obstacles(found, obstacles(seen), case.planned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.analysis.guard import Floor
 from harness.analysis.samples import counted, has, latency_ms, tried
 from harness.analysis.uncertainty import Budget
-from harness.config.schema import Schedule
+from harness.config.schema import Requirement, Schedule
 from harness.model import NO_STAMP, SampleFlag, Verdict
 from harness.results import Dependence
 
@@ -103,6 +103,26 @@ class Measuring:
     def uncertainty_ms(self) -> float:
         """U in ms, 0 where it is not known."""
         return 0.0 if self.budget is None else self.budget.expanded_ms
+
+
+@dataclass(frozen=True)
+class Case:
+    """One requirement, and all that a rule decides it on.
+
+    ``limit``: in ms for times, else in the quantity's own unit (a share as a fraction). ``disturbance``: the
+    longest declared one, in samples. ``planned``: samples that were agreed on.
+    """
+
+    requirement: Requirement
+    seen: Evidence
+    measuring: Measuring
+    limit: float
+    disturbance: float
+    planned: int
+
+    def at_look(self, due: int, measuring: Measuring) -> Case:
+        """After the first ``due`` stimuli that were due, as if no more had been planned."""
+        return replace(self, seen=self.seen.first(due), measuring=measuring, planned=due)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness.analysis.by_other import by_other
 from harness.analysis.by_plan import by_plan, ends_by_plan
 from harness.analysis.by_quantile import by_quantile
 from harness.analysis.checks import Circumstances
-from harness.analysis.evidence import MS_PER_UNIT, Evidence, Judged, Measuring, evidence, in_samples
+from harness.analysis.evidence import MS_PER_UNIT, Case, Judged, Measuring, evidence, in_samples
 from harness.analysis.rule import complement
 from harness.analysis.samples import counted
 from harness.analysis.statistics import finite
@@ -44,7 +44,7 @@ def judge(
     limit = float(Fraction(repr(requirement.limit)) * scale)
     seen = evidence(samples, aborted=circumstances.aborted)
     disturbance = in_samples(measuring.longest_disturbance_ms, samples)
-    judged = _rule(requirement, seen, measuring, limit, disturbance, circumstances.planned)
+    judged = _rule(Case(requirement, seen, measuring, limit, disturbance, circumstances.planned))
 
     checks = [*circumstances.broken, *timing(requirement, samples, limit, measuring), *circumstances.checks]
     verdict, reasons = _conclude(judged, checks, circumstances)
@@ -104,32 +104,14 @@ def judge(
     )
 
 
-def _rule(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
-    """The rule for that quantity and that sampling plan. ``limit`` in ms, or in the quantity's own unit."""
-    if ends_by_plan(measuring.schedule):
-        return by_plan(requirement, seen, measuring, limit, disturbance, planned, _fixed)
-    return _fixed(requirement, seen, measuring, limit, disturbance, planned)
+def _rule(case: Case) -> Judged:
+    """The rule for that quantity and that sampling plan."""
+    return by_plan(case, _fixed) if ends_by_plan(case.measuring.schedule) else _fixed(case)
 
 
-def _fixed(
-    requirement: Requirement,
-    seen: Evidence,
-    measuring: Measuring,
-    limit: float,
-    disturbance: float,
-    planned: int,
-) -> Judged:
+def _fixed(case: Case) -> Judged:
     """The rule for that quantity on a number of samples that was fixed beforehand."""
-    if requirement.statistic != "quantile":
-        return by_other(requirement, seen, measuring, limit, disturbance, planned)
-    return by_quantile(requirement, seen, measuring, limit, disturbance, planned)
+    return by_quantile(case) if case.requirement.statistic == "quantile" else by_other(case)
 
 
 def _headroom(

@@ -13,7 +13,7 @@ from scipy.stats import beta, binom, t
 from harness.analysis.by_other import by_other
 from harness.analysis.by_quantile import by_quantile
 from harness.analysis.checks import Circumstances
-from harness.analysis.evidence import evidence
+from harness.analysis.evidence import Case, evidence
 from harness.analysis.guard import floor_of
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag, Verdict
 
@@ -65,7 +65,7 @@ def test_values_that_are_no_latency_never_pass(kind, wrong, share):
     seen = replace(evidence(rows), from_intent=values, from_sent=values)
     limit = asked.limit / (100 if asked.unit == "%" else 1)
     decide = by_quantile if asked.statistic == "quantile" else by_other
-    assert decide(asked, seen, measuring(), limit, 1.0, 1000).verdict is not PASS
+    assert decide(Case(asked, seen, measuring(), limit, 1.0, 1000)).verdict is not PASS
 
 
 # -- lower limits of a quantile, against a rule written down anew
