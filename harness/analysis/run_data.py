@@ -222,7 +222,7 @@ class RunData:
         checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)
         facts = [
             bench.sending(sampled.samples, spec.schedule.samples),
-            loss(sampled.samples),
+            loss(sampled.samples, sampled.rejected),
             bench.wall_clock(sampled.samples, self.timebase),
             bench.stationary(sampled.samples),
             *self.clocks.facts(spec),

@@ -23,7 +23,7 @@ from harness.analysis.samples import (
 )
 from harness.analysis.stationarity import stationarity
 from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution, finite
-from harness.config.match import SIGMA, Match
+from harness.config.match import CALL, SIGMA, Match
 from harness.config.schema import Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
 from harness.results import Check, ScenarioResult, Trend
@@ -53,6 +53,8 @@ def _match_words(rule: Match) -> str:
     """How answers found their stimuli, for the report."""
     if rule.by_path:
         return f"{rule.kind}, answers {rule.answers}"
+    if rule.kind == CALL:
+        return "call: the middleware tells which answer is to which request"
     if rule.kind == "edge":
         return f"edge {rule.direction}, high from {rule.edge_threshold:g} on, rest {rule.rest_ms:g} ms"
     if rule.kind != "onset":
@@ -70,8 +72,9 @@ def _match_words(rule: Match) -> str:
     )
 
 
-def loss(samples: NDArray[Any]) -> Check:
-    """Share of unanswered stimuli with its exact interval (Clopper & Pearson); for information."""
+def loss(samples: NDArray[Any], rejected: int = 0) -> Check:
+    """Share of unanswered stimuli with its exact interval (Clopper & Pearson); for information. ``rejected``:
+    how many answers said no."""
     rows = samples[tried(samples)]
     lost = int(has(rows, SampleFlag.LOST).sum())
     interval = clopper_pearson(lost, len(rows))
@@ -79,6 +82,8 @@ def loss(samples: NDArray[Any]) -> Check:
     if interval is not None:
         low, high = interval
         value = f"{lost} of {len(rows)}, {lost / len(rows):.3%}; 95 % interval {low:.3%} to {high:.3%}"
+    if rejected:
+        value += f"; {rejected} answer{'s' if rejected != 1 else ''} said no"
     return Check(name="loss", ok=True, value=value, bound="each counts as an exceedance of every limit")
 
 
