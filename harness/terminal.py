@@ -17,6 +17,7 @@ from harness.arming import duration_s, movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import DESCRIBED, brief
+from harness.config.in_time import RampOver
 from harness.config.schema import OpenLoop, Replay
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
@@ -261,7 +262,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
         device, _, port = spec.stimulus.partition(".")
         sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
-        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, DESCRIBED)}
+        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, (*DESCRIBED, RampOver))}
         if isinstance(schedule, Replay):
             speed = f"{schedule.speed:g} times as fast as recorded"
             say(f"sends     what was recorded of {schedule.topic} in {schedule.bag}, {speed}")

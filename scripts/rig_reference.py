@@ -52,6 +52,8 @@ SECTIONS = [
     ("... packed", "Records"),
     ("... first and last of a record", "Across"),
     ("... window of records", "RecordWindow"),
+    ("values: ramp_over", "RampOver"),
+    ("... ramp_over", "Climb"),
     ("background", "Background"),
     ("scenarios.NAME, kind command_round_trip", "CommandRoundTrip"),
     ("scenarios.NAME, kind sensor_to_action", "SensorToAction"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Field, NonNegativeInt, Tag, model_validator
 
 from harness.config.elements import Element, Item, Relative, Scalar, element_kind
+from harness.config.in_time import RampOver
 from harness.config.packed import Packed
 from harness.config.strict import Strict
 
@@ -112,13 +113,14 @@ def by_key(*keys: tuple[str, type[BaseModel]]) -> Callable[[Any], str | None]:
     return choose
 
 
-VALUE_KEYS = ("alternate", "sequence", "fill", "ramp", "packed", "relative_to")
+VALUE_KEYS = ("alternate", "sequence", "fill", "ramp", "packed", "ramp_over", "relative_to")
 _of_mapping = by_key(
     ("alternate", Alternate),
     ("sequence", Sequence),
     ("fill", Fill),
     ("ramp", Ramp),
     ("packed", Packed),
+    ("ramp_over", RampOver),
     ("relative_to", Relative),
 )
 
@@ -135,19 +137,23 @@ Value = Annotated[
     | Annotated[Sequence, Tag("Sequence")]
     | Annotated[Fill, Tag("Fill")]
     | Annotated[Ramp, Tag("Ramp")]
-    | Annotated[Packed, Tag("Packed")],
+    | Annotated[Packed, Tag("Packed")]
+    | Annotated[RampOver, Tag("RampOver")],
     Discriminator(
         _value_kind,
         custom_error_type="value_kind",
         custom_error_message="must be a value, a list, `alternate: [...]`, `sequence: [...]`, `fill: {...}`,"
-        " `ramp: {...}`, `packed: {...}` or `relative_to: PORT`",
+        " `ramp: {...}`, `packed: {...}`, `ramp_over: {...}` or `relative_to: PORT`",
     ),
 ]
 """What a field of a stimulus is set to: a constant, an array, or values that change from send to send."""
 
 
 def plain(value: Any) -> Any:
-    """A constant as it is sent: arrays that are described in few words, in full."""
+    """A constant as it is sent: arrays that are described in few words, in full; of a ramp over time its
+    end."""
+    if isinstance(value, RampOver):
+        return value.ramp_over.last
     if isinstance(value, DESCRIBED):
         return value.elements()
     return list(value) if isinstance(value, tuple) else value
@@ -168,6 +174,8 @@ def brief(value: Any) -> str:
         return f"{value.ramp.count} elements from {value.ramp.first:g} to {value.ramp.last:g}"
     if isinstance(value, Packed):
         return value.brief()
+    if isinstance(value, RampOver):
+        return f"to {value.ramp_over.last:g} over {value.ramp_over.messages} messages"
     for kind in ("alternate", "sequence"):
         steps = getattr(value, kind, None)
         if steps is not None:

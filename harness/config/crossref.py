@@ -9,6 +9,7 @@ from typing import Any
 from harness.config import devices as dev
 from harness.config import schema
 from harness.config.explain import Refusal
+from harness.config.in_time import RampOver
 from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
 from harness.config.together import together_rules
@@ -154,6 +155,9 @@ def _values(
     if is_stop and any(relatives(values)):
         yield Refusal(path, "a stop counts from nothing: it has to work when nothing is observed any more")
     yield from _relatives(parts, path, values)
+    for name, value in values.items():
+        if isinstance(value, RampOver):
+            yield Refusal((*path, name), "`ramp_over` is of `stimulus_values`: it begins with the stimulus")
     try:
         variants = expand_variants(values)
     except ConfigurationError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.config.explain import Refusal
+from harness.config.in_time import RampOver
 from harness.config.match import UNKEYED, Match, commanded_field
 from harness.config.measuring import Background, CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.config.problems import DataPath
@@ -27,6 +28,7 @@ def trial_rules(
     schedule = scenario.schedule
     if isinstance(scenario, SensorToAction):
         yield from _sensor(path, scenario, values, limits)
+        yield from _ramps(path, scenario, values, background)
     if background is not None:
         yield from _background(path, scenario, match)
     if isinstance(schedule, Replay) and isinstance(scenario, SensorToAction):
@@ -88,6 +90,27 @@ def _sensor(
     for key, message in wrong.items():
         if key in scenario.stimulus_values:
             yield Refusal((*here, key), message)
+
+
+def _ramps(
+    path: DataPath, scenario: SensorToAction, values: Mapping[str, Any], background: Background | None
+) -> Iterator[Refusal]:
+    for field, value in scenario.stimulus_values.items():
+        if not isinstance(value, RampOver):
+            continue
+        here: DataPath = (*path, "stimulus_values", field, "ramp_over")
+        rest, ramp = values.get(field), value.ramp_over
+        if isinstance(rest, bool) or not isinstance(rest, (int, float)):
+            yield Refusal(here, f"needs a number for {field} among the values of {scenario.stimulus}: its begin")
+        elif background is None:
+            yield Refusal(here, f"needs `background` at {scenario.stimulus}: its messages make the ramp")
+        elif ramp.messages * 1e3 / background.rate_hz > scenario.timeout_ms:
+            lasts = ramp.messages * 1e3 / background.rate_hz
+            yield Refusal(
+                (*here, "messages"),
+                f"take {lasts:g} ms at {background.rate_hz:g} Hz, longer than timeout_ms,"
+                f" {scenario.timeout_ms:g}: no trial would show the ramp to its end",
+            )
 
 
 def _background(path: DataPath, scenario: ScenarioBase, match: Match) -> Iterator[Refusal]:

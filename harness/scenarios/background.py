@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.config import check_limits, expand_variants
@@ -14,6 +16,14 @@ from harness.schedule import NANO, KeyMaker, SendingThread, Stopped, sleep_until
 
 if TYPE_CHECKING:
     from harness.bench import Bench
+
+
+@dataclass(frozen=True)
+class Course:
+    """A stimulus of several messages, made ready: the first one is sent as the stimulus, the others one by one
+    by the stream, which stays at the last."""
+
+    messages: tuple[Any, ...]
 
 
 class BackgroundStream:
@@ -35,7 +45,7 @@ class BackgroundStream:
         self.left_out = 0
         self._stimulus = stimulus
         self._keys = keys
-        self._shown = rest
+        self._shown = deque([rest])
         self._period_ns = max(1, round(NANO / rate_hz))
         self._bench = bench
         self._due_ns = 0
@@ -47,10 +57,14 @@ class BackgroundStream:
     def send(self, key: int, prepared: Any) -> tuple[int, int]:
         """Send now, and from now on. Returns CLOCK_MONOTONIC in ns just before and just after."""
         with self.turn:
-            self._shown = prepared
-            before, after = self._stimulus.send(key, prepared)
+            self._shown = deque(prepared.messages if isinstance(prepared, Course) else [prepared])
+            before, after = self._stimulus.send(key, self._next())
             self._due_ns = after + self._period_ns
         return before, after
+
+    def _next(self) -> Any:
+        """What goes out now; the last one stays."""
+        return self._shown.popleft() if len(self._shown) > 1 else self._shown[0]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -77,7 +91,7 @@ class BackgroundStream:
                 if now < self._due_ns:
                     continue  # a stimulus was sent meanwhile
                 self._bench.require_housekeeping(now)
-                self._stimulus.send(self._keys.next_key(), self._shown)
+                self._stimulus.send(self._keys.next_key(), self._next())
                 self.sent += 1
                 late_ns = now - self._due_ns
                 self.left_out += late_ns // self._period_ns

@@ -11,14 +11,15 @@ import numpy as np
 
 from harness.config import check_limits, cycles, expand_variants
 from harness.config.changing import plain_or_length
+from harness.config.in_time import course
 from harness.config.match import commanded_field, commanded_numbers
-from harness.config.schema import ScenarioBase
+from harness.config.schema import ScenarioBase, SensorToAction
 from harness.config.values import back_set, sent_values, settled
 from harness.errors import ConfigurationError
 from harness.live import Tracker
 from harness.live_signal import SignalTracker, signal_tracker
 from harness.model import NO_STAMP, StimulusFlag
-from harness.scenarios.background import BackgroundStream
+from harness.scenarios.background import BackgroundStream, Course
 from harness.scenarios.wiring import Wiring
 from harness.schedule import KeyMaker, SendingThread, Stopped
 
@@ -84,6 +85,8 @@ class Sender:
                 self._stimulus, keys, self.prepared[self._count], wiring.background_hz, bench
             )
             self._stimulus = self.stream
+            if isinstance(spec, SensorToAction):
+                self._spread(spec, self.variants[self._count])
         self._turn = self.stream.turn if self.stream is not None else nullcontext()
         carried = self._stimulus.key_kind.value
         if match.keyed and match.kind != carried:
@@ -110,6 +113,14 @@ class Sender:
         self._due = 0
         if self._replayed is not None:
             self.prepared, self.recorded = [self._replayed[0]], [{}]
+
+    def _spread(self, spec: SensorToAction, rest: dict[str, Any]) -> None:
+        """Stimuli that take several messages of the stream."""
+        for index, variant in enumerate(self.variants[: self._count]):
+            *on_the_way, _ = course(rest, spec.stimulus_values, variant)
+            if on_the_way:
+                messages = [self._stimulus.prepare(values) for values in on_the_way]
+                self.prepared[index] = Course((*messages, self.prepared[index]))
 
     def side(self) -> int:
         """Which way the next stimulus commands the signal, +1, -1 or 0, as far as the live view has to

@@ -14,7 +14,7 @@ import pytest
 from harness.clock import HostClock
 from harness.errors import OperationError
 from harness.ports import KeyKind
-from harness.scenarios.background import BackgroundStream, Streams
+from harness.scenarios.background import BackgroundStream, Course, Streams
 from harness.schedule import KeyMaker
 from harness.testing.fake_clock import FakeClock
 
@@ -273,3 +273,21 @@ def test_no_sensor_no_event() -> None:
     with streams.running(bench):
         streams.check()
     assert bench.folder.told == []
+
+
+def test_a_stimulus_of_several_messages_goes_on_with_the_stream_and_stays_at_its_last() -> None:
+    bench = Bench()
+    bench.flow(2)
+    bench.stream.send(bench.keys.next_key(), Course(("a", "b", "c")))
+    bench.flow(7)
+    assert [prepared for _, _, prepared in bench.port.sent] == ["rest"] * 2 + ["a", "b", "c", "c", "c"]
+    assert bench.gaps[2:] == [PERIOD] * 4
+
+
+def test_what_ends_a_trial_ends_its_ramp() -> None:
+    bench = Bench()
+    bench.flow(1)
+    bench.stream.send(bench.keys.next_key(), Course(("a", "b", "c")))
+    bench.stream.send(bench.keys.next_key(), "rest")
+    bench.flow(5)
+    assert [prepared for _, _, prepared in bench.port.sent] == ["rest", "a", "rest", "rest", "rest"]

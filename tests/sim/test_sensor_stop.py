@@ -27,7 +27,8 @@ RIG = Path(__file__).parents[2] / "rig_configs" / "sim_sensor_stop.yaml"
 SENSOR = {"scan": "scan", "points": "cloud", "imu": "imu", "image": "image", "joints": "joints"}
 """What the robot calls the sensor of each port."""
 SCENARIOS = ["scan", "points", "bump", "light", "jam"]
-"""One for each sensor; a last one, ``contact``, is answered by an edge."""
+"""One for each sensor. Two more are of the IMU: ``contact`` is answered by an edge, ``fall`` is a ramp."""
+FALL = len(SCENARIOS) + 1
 TRIALS, WARM_UP = 5, 1
 
 
@@ -151,7 +152,10 @@ class Measured:
         self.rows = self.folder.stimuli()
 
     def told(self, event: str, sensor: str) -> list[dict[str, Any]]:
-        return [line for line in self.log if line["event"] == event and line.get("sensor") == sensor]
+        """What the robot said of a sensor, before the ramp."""
+        begin = min(self.rows["key"][self.rows["scenario"] == FALL])
+        lines = [line for line in self.log if line["event"] == event and line["sensor"] == sensor]
+        return [line for line in lines if line["stamp_ns"] < begin]
 
     def keys(self, scenario: str, *, back: bool = False) -> set[int]:
         """Stamps of the stimuli of a scenario, or of what ended its trials; of ``bump`` with ``contact``,
@@ -170,7 +174,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 @pytest.mark.ros
 @pytest.mark.slow
 class TestARun:
-    @pytest.mark.parametrize("scenario", [*SCENARIOS, "contact"])
+    @pytest.mark.parametrize("scenario", [*SCENARIOS, "contact", "fall"])
     def test_each_sort_of_sensor_is_acted_on(self, measured: Measured, scenario: str) -> None:
         assert not measured.results.aborted
         found = measured.results.scenarios[scenario]
@@ -209,6 +213,38 @@ class TestARun:
             since = levels[(levels["seen_ns"] >= row["sent_ns"]) & (levels["value"] == 1.0)]
             assert row["seen_ns"] == since["seen_ns"][0]
             assert set(levels["value"]) == {0.0, 1.0}
+
+    def test_a_ramp_goes_message_by_message_to_its_end_and_stays(self, measured: Measured) -> None:
+        from rclpy.serialization import deserialize_message, serialize_message
+
+        from harness.sim.sensors import digest
+
+        _, name, (rest, _) = shown("bump")
+        kind = messages.message_class(name)
+
+        def imu(z: float) -> str:
+            made = messages.build(kind, {**rest, "linear_acceleration.z": z})
+            return digest(deserialize_message(serialize_message(made), kind))
+
+        steps = [imu(9.80665 + (2.0 - 9.80665) * k / 8) for k in range(1, 8)] + [imu(2.0)]
+        mine = measured.rows[measured.rows["scenario"] == FALL]
+        first = set(mine["key"][mine["flags"] & StimulusFlag.RETURN == 0].tolist())
+        heard = [line for line in measured.log if line["event"] == "heard" and line["sensor"] == "imu"]
+        heard = [line for line in heard if line["stamp_ns"] >= min(first)]
+        begins = [at for at, line in enumerate(heard) if line["digest"] == steps[0]]
+        assert {heard[at]["stamp_ns"] for at in begins} == first
+        for at, end in pairwise([*begins, len(heard)]):
+            trial = [line["digest"] for line in heard[at:end]]
+            # As far as the trial went: it ends when the robot has stopped.
+            assert trial[-1] == imu(9.80665)
+            assert 6 <= len(trial) - 1 <= 8
+            assert trial[:-1] == steps[: len(trial) - 1]
+
+    def test_a_ramp_counts_from_its_first_message(self, measured: Measured) -> None:
+        found = measured.folder.samples()
+        found = found[(found["scenario"] == FALL) & (found["flags"] == 0)]
+        # Five periods of 20 ms pass before anything is beyond what the robot takes.
+        assert (found["arrived_ns"] - found["sent_ns"] >= 100_000_000).all()
 
     def test_all_sensors_go_on_while_one_is_the_stimulus(self, measured: Measured) -> None:
         counted = [event for event in measured.events if event["event"] == "background"]
