@@ -7,7 +7,7 @@ import math
 import threading
 from dataclasses import dataclass
 
-from harness.model import NO_ANSWER, NO_KEY
+from harness.model import NO_ANSWER, NO_KEY, ObservationFlag
 
 
 @dataclass
@@ -26,11 +26,14 @@ class Tracker:
     Plain dict operations are atomic under the GIL; no lock is taken on the way of a sample. A scenario
     whose answers
     carry no identity (``order``) takes any observation as the answer to the stimulus that is outstanding.
+    ``one_reply``: each stimulus is replied to once, so that after a no nothing more is waited for.
     """
 
-    def __init__(self, *, keyed: bool, latest: bool = False) -> None:
+    def __init__(self, *, keyed: bool, latest: bool = False, one_reply: bool = False) -> None:
         self._keyed = keyed
         self._latest = latest
+        self._one_reply = one_reply
+        self._refused = NO_KEY
         self._pending: dict[int, int] = {}
         self._answer = threading.Condition()
         self._waiting = False
@@ -47,14 +50,26 @@ class Tracker:
         """The response port saw something; ``value`` is its signal, which matters to an onset only."""
         self.last_seen_ns = seen_ns
         if flags & NO_ANSWER:
+            if self._one_reply and flags & ObservationFlag.REJECTED:
+                self._refuse(key)
             return
         if self._take(key):
             self.answered += 1
             self._last_answer_ns = seen_ns
             self._expired_since_answer = 0
-            if self._waiting:
-                with self._answer:
-                    self._answer.notify_all()
+            self._wake()
+
+    def _refuse(self, key: int) -> None:
+        self._refused = key  # before it is off the list: whoever waits for it looks at both
+        sent_ns = self._pending.pop(key, None)
+        if sent_ns is not None:
+            self._expired_since_answer += sent_ns >= self._last_answer_ns
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting:
+            with self._answer:
+                self._answer.notify_all()
 
     def _take(self, key: int) -> bool:
         pending = self._pending
@@ -94,8 +109,8 @@ class Tracker:
         self._expired_since_answer = 0
 
     def wait_answer(self, key: int, timeout_s: float, *, forget: bool = True) -> bool:
-        """Block until that stimulus was answered; False when ``timeout_s`` passed first (it is then
-        forgotten, if ``forget``)."""
+        """Block until that stimulus was answered; False when it was refused, or ``timeout_s`` passed first
+        (it is then forgotten, if ``forget``)."""
         with self._answer:
             self._waiting = True
             try:
@@ -106,4 +121,4 @@ class Tracker:
             answered = self._pending.pop(key, None) is None
             if not answered:
                 self._expired_since_answer += 1
-        return answered
+        return answered and key != self._refused

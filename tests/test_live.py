@@ -62,3 +62,22 @@ def test_waiting_for_an_answer_that_comes_and_one_that_does_not() -> None:
     assert tracker.unanswered_in_a_row(0, MS) == 1
     tracker.observed(2, 9)
     assert tracker.answered == 1
+
+
+def test_of_a_call_a_no_is_the_end_of_waiting_and_no_answer() -> None:
+    tracker = Tracker(keyed=True, one_reply=True)
+    tracker.sent(1, 0)
+    later = threading.Timer(0.02, tracker.observed, (1, 5, ObservationFlag.REJECTED))
+    later.start()
+    assert not tracker.wait_answer(1, 20.0)
+    later.join()
+    assert not tracker.pending()
+    tracker.sent(2, 6)
+    tracker.observed(2, 7, ObservationFlag.FURTHER)
+    assert tracker.is_pending(2)
+    tracker.observed(2, 8, ObservationFlag.REJECTED)
+    assert tracker.unanswered_in_a_row(9, MS) == 2
+    tracker.sent(3, 10)
+    tracker.observed(3, 11)
+    assert tracker.wait_answer(3, 1.0)
+    assert tracker.unanswered_in_a_row(12, MS) == 0

@@ -121,7 +121,7 @@ class CommandRoundTripDriver:
             last = left_s <= PATIENCE_S
             if self.tracker.wait_answer(key, min(left_s, PATIENCE_S), forget=last):
                 return True
-            if last:
+            if last or not self.tracker.is_pending(key):  # refused, so that no answer will come
                 return False
 
     def _house_kept(self) -> bool:

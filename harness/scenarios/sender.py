@@ -12,7 +12,7 @@ import numpy as np
 from harness.config import check_limits, cycles, expand_variants
 from harness.config.changing import plain_or_length
 from harness.config.in_time import course
-from harness.config.match import commanded_field, commanded_numbers
+from harness.config.match import CALL, commanded_field, commanded_numbers
 from harness.config.schema import ScenarioBase, SensorToAction
 from harness.config.values import back_set, sent_values, settled
 from harness.errors import ConfigurationError
@@ -101,7 +101,7 @@ class Sender:
         self.tracker = (
             signal_tracker(match)
             if match.of_signal
-            else Tracker(keyed=match.keyed, latest=match.answers == "latest")
+            else Tracker(keyed=match.keyed, latest=match.answers == "latest", one_reply=match.kind == CALL)
         )
         self._last_variant: int | None = None
         table = bench.stimuli
