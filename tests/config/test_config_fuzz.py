@@ -15,7 +15,7 @@ from harness.config import RigFileError, load_rig, rig_from_resolved, rig_from_t
 from harness.errors import HarnessError
 
 QUICK = settings(
-    max_examples=150,
+    max_examples=60,  # others each time
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
