@@ -262,7 +262,9 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
         device, _, port = spec.stimulus.partition(".")
         sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
-        arrays = {path: brief(value) for path, value in sent.items() if isinstance(value, (*DESCRIBED, RampOver))}
+        arrays = {
+            path: brief(value) for path, value in sent.items() if isinstance(value, (*DESCRIBED, RampOver))
+        }
         if isinstance(schedule, Replay):
             speed = f"{schedule.speed:g} times as fast as recorded"
             say(f"sends     what was recorded of {schedule.topic} in {schedule.bag}, {speed}")

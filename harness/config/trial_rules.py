@@ -101,7 +101,9 @@ def _ramps(
         here: DataPath = (*path, "stimulus_values", field, "ramp_over")
         rest, ramp = values.get(field), value.ramp_over
         if isinstance(rest, bool) or not isinstance(rest, (int, float)):
-            yield Refusal(here, f"needs a number for {field} among the values of {scenario.stimulus}: its begin")
+            yield Refusal(
+                here, f"needs a number for {field} among the values of {scenario.stimulus}: its begin"
+            )
         elif background is None:
             yield Refusal(here, f"needs `background` at {scenario.stimulus}: its messages make the ramp")
         elif ramp.messages * 1e3 / background.rate_hz > scenario.timeout_ms:

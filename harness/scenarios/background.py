@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Course:
-    """A stimulus of several messages, made ready: the first one is sent as the stimulus, the others one by one
-    by the stream, which stays at the last."""
+    """A stimulus of several messages, made ready: the first one is sent as the stimulus, the others one by
+    one by the stream, which stays at the last."""
 
     messages: tuple[Any, ...]
 
