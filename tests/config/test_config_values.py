@@ -126,3 +126,21 @@ def test_nothing_larger_than_its_limit_passes(value: float, limit: float) -> Non
     else:
         with pytest.raises(SafetyError):
             check_limits({"v": limit}, {"v": value}, "here")
+
+
+@pytest.mark.parametrize("limits", [{"data": 7.0}, {"data[3]": 7.0}, {"image": 7.0}, {}])
+def test_long_arrays_are_judged_as_short_ones_are(limits: dict[str, float]) -> None:
+    """At once where all is well, element by element to say which of them is not."""
+    key = "image.data" if "image" in limits else "data"
+    within = [7] * 5000
+    check_limits(limits, {key: within}, "here")
+    for wrong in (8, nan, inf, 2**60, 10**400):
+        if limits == {} and isinstance(wrong, int):
+            continue
+        spoilt = list(within)
+        spoilt[3] = wrong
+        with pytest.raises(SafetyError, match=r"data\[3\] = "):
+            check_limits(limits, {key: spoilt}, "here")
+    if limits:
+        with pytest.raises(SafetyError, match="not a number"):
+            check_limits(limits, {key: [7, 7, 7, "x", *within]}, "here")

@@ -254,14 +254,15 @@ class Ros2Device:
 
     def identity(self) -> dict[str, str]:
         """Middleware and versions, and per port: topic, type, QoS and the nodes across from us."""
-        stamps = {
-            f"{name}.stamps": one.stamps.words()
-            for name, one in self._responses.items()
-            if isinstance(one, TopicResponse) and one.stamps is not None
-        }
+        told = {}
+        for name, one in self._responses.items():
+            if isinstance(one, TopicResponse) and one.stamps is not None:
+                told[f"{name}.stamps"] = one.stamps.words()
+            if isinstance(one, TopicResponse) and one.largest_bytes:
+                told[f"{name}.largest"] = f"{one.largest_bytes} bytes a message"
         return {
             "adapter": "ros2",
             **self._connected().software(),
             **dict(self._lookout().identity()),
-            **stamps,
+            **told,
         }

@@ -148,6 +148,8 @@ class Lookout:
         session, context = self._session, self._context
         if session.discovery_server is not None:
             return discovery.hint(session.discovery_server)
+        if context.role is Role.CHECK and self._options.domain_id == "auto":
+            return ""  # of this run alone, which starts its robot there
         topics = [look.topic for look in looks if isinstance(look, graph.Look)]
         look_into = partial(elsewhere.look_into, self._options, context.run_id, topics)
         heard = session.heard() | (frozenset() if wide is None else wide.heard())

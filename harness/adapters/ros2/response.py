@@ -42,6 +42,8 @@ class TopicResponse:
         self.stamp_clock = clocks.get(options.stamp_clock, robot_clock)
         self.unreadable = 0
         self.dropped = 0
+        self.largest_bytes = 0
+        """Of the messages that were seen, as they came."""
         self.publisher_count: Callable[[], int] | None = None
         self.keep: Keep | None = None
         """Takes every message into the bag of the run; None where it is left out."""
@@ -89,6 +91,7 @@ class TopicResponse:
                 if expected is not None and number > expected:
                     self._gap(number - expected)
                 expected = number + 1
+            self.largest_bytes = max(self.largest_bytes, len(data))
             flags, key = 0, NO_KEY
             if goal_of is not None:
                 goal = goal_of(data)
