@@ -61,54 +61,56 @@ class ServerGraph:
     def look(self, port: str, sort: str, name: str, type_name: str) -> ServerLook:
         """Look at one port. ``sort``: ``service`` or ``action``; ``name``: resolved."""
         service = goal_service(name) if sort == ACTION else name
-        topic = f"rq{service}Request"
-        servers = _named(self._seen.endpoints(self._node.get_subscriptions_info_by_topic(topic, True)))
-        clients = _named(self._seen.endpoints(self._node.get_publishers_info_by_topic(topic, True)))
         return ServerLook(
             port,
             sort,
             name,
             type_name,
-            tuple(one for one in servers if not one.own),
-            self._rivals(name, clients),
-            self._node.count_services(service),
+            self._servers(service),
+            self._rivals(name, service),
+            self._counted(service),
             self._types(service),
         )
 
-    def _rivals(self, name: str, clients: tuple[graph.Endpoint, ...]) -> tuple[graph.Endpoint, ...]:
+    def _servers(self, service: str) -> tuple[graph.Endpoint, ...]:
+        infos = self._node.get_subscriptions_info_by_topic(_requests(service), True)
+        return tuple(one for one in _named(self._seen.endpoints(infos)) if not one.own)
+
+    def _rivals(self, name: str, service: str) -> tuple[graph.Endpoint, ...]:
         """Clients that are not ours: each of our node names has at most one for every port."""
         rivals: list[graph.Endpoint] = []
         met: Counter[str] = Counter()
-        for one in clients:
+        infos = self._node.get_publishers_info_by_topic(_requests(service), True)
+        for one in self._seen.endpoints(infos):
             met[one.node] += 1
             if not one.own or met[one.node] > max(1, self._ours[name]):
                 rivals.append(one)
         return tuple(rivals)
 
+    def _counted(self, service: str) -> int:
+        count = getattr(self._node, "count_services", None)  # older ones have it not
+        return 0 if count is None else int(count(service))
+
     def _types(self, service: str) -> tuple[str, ...]:
         found = dict(self._node.get_service_names_and_types()).get(service, [])
-        return tuple(one.removesuffix("_SendGoal") for one in found)
+        return tuple(one.removesuffix(messages.SEND_GOAL) for one in found)
 
     def rivals(self, sort: str, name: str) -> graph.Rivals:
         """Who else has a client of it."""
-        found = self.look("", sort, name, "").rivals
-        return [(one, rival_finding(sort, name, one)) for one in found]
+        service = goal_service(name) if sort == ACTION else name
+        return [(one, rival_finding(sort, name, one)) for one in self._rivals(name, service)]
 
     def serves(self, name: str) -> bool:
         """Whether somebody else serves a service or an action of that name."""
-        for service in (name, goal_service(name)):
-            infos = self._node.get_subscriptions_info_by_topic(f"rq{service}Request", True)
-            known = self._seen.endpoints(infos)
-            if any(not one.own for one in known) or (not known and self._node.count_services(service) > 0):
-                return True
-        return False
+        return any(self._servers(one) or self._counted(one) for one in (name, goal_service(name)))
 
 
 def called(options: ServiceOptions | ActionOptions) -> tuple[str, str, str]:
     """``service`` or ``action``, its name as written, its type as the graph names it."""
     if isinstance(options, ServiceOptions):
         folder = "action" if "/action/" in options.type else "srv"
-        return "service", options.service, messages.type_name(options.type, folder)
+        kind = messages.type_name(options.type, folder).removesuffix(messages.SEND_GOAL)
+        return "service", options.service, kind
     return ACTION, options.action, messages.type_name(options.type, "action")
 
 
@@ -118,6 +120,11 @@ def feedback_topic(options: ActionOptions) -> tuple[str, str]:
         f"{options.action}/_action/feedback",
         f"{messages.type_name(options.type, 'action')}_FeedbackMessage",
     )
+
+
+def _requests(service: str) -> str:
+    """The topic of a service's requests, as DDS has it."""
+    return f"rq{service}Request"
 
 
 def goal_service(action: str) -> str:
