@@ -54,7 +54,8 @@ def main() -> int:
 
     from harness.sim.diff_drive.pacing import shorten_timer_slack
     from harness.sim.swarm.node import RobotNode
-    from harness.sim.swarm.robot import Robot, Store
+    from harness.sim.swarm.robot import Robot
+    from harness.sim.swarm.store import Store
     from harness.sim.swarm.truth import TruthLog
 
     shorten_timer_slack()

@@ -16,6 +16,9 @@ from harness.sim.swarm.netns import ENVIRONMENT, Namespaces
 from harness.sim.swarm.options import Options
 
 LOOK_S = 0.02
+TRANSPORT = {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+"""Robots have no memory in common; and on one host, a robot that was killed leaves segments behind through
+which the others then talk into the void, for up to half a minute after it is back."""
 
 
 def launch(options: Options, arguments: Sequence[str], stopped: Callable[[], bool]) -> int:
@@ -30,7 +33,7 @@ def launch(options: Options, arguments: Sequence[str], stopped: Callable[[], boo
     with tempfile.TemporaryDirectory(prefix="harness-swarm-") as temporary:
         states = options.state_dir or Path(temporary)
         states.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **(ENVIRONMENT if spaces else {})}
+        environment = {**TRANSPORT, **os.environ, **(ENVIRONMENT if spaces else {})}
         children = Children(spaces.wrap if spaces else lambda name, command: command, environment)
         try:
             if spaces:
