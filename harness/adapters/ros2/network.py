@@ -74,6 +74,14 @@ def route(address: str) -> str:
             return ""
 
 
+def towards(hosts: Iterable[str]) -> str:
+    """The interfaces over which the kernel sends to discovery servers, in words."""
+    routes = dict.fromkeys(f"{name} {_address_of(name)}" for host in hosts if (name := route(host)))
+    return (
+        f"{', '.join(routes)} towards the discovery server" if routes else "no route to the discovery server"
+    )
+
+
 def reach(discovery: str) -> str:
     """The interfaces that discovery of that range goes over, in words."""
     own = own_addresses()

@@ -103,7 +103,9 @@ class Session:
             if self.discovery_server is None
             else f"through the discovery server {self.discovery_server}; domains do not separate its clients",
             "security": security.words(),
-            "interfaces": network.reach(self.discovery),
+            "interfaces": network.reach(self.discovery)
+            if self.discovery_server is None
+            else network.towards([host for host, _ in discovery.addresses(self.discovery_server)]),
         }
         return {name: value for name, value in found.items() if value}
 

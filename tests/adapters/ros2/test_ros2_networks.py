@@ -19,10 +19,11 @@ import yaml
 from pydantic import ValidationError
 from ros2_bench import ROOT, TWIST, Bench, response, stimulus, until
 
-from harness.adapters.ros2 import discovery, domain, elsewhere, network, security
+from harness.adapters.ros2 import discovery, domain, elsewhere, network, qos, security
 from harness.adapters.ros2.device import Ros2Device
 from harness.adapters.ros2.ear import GROUP, Ear, Heard
 from harness.adapters.ros2.options import Options
+from harness.adapters.ros2.port_options import QoS
 from harness.adapters.ros2.stamps import ENOUGH, Stamps
 from harness.config.loader import load_rig
 from harness.errors import ConfigurationError, UnavailableError
@@ -97,6 +98,7 @@ def test_behind_a_discovery_server_everybody_is_seen(bench: Bench, server: str):
     assert server in identity["discovery"] and "domains do not separate" in identity["discovery"]
     assert identity["cmd.nodes"] == identity["out.nodes"] == "/echo"
     assert identity["out.network"] == "/echo: this host"
+    assert identity["interfaces"] == "lo 127.0.0.1 towards the discovery server"
     checking = opened(bench.device(Role.CHECK, discovery_server=server))
     assert errors(checking.preflight()) == []
     bench.echo("--node", "teleop", "--only", "publish", "--answer", "/echo/in", variables=variables)
@@ -439,3 +441,75 @@ def test_simulated_time_is_no_arrival(tmp_path: Path):
     assert "port out stamps with simulated time" in str(error.value) and "arrival: received" in str(
         error.value
     )
+
+
+# -- QoS -----------------------------------------------------------------------------------------------------
+
+BETTER = {
+    "reliability": (
+        {"reliability": "best_effort"},
+        {},
+        "reliability: offered best_effort, requested reliable",
+    ),
+    "durability": (
+        {},
+        {"durability": "transient_local"},
+        "durability: offered volatile, requested transient_local",
+    ),
+    "deadline": ({"deadline_ms": 50}, {"deadline_ms": 20}, "deadline: offered 50 ms, requested 20 ms"),
+    "no deadline": ({}, {"deadline_ms": 20}, "deadline: offered none, requested 20 ms"),
+    "liveliness": (
+        {},
+        {"liveliness": "manual_by_topic"},
+        "offered system_default, requested manual_by_topic",
+    ),
+    "lease": ({}, {"liveliness_lease_ms": 1.5}, "liveliness lease: offered none, requested 1.5 ms"),
+}
+
+
+@pytest.mark.parametrize("policy", BETTER)
+def test_every_policy_that_keeps_two_apart_is_named(policy: str):
+    offered, requested, words = BETTER[policy]
+    less, more = qos.profile(QoS.model_validate(offered)), qos.profile(QoS.model_validate(requested))
+    assert words in (qos.mismatch(less, more) or "")
+    assert qos.mismatch(more, more) is qos.mismatch(less, less) is None
+    assert qos.mismatch(more, less) is None
+
+
+def test_all_policies_at_once_are_all_named():
+    offered = qos.profile(QoS(reliability="best_effort", deadline_ms=50.0))
+    requested = qos.profile(QoS(durability="transient_local", deadline_ms=20.0))
+    found = str(qos.mismatch(offered, requested)).split("; ")
+    assert [one.partition(":")[0] for one in found] == ["reliability", "durability", "deadline"]
+
+
+# -- many answers, large messages ----------------------------------------------------------------------------
+
+
+@slow
+def test_two_robots_that_answer_one_command_are_seen_as_two(bench: Bench):
+    bench.echo()
+    bench.echo("--node", "other")
+    device = opened(bench.device())
+    until(lambda: len(by_name(device.preflight(), "several publishers")) == 1, "both")
+    trips = bench.round_trips(device, 20)
+    until(lambda: len(trips.recorder.rows) >= 40, "two answers to each command")
+    assert all(trips.recorder.keys.count(key) == 2 for key in trips.sent)
+
+
+@slow
+@pytest.mark.parametrize("transport", ["DEFAULT", "UDPv4"])
+def test_messages_of_4_mb_there_and_back(bench: Bench, monkeypatch: pytest.MonkeyPatch, transport: str):
+    """By the default transports, shared memory of half a megabyte among them, and by UDP alone."""
+    monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", transport)
+    bench.echo("--raw", "--type", "sensor_msgs/msg/Image", "--depth", "5")
+    image = {"type": "sensor_msgs/msg/Image"}
+    ports = {"cmd": {"stimulus": stimulus(**image)}, "out": {"response": response(**image)}}
+    device = opened(bench.device(ports=ports))
+    trips = bench.round_trips(device, 0, {"data": [7] * 4_000_000})
+    for number in range(1, 9):
+        sent = trips._send()
+        assert trips.arrived(number)[-1] == sent
+    assert trips.prepared.message_bytes > 4_000_000
+    assert device.identity()["out.largest"] == f"{trips.prepared.message_bytes} bytes a message"
+    assert bench.findings == []
