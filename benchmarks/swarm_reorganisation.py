@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,39 @@ def wait_stable(log: Path, count: int) -> int:
     raise TimeoutError(f"not stable within {DEADLINE_S:g} s: {truth.events(log)[-20:]}")
 
 
-def measure(robots: int, trials: int, seed: int, more: list[str]) -> dict[str, Any]:
+class Sleeper(threading.Thread):
+    """Sleeps for 1 ms again and again: by how much it is late says how much the host keeps others waiting."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.worst_ns = 0
+        self.ended = False
+
+    def run(self) -> None:
+        while not self.ended:
+            before = time.monotonic_ns()
+            time.sleep(0.001)
+            self.worst_ns = max(self.worst_ns, time.monotonic_ns() - before - 1_000_000)
+
+
+def measure(robots: int, trials: int, seed: int, more: list[str], keep: Path | None = None) -> dict[str, Any]:
     """Kill the leader this many times; phases in ms, and what went on beside."""
     draw = random.Random(seed)
     rows: list[dict[str, float]] = []
     failed = unasked = 0
+    sleeper = Sleeper()
+    sleeper.start()
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder)
-        command = [sys.executable, "-m", "harness.sim.swarm", "--robots", str(robots), "--log-truth", folder]
+        log = keep or Path(folder)
+        command = [
+            sys.executable,
+            "-m",
+            "harness.sim.swarm",
+            "--robots",
+            str(robots),
+            "--log-truth",
+            str(log),
+        ]
         swarm = subprocess.Popen([*command, "--restart-after-s", "0.6", *more], stdout=subprocess.DEVNULL)
         try:
             began = time.monotonic_ns()
@@ -75,9 +101,12 @@ def measure(robots: int, trials: int, seed: int, more: list[str]) -> dict[str, A
                 # The log grows; what lies behind is not needed again, but for the newest word of each robot.
                 quiet_from = time.monotonic_ns()
                 time.sleep(draw.uniform(0.2, 0.5))
+                sleeper.worst_ns = 0
                 unasked += sum(
                     event.name == "elected" and event.at_ns > quiet_from for _, event in truth.events(log)
                 )
+                if stable(truth.events(log), robots, time.monotonic_ns()) != leader:
+                    leader = wait_stable(log, robots)  # there was an election meanwhile
                 lives = [
                     entry["pid"]
                     for entry in truth.read(log)
@@ -86,12 +115,19 @@ def measure(robots: int, trials: int, seed: int, more: list[str]) -> dict[str, A
                 fault = time.monotonic_ns()
                 os.kill(lives[-1], signal.SIGKILL)
                 time.sleep(0.5)
+                worst = sleeper.worst_ns * 1e-6
                 survivors = set(range(1, robots + 1)) - {leader}
                 found = reorganisation(truth.events(log), survivors, fault, fault + 450_000_000)
                 if found is None:
                     failed += 1
+                    print(
+                        f"not reorganised: robot {leader} killed at {fault}, host late by {worst:.0f} ms",
+                        flush=True,
+                    )
                 else:
-                    rows.append({**found.phases_ms(), "rounds": found.rounds})
+                    rows.append(
+                        {**found.phases_ms(), "rounds": found.rounds, "fault_ns": fault, "host_late": worst}
+                    )
             suspicions = [event for _, event in truth.events(log) if event.name == "suspects"]
             return {
                 "robots": robots,
@@ -107,6 +143,7 @@ def measure(robots: int, trials: int, seed: int, more: list[str]) -> dict[str, A
                 "rows": rows,
             }
         finally:
+            sleeper.ended = True
             swarm.send_signal(signal.SIGINT)
             swarm.wait(20)
 
@@ -114,7 +151,7 @@ def measure(robots: int, trials: int, seed: int, more: list[str]) -> dict[str, A
 def table(result: dict[str, Any]) -> str:
     """Quantiles of each phase, as Markdown."""
     lines = ["| phase | p50 | p95 | max |", "|---|---|---|---|"]
-    for phase in result["rows"][0]:
+    for phase in [name for name in result["rows"][0] if name != "fault_ns"]:
         values = [row[phase] for row in result["rows"]]
         p50, p95 = np.quantile(values, [0.5, 0.95])
         lines.append(f"| {phase} | {p50:.1f} | {p95:.1f} | {max(values):.1f} |")
@@ -127,8 +164,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, help="an empty directory for the truth logs")
     told, more = parser.parse_known_args()
-    result = measure(told.robots, told.trials, told.seed, more)
+    result = measure(told.robots, told.trials, told.seed, more, told.keep)
     if told.out:
         told.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print({key: value for key, value in result.items() if key != "rows"})

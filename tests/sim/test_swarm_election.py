@@ -158,7 +158,7 @@ def test_follower_holds_what_the_leader_assigns_and_says_so() -> None:
 
 def test_suspicion_begins_after_the_heartbeats_that_may_stay_out_and_the_margin() -> None:
     one, last = follower()
-    assert one.deadline_ns == last + 2 * 5 * MS + Settings().margins.least_ns
+    assert one.deadline_ns == last + 3 * 5 * MS + Settings().margins.least_ns
     assert names(one.tick(one.deadline_ns - 1)) == []
     output = one.tick(one.deadline_ns)
     assert names(output) == ["suspects"] and one.state is State.SUSPECTING

@@ -53,11 +53,11 @@ def test_bytes_that_are_no_message_are_refused(raw: bytes) -> None:
 
 
 def test_detector_takes_the_mean_and_not_the_last_arrival() -> None:
-    detector = Detector(Margins(), PERIOD)
+    detector = Detector(Margins(misses=2), PERIOD)
     for sequence in range(50):
         detector.heard(sequence, sequence * PERIOD, PERIOD)
     detector.heard(50, 50 * PERIOD + 2 * MS, PERIOD)
-    late = detector.deadline_ns - (52 * PERIOD + detector.margin_ns)
+    late = detector.deadline_ns - (53 * PERIOD + detector.margin_ns)
     assert 0 <= late <= 2 * MS // 51 + 1
 
 
@@ -74,7 +74,7 @@ def test_detector_margin_follows_the_spread_within_its_bounds() -> None:
 
 
 def test_detector_forgets_what_lies_behind_its_window() -> None:
-    detector = Detector(Margins(), PERIOD)
+    detector = Detector(Margins(misses=2), PERIOD)
     for sequence in range(30):
         detector.heard(sequence, sequence * PERIOD + (sequence % 3) * 4 * MS, PERIOD)
     wide = detector.margin_ns
@@ -84,11 +84,11 @@ def test_detector_forgets_what_lies_behind_its_window() -> None:
 
 
 def test_lost_heartbeats_do_not_move_the_expectation_and_old_ones_are_ignored() -> None:
-    detector = Detector(Margins(), PERIOD)
+    detector = Detector(Margins(misses=2), PERIOD)
     for sequence in (0, 1, 2, 7, 8):
         assert detector.heard(sequence, sequence * PERIOD, PERIOD)
     deadline = detector.deadline_ns
-    assert deadline == 10 * PERIOD + detector.margin_ns
+    assert deadline == 11 * PERIOD + detector.margin_ns
     assert not detector.heard(5, 9 * PERIOD, PERIOD) and detector.deadline_ns == deadline
 
 

@@ -59,6 +59,11 @@ def main() -> int:
     from harness.sim.swarm.truth import TruthLog
 
     shorten_timer_slack()
+    if options.realtime:
+        try:  # before any thread of the middleware is made: those inherit it
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(options.realtime))
+        except PermissionError:
+            print(f"swarm: --realtime {options.realtime} needs root; going on without", flush=True)
     name = options.names[options.robot - 1]
     assert options.state_dir is not None
     truth = TruthLog(options.log_truth, name, options.robot)

@@ -20,7 +20,7 @@ WINDOW = 100
 class Margins:
     """``misses`` heartbeats may stay out; then ``deviations`` standard deviations, from least to most."""
 
-    misses: int = 1
+    misses: int = 2
     deviations: float = 4.0
     least_ns: int = 3_000_000
     most_ns: int = 40_000_000

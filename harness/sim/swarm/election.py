@@ -62,6 +62,7 @@ class Election:
         self._voter_from_ns = now_ns + settings.quarantine_ns
         self._turn_ns = now_ns + settings.startup_ns + self._draw(settings.startup_ns)
         self._repeat_ns = NEVER_NS
+        self._suspects_ns = now_ns
         self._out = Output()
 
     @property
@@ -75,6 +76,12 @@ class Election:
         if not self.voter or self.state is State.LEFT:
             return NEVER_NS
         return min(self._turn_ns, self._repeat_ns) if self._granted else self._turn_ns
+
+    def begin(self, waited_ns: int, now_ns: int) -> None:
+        """Start to listen for a leader only now, ``waited_ns`` after it was made."""
+        if self.state is State.JOINING:
+            self._turn_ns += waited_ns
+            self._voter_from_ns = now_ns + self.settings.quarantine_ns
 
     @property
     def margin_ns(self) -> int:
@@ -153,7 +160,7 @@ class Election:
     # Suspicion and pre-votes
 
     def _suspect(self, now_ns: int) -> None:
-        self.state, self._lost = State.SUSPECTING, self.leader
+        self.state, self._lost, self._suspects_ns = State.SUSPECTING, self.leader, now_ns
         self._say("suspects", now_ns, other=self.leader)
         rank = self.slot - 1 if self.slot > 0 else self.count
         self._turn_ns = now_ns + rank * self.settings.stagger_ns + self._draw(self.settings.spread_ns)
@@ -162,8 +169,7 @@ class Election:
         self._waiting.clear()
 
     def _ask_pre_votes(self, now_ns: int) -> None:
-        if self.state is State.CANDIDATE or self._granted:  # one round has failed already
-            self.leader = 0
+        self._give_up_leader(now_ns)
         if self.state is not State.JOINING:
             self.state = State.SUSPECTING
         self._granted = {self.me}
@@ -186,11 +192,17 @@ class Election:
     def _grant_pre_vote(self, robot: int, term: int, now_ns: int) -> None:
         if term <= self.term:
             return
+        self._give_up_leader(now_ns)
         self._send(Kind.PRE_VOTE_REPLY, robot, term=term, granted=True)
         if self.state is not State.CANDIDATE and (not self._granted or self._before(robot)):
             # Somebody asks already: a second candidacy would only split the votes.
             self._granted = set()
             self._turn_ns = now_ns + self.settings.retry_ns + self._draw(self.settings.retry_ns)
+
+    def _give_up_leader(self, now_ns: int) -> None:
+        """Whoever has suspected for a whole round, its own or another's, follows nobody any more."""
+        if now_ns >= self._suspects_ns + 2 * self.settings.retry_ns:
+            self.leader = 0
 
     def _before(self, robot: int) -> bool:
         """Whether that robot's turn is before mine."""

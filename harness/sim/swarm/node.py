@@ -72,6 +72,20 @@ class RobotNode:
         self._status_bytes = bytearray(serialize_message(_status_message()))
         self._pose_bytes, self._pose_at = _pose_buffer()
 
+    def met(self) -> bool:
+        """Whether every other robot has been found, in both directions.
+
+        A robot that only some have found would be taken for lost by the rest, once one of those leads.
+        """
+        robots = len(self._to)
+        everybody, inbox = (reader.handle.get_publisher_count() for reader in self._readers)
+        return (
+            everybody >= robots
+            and inbox >= robots - 1
+            and self._to[EVERYBODY].get_subscription_count() >= robots
+            and all(one.get_subscription_count() for to, one in self._to.items() if to != EVERYBODY)
+        )
+
     def wait(self, timeout_ns: int) -> None:
         """Return when a message has arrived, at the latest after ``timeout_ns``."""
         self._wait_set.clear_entities()

@@ -39,6 +39,8 @@ class Options:
     log_truth: Path | None
     state_dir: Path | None
     forget: bool
+    meet_ns: int
+    realtime: int
     restart_after_s: float
     control: bool
     network_namespace: bool
@@ -91,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     add("--log-truth", type=Path, metavar="DIRECTORY")
     add("--state-dir", type=Path, metavar="DIRECTORY", help="terms and votes; a temporary one otherwise")
     add("--forget", action="store_true", help="a robot that is started again has lost its memory")
+    add("--meet-ms", type=_milliseconds, default=5_000 * MS, help="wait for all robots at most this long")
+    add("--realtime", type=int, default=0, help="SCHED_RR with this priority; needs root; 0: do not")
     add("--restart-after-s", type=float, default=0.0, help="start a dead robot again; 0: on SIGUSR1 only")
     add("--control", action="store_true", help="service swarm/restart: start dead robots again")
     add("--network-namespace", action="store_true", help="one for each robot; needs root")
@@ -121,6 +125,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         one.error(f"--link-loss {told.link_loss:g}: from 0 to below 1")
     if told.misses < 0 or told.deviations < 0 or told.status_hz <= 0 or told.pose_hz <= 0:
         one.error("--misses and --deviations are 0 or more; --status-hz and --pose-hz above 0")
+    if not 0 <= told.realtime <= 99:
+        one.error(f"--realtime {told.realtime}: a priority from 1 to 99, or 0")
     wrong = [robot for robot, _ in told.misbehave if not 1 <= robot <= len(names)]
     if wrong:
         one.error(f"--misbehave of robot {wrong[0]}: there are robots 1 to {len(names)}")
@@ -155,6 +161,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         told.log_truth,
         told.state_dir,
         told.forget,
+        told.meet_ms,
+        told.realtime,
         told.restart_after_s,
         told.control,
         told.network_namespace,

@@ -48,6 +48,7 @@ class Robot:
         self._disturb_ns = now + 3_000 * MS
         self._late: list[tuple[int, int, Message]] = []
         self._number = 0
+        self._meet_ns = now + options.meet_ns
         assign(1, range(1, count + 1), {}, self._election.goals)  # the first call is slow
         name = options.names[me - 1]
         truth.line(
@@ -56,6 +57,7 @@ class Robot:
 
     def run(self, stopped: Callable[[], bool], leaving: Callable[[], bool]) -> None:
         """Until ``stopped()``, or until it has left in good order after ``leaving()``."""
+        self._meet(stopped)
         election = self._election
         leave_until = 0
         gc.collect()
@@ -79,6 +81,18 @@ class Robot:
             if leave_until and (election.state is State.LEFT or now >= leave_until):
                 break
         self._truth.line("stopped", time.monotonic_ns())
+
+    def _meet(self, stopped: Callable[[], bool]) -> None:
+        """Take no part before all are found: what arrives meanwhile is thrown away."""
+        started = time.monotonic_ns()
+        while not stopped() and not self._node.met() and time.monotonic_ns() < self._meet_ns:
+            self._node.wait(LOOK_NS // 5)
+            for _ in self._node.take():
+                pass
+            self._say(time.monotonic_ns())
+        now = time.monotonic_ns()
+        self._truth.line("met" if self._node.met() else "missed", now)
+        self._election.begin(now - started, now)
 
     def _hear(self) -> None:
         options = self._options

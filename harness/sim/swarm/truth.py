@@ -5,7 +5,8 @@ appends. Instants are CLOCK_MONOTONIC in ns. The first line of each life is::
 
     {"event": "started", "at_ns": ..., "robot": 1, "called": "robot1", "pid": ..., "term": 0, "memory": true}
 
-and those after it are the events of settings.EVENTS::
+The next is ``"met"`` when it has found all others (or ``"missed"``, after --meet-ms) and takes part. Those
+after it are the events of settings.EVENTS::
 
     {"event": "suspects", "at_ns": ..., "robot": 1, "term": 3, "leader": 2, "slot": 1, "version": 1,
      "other": 2, "heard_ns": ...}
