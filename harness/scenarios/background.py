@@ -7,10 +7,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.config import check_limits, expand_variants
 from harness.config.devices import background_of
+from harness.config.values import settled
+from harness.observed import observed_now
 from harness.ports import KeyKind, Stimulus
 from harness.schedule import NANO, KeyMaker, SendingThread, Stopped, sleep_until
 
@@ -153,7 +156,8 @@ def other_streams(bench: Bench, stimulus: str) -> dict[str, BackgroundStream]:
         if background is None or port == own:
             continue
         sensor = bench.devices[device].stimulus(port)
-        rest = expand_variants(bench.stimulus_values(device, port))[0]
+        written = expand_variants(bench.stimulus_values(device, port))[0]
+        rest = settled(written, partial(observed_now, bench))
         check_limits(options.limits, rest, f"devices.{device}.ports.{port}")
         keys = bench.keys_of(sensor.key_kind.value)
         found[f"{device}.{port}"] = BackgroundStream(
