@@ -137,6 +137,11 @@ def test_the_stages_of_a_goal_are_told_apart(evidence: Evidence):
     assert sum(move.hops_lost.values()) == move.lost > move.hops_lost["sent"] > 0
 
 
+def test_feedback_is_in_the_table_and_in_no_bag(evidence: Evidence):
+    assert len(RunFolder.open(evidence.folder).observations()["robot.first"]) > 100
+    assert "_action" not in str(evidence.run.get("bag"))
+
+
 def test_rejected_ones_are_in_the_summary(evidence: Evidence):
     summary = (evidence.folder / "summary.md").read_text("utf-8")
     (header,) = [line for line in summary.splitlines() if line.startswith("| Scenario |")]

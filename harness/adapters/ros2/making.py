@@ -102,9 +102,10 @@ class PortMaker:
             assert isinstance(called, ActionStimulus)
             clock, report = self._context.clock, self._context.report
             topic, prefix = called.feedback_topic, called.prefix
+            # Into no bag: `ros2 bag` leaves these hidden topics out as well, and mcap-ros2-support refuses to
+            # read a file in which the type of one has such a name.
             made = FeedbackResponse(port, options, called.action, topic, prefix, clock, report)
             self._profiles[port] = qos.profile(None, reader_depth=self._options.reader_depth)
-            made.keep = self._keep(port, made.message, topic)
         else:
             made = CallResponse(port, options, called.answer_class(options.event))
         called.answer_port(made)
