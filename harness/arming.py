@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.config.changing import brief
-from harness.config.schema import OpenLoop, Replay, RigFile, ScenarioBase
+from harness.config.schema import OpenLoop, Replay, RigFile, ScenarioBase, Throughput
 from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
 
@@ -15,7 +15,8 @@ def duration_s(spec: ScenarioBase) -> float:
     probes = spec.probing.consecutive / spec.probing.rate_hz
     schedule = spec.schedule
     if isinstance(schedule, OpenLoop):
-        return probes + schedule.warmup_s + schedule.samples / schedule.rate_hz
+        search_s = spec.search.at_most_s if isinstance(spec, Throughput) else 0.0
+        return probes + schedule.warmup_s + schedule.samples / schedule.rate_hz + search_s
     mean_trial_s = (sum(schedule.dwell_ms) / 2 + schedule.quiet_ms + spec.timeout_ms / 2) * 1e-3
     return probes + (schedule.warmup + schedule.samples) * mean_trial_s
 

@@ -35,6 +35,12 @@ class StimulusFlag(enum.IntFlag):
     """Not sent for another reason (run aborted, hand-over failed). ``sent_ns`` is NO_STAMP."""
     RETURN = 16
     """Sent to bring the robot back after a trial; never counted."""
+    SEARCH = 32
+    """Sent by a search for what the robot sustains; never counted."""
+
+
+NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN | StimulusFlag.SEARCH
+"""Flags of stimuli that are no part of what is judged."""
 
 
 class ObservationFlag(enum.IntFlag):

@@ -28,7 +28,7 @@ from rich.text import Text
 from harness.config.together import groups
 from harness.errors import HarnessError
 from harness.folder import RunFolder
-from harness.model import FLOOR_SCENARIOS, NO_STAMP, SampleFlag, StimulusFlag
+from harness.model import FLOOR_SCENARIOS, NO_STAMP, NOT_COUNTED, SampleFlag, StimulusFlag
 
 WINDOW_ROWS = 20_000
 """Running figures are of this many newest stimuli: enough for a p99, little enough to cost nothing."""
@@ -48,7 +48,6 @@ _COUNTING = {"measuring", "drain"}
 """Phases of a scenario in which something is counted."""
 _GOES_ON = {"messages lost"}
 """Errors that a run outlives."""
-_NOT_COUNTED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN
 
 
 class Display:
@@ -152,7 +151,7 @@ class Watch:
         name = next(group for group in groups(names, rig["together"]) if names[index] in group)[0]
         index = names.index(name)
         spec = resolved[name]
-        counted = (stimuli["scenario"] == index) & (stimuli["flags"] & _NOT_COUNTED == 0)
+        counted = (stimuli["scenario"] == index) & (stimuli["flags"] & NOT_COUNTED == 0)
         figures = Figures(name, int(counted.sum()), spec["schedule"]["samples"])
         if figures.due:
             self._measure(figures, spec, stimuli[counted][-WINDOW_ROWS:])

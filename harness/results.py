@@ -233,6 +233,38 @@ class HopsTail(_Frozen):
     words: str
 
 
+class SearchStep(_Frozen):
+    """One rate or size of a search. ``outcome``: ``sustained``, ``not sustained``, or ``undecided``, where
+    the harness itself did not keep to the schedule. ``cut``: why it ended before its time, or empty.
+    ``quantile_ms`` is the search's quantile of the latencies from sent, null where it is a lost answer."""
+
+    value: float
+    rate_hz: float
+    outcome: str
+    cut: str
+    sent: int
+    skipped: int
+    lost: int
+    p50_ms: float | None
+    quantile_ms: float | None
+    max_ms: float | None
+    lateness_ms: float | None
+
+
+class SearchResult(_Frozen):
+    """A search for what the robot sustains: exploration, no verdict. ``sustained``: the highest value that
+    was, below all that were not; ``not_sustained``: the lowest that was not."""
+
+    varies: str
+    unit: str
+    within_ms: float
+    quantile: float
+    sustained: float | None
+    not_sustained: float | None
+    steps: list[SearchStep]
+    words: list[str]
+
+
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
@@ -279,6 +311,7 @@ class ScenarioResult(_Frozen):
     hops_lost: dict[str, int] = {}
     hops_tail: list[HopsTail] = []
     hops_words: list[str] = []
+    search: SearchResult | None = None
     trend: Trend | None = None
     checks: list[Check] = []
 

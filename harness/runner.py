@@ -25,7 +25,7 @@ from harness.bench import Bench
 from harness.clock import HostClock
 from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
-from harness.config.schema import OpenLoop, RigFile, ScenarioBase
+from harness.config.schema import OpenLoop, RigFile, ScenarioBase, Throughput
 from harness.config.together import chosen as chosen_groups
 from harness.described import description_findings
 from harness.doctor import rig_report
@@ -247,7 +247,8 @@ def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
 def _rows_of(spec: ScenarioBase) -> int:
     schedule = spec.schedule
     if isinstance(schedule, OpenLoop):
-        return schedule.samples + round(schedule.warmup_s * schedule.rate_hz)
+        searched = spec.search.most_stimuli(schedule.rate_hz) if isinstance(spec, Throughput) else 0
+        return schedule.samples + round(schedule.warmup_s * schedule.rate_hz) + searched
     return (schedule.samples + schedule.warmup) * (2 if spec.returns else 1)
 
 

@@ -38,6 +38,8 @@ def _run_group(bench: Bench, group: dict[str, int], records: list[dict[str, Any]
         given = spec.schedule.seed
         seeds.append(given if given is not None else (seed + index) % 2**32)
         mine.append({"name": name, "variants": members[-1].recorded, "seed": seeds[-1]})
+        if hasattr(members[-1], "searched"):
+            mine[-1]["search"] = members[-1].searched
     records += mine
     bench.folder.save_run(scenarios=records)
     responses = [rig.scenarios[name].response for name in group]

@@ -98,7 +98,11 @@ def analyse(
         circumstances[name], facts = analysis.circumstances(name, each, monitor_checks)
         checks = [*circumstances[name].broken, *circumstances[name].checks, *facts]
         scenarios[name] = summarise(
-            analysis.described(name), each, checks, analysis.hopped(name, index, each)
+            analysis.described(name),
+            each,
+            checks,
+            analysis.hopped(name, index, each),
+            analysis.searched(name, index, each),
         )
     requirements = [
         judge(

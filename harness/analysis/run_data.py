@@ -21,13 +21,14 @@ from harness.analysis.onset_known import onset_checks
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
 from harness.analysis.summaries import Described, arrival_is, loss
+from harness.analysis.throughput import search_result
 from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import measured_window
-from harness.config.schema import Match, Requirement, RigFile
+from harness.config.schema import Match, Requirement, RigFile, Throughput
 from harness.config.together import groups
 from harness.errors import ConfigurationError
 from harness.model import CLOCK_DTYPE, FLOOR_SCENARIOS, NO_STAMP, OBSERVATION_DTYPE, STIMULUS_DTYPE
-from harness.results import Check, MonitorResult
+from harness.results import Check, MonitorResult, SearchResult
 
 RawTable = NDArray[Any]
 
@@ -148,6 +149,14 @@ class RunData:
             if each.scenario == name and each.quantity == "latency" and each.quantile is not None
         }
         return summarise_hops(found, sorted(asked) or [0.99])
+
+    def searched(self, name: str, index: int, sampled: Sampled) -> SearchResult | None:
+        """What the search of a throughput scenario found; None for any other."""
+        spec, records = self._rig.scenarios[name], self._run.get("scenarios", [])
+        if not isinstance(spec, Throughput):
+            return None
+        steps = records[index].get("search", []) if index < len(records) else []
+        return search_result(sampled.samples, steps, spec.search)
 
     def _keys_of_others(self, index: int) -> NDArray[np.int64]:
         # Not those of the floor: they are numbered anew, and their answers are on a port of their own.

@@ -21,7 +21,15 @@ from harness.analysis.matching import Matched, arrivals, match
 from harness.analysis.onset import Onsets, find
 from harness.analysis.timebase import Timebase
 from harness.config.schema import Match
-from harness.model import NO_ANSWER, NO_STAMP, SAMPLE_DTYPE, ObservationFlag, SampleFlag, StimulusFlag
+from harness.model import (
+    NO_ANSWER,
+    NO_STAMP,
+    NOT_COUNTED,
+    SAMPLE_DTYPE,
+    ObservationFlag,
+    SampleFlag,
+    StimulusFlag,
+)
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -30,7 +38,6 @@ NS_PER_MS = 1e6
 """Divided by, not multiplied with its inverse: a latency of exactly the limit has to compare equal to it."""
 NEITHER = SampleFlag.NOT_SENT | SampleFlag.OPEN | SampleFlag.FALSE_ONSET | SampleFlag.NO_SIGNAL
 """Flags of stimuli that count neither for nor against the item."""
-_NOT_MEASURED = StimulusFlag.WARM_UP | StimulusFlag.PROBE | StimulusFlag.RETURN
 STAGES = ("lateness", "hand_over", "robot_and_transport", "harness_receive")
 
 
@@ -149,7 +156,7 @@ def _with_open(
 
 def counted(samples: NDArray[Any]) -> Booleans:
     """Rows that belong to the measurement: neither warm-up nor probe nor return."""
-    return np.asarray(samples["stimulus_flags"] & _NOT_MEASURED == 0)
+    return np.asarray(samples["stimulus_flags"] & NOT_COUNTED == 0)
 
 
 def tried(samples: NDArray[Any]) -> Booleans:

@@ -26,7 +26,7 @@ from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distr
 from harness.config.match import CALL, SIGMA, Match
 from harness.config.schema import Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
-from harness.results import Check, ScenarioResult, Trend
+from harness.results import Check, ScenarioResult, SearchResult, Trend
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,14 @@ def trend(values: NDArray[np.float64]) -> Trend:
 
 
 def summarise(
-    described: Described, sampled: Sampled, checks: list[Check], hopped: Hopped | None = None
+    described: Described,
+    sampled: Sampled,
+    checks: list[Check],
+    hopped: Hopped | None = None,
+    search: SearchResult | None = None,
 ) -> ScenarioResult:
     """Counts, distributions and stages of one scenario; ``hopped``: of the ports between, where it has
-    some."""
+    some; ``search``: what followed, where it is of throughput."""
     spec, samples = described.spec, sampled.samples
     measured = samples[counted(samples)]
     rows = measured[measured["sent_ns"] != NO_STAMP]
@@ -154,6 +158,7 @@ def summarise(
         hops_lost={} if hopped is None else hopped.lost,
         hops_tail=[] if hopped is None else hopped.tail,
         hops_words=[] if hopped is None else hopped.words,
+        search=search,
         trend=trend(latency_ms(samples[tried(samples)], "intended_ns")),
         checks=checks,
     )

@@ -8,7 +8,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from harness.config.changing import Value
 from harness.config.elements import Element
-from harness.config.schedules import Probing, Schedule, Trials
+from harness.config.schedules import Paced, Probing, Schedule, Trials
+from harness.config.searching import Search
 from harness.config.strict import Name, PortRef, Strict
 
 
@@ -101,7 +102,27 @@ class SensorToAction(ScenarioBase):
         return isinstance(self.schedule, Trials)
 
 
-Scenario = Annotated[CommandRoundTrip | SensorToAction, Field(discriminator="kind")]
+class Throughput(ScenarioBase):
+    """A command round trip at an agreed rate, and then the search for the highest that the robot sustains."""
+
+    kind: Literal["throughput"]
+    search: Search
+
+    @model_validator(mode="after")
+    def _paced(self) -> Throughput:
+        if not isinstance(self.schedule, Paced):
+            raise ValueError("schedule.kind has to be paced: throughput is of commands that do not wait")
+        rate = self.search.ends[0] if self.search.rate_hz is not None else self.schedule.rate_hz
+        if round(rate * self.search.step_s) < self.search.least_samples:
+            raise ValueError(
+                f"search.step_s: {self.search.step_s:g} s at {rate:g} Hz are"
+                f" {round(rate * self.search.step_s)} stimuli; the quantile {self.search.quantile:g} needs"
+                f" {self.search.least_samples}"
+            )
+        return self
+
+
+Scenario = Annotated[CommandRoundTrip | SensorToAction | Throughput, Field(discriminator="kind")]
 """One of the kinds."""
 
 

@@ -24,6 +24,7 @@ from harness.config.measuring import (
     Scenario,
     ScenarioBase,
     SensorToAction,
+    Throughput,
 )
 from harness.config.schedules import OpenLoop, Paced, Probing, Replay, Schedule, Trials
 from harness.config.strict import Name, PortRef, RigName, Strict
@@ -57,6 +58,7 @@ __all__ = [
     "Step",
     "Stop",
     "Strict",
+    "Throughput",
     "Trials",
     "Value",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.config.explain import Refusal
-from harness.config.measuring import ScenarioBase
+from harness.config.measuring import ScenarioBase, Throughput
 from harness.config.problems import DataPath, suggest
 from harness.config.schedules import Trials
 
@@ -69,6 +69,8 @@ def _members(
                 (*path, place),
                 f"{name} has a schedule of trials, from rest; only paced ones go together",
             )
+        elif isinstance(spec, Throughput):
+            yield Refusal((*path, place), f"{name} searches for what the robot sustains, which is done alone")
         elif spec.schedule.stages:
             yield Refusal(
                 (*path, place),

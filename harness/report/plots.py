@@ -13,6 +13,7 @@ from harness.report import text as t
 from harness.report.blocks import Block, figure, heading, paragraph
 from harness.report.hops import hop_by_hop
 from harness.report.series import Series, extract, places
+from harness.report.throughput import searched
 from harness.results import Distribution, RequirementResult, Results, Trend
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def results_section(
         yield from _stages(f"scenario-{place}-stages", scenario.stages_ms, root)
         yield from measured.outliers(series)
         yield from hop_by_hop(f"scenario-{place}-hops", scenario, root)
+        yield from searched(f"scenario-{place}-search", scenario, root)
 
 
 def _plots(

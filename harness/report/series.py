@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.model import NO_STAMP, SampleFlag, StimulusFlag
+from harness.model import NO_STAMP, NOT_COUNTED, SampleFlag, StimulusFlag
 from harness.results import Results
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-_NOT_COUNTED = (
-    StimulusFlag.WARM_UP
-    | StimulusFlag.PROBE
-    | StimulusFlag.RETURN
-    | StimulusFlag.SKIPPED
-    | StimulusFlag.UNSENT
-)
+_NOT_SHOWN = NOT_COUNTED | StimulusFlag.SKIPPED | StimulusFlag.UNSENT
 _NEITHER = SampleFlag.NOT_SENT | SampleFlag.OPEN | SampleFlag.FALSE_ONSET | SampleFlag.NO_SIGNAL
 
 
@@ -53,7 +47,7 @@ def extract(samples: npt.NDArray[Any], scenario: int) -> Series:
     """The counted samples of the scenario with that number: no warm-up, no probe, sent, outcome known."""
     counted = (
         (samples["scenario"] == scenario)
-        & ((samples["stimulus_flags"] & int(_NOT_COUNTED)) == 0)
+        & ((samples["stimulus_flags"] & int(_NOT_SHOWN)) == 0)
         & ((samples["flags"] & int(_NEITHER)) == 0)
         & (samples["sent_ns"] != NO_STAMP)
     )

@@ -65,6 +65,7 @@ def render_summary(results: Results) -> str:
         told = [
             *scenario.hops_words,
             *(f"beyond {quantile_name(t.quantile)}: {t.words}" for t in scenario.hops_tail),
+            *(words.rstrip(".") for words in (scenario.search.words if scenario.search else [])),
         ]
         lines += [f"- {_escape(name)}: {_escape(words)}." for words in told]
         lines += [""] if told else []

@@ -6,8 +6,12 @@ import importlib
 from typing import Any
 
 _DRIVER = "harness.scenarios.command_round_trip:CommandRoundTripDriver"
-KINDS: dict[str, str] = {"command_round_trip": _DRIVER, "sensor_to_action": _DRIVER}
-"""Both send and wait for what answers; they differ in what is sent, which the specification tells."""
+KINDS: dict[str, str] = {
+    "command_round_trip": _DRIVER,
+    "sensor_to_action": _DRIVER,
+    "throughput": "harness.scenarios.throughput:ThroughputDriver",
+}
+"""The first two send and wait for what answers; what is sent differs, as the specification tells."""
 
 
 def driver(kind: str) -> Any:

@@ -55,6 +55,7 @@ class CommandRoundTripDriver:
     ) -> None:
         wiring = wiring or Wiring.of_rig(bench, name, spec)
         self._bench = bench
+        self._index = index
         self._name = name
         self._spec = spec
         self._look = wiring.look

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ class Sender:
         self._bench = bench
         self._index = index
         self._keys = keys
+        self._limits, self._where = wiring.limits, f"scenarios.{name}: {spec.stimulus}"
         self._stimulus = wiring.stimulus
         values, limits, match = wiring.values, wiring.limits, wiring.match
         sent, back = sent_values(spec, values), back_set(spec, values)
@@ -66,7 +67,7 @@ class Sender:
         observed = cache(wiring.observed)
         self.variants: list[dict[str, Any]] = [settled(each, observed) for each in expand_variants(sent)]
         for variant in self.variants:
-            check_limits(limits, variant, f"scenarios.{name}: {spec.stimulus}")
+            check_limits(limits, variant, self._where)
         self._cycles = cycles(sent)
         self._count = len(self.variants)
         """Value sets that are measured; the one that brings the robot back comes after them."""
@@ -153,6 +154,22 @@ class Sender:
             return 0, self._replayed[0]
         self._due += 1
         return 0, self._replayed[self._due - 1]
+
+    def send_prepared(self, prepared: Any, variant: int, intended_ns: int, flags: int) -> int:
+        """Send what :meth:`prepare` made ready, as value set ``variant``; returns its key."""
+        with self._turn:
+            key = self._keys.next_key()
+            self._hand_over(key, intended_ns, int(flags), variant, prepared)
+        return key
+
+    def prepare(self, changed: Mapping[str, Any]) -> tuple[Any, int]:
+        """The first value set with some fields ``changed``, made ready; and the number it is recorded
+        under. Raises SafetyError for a value beyond its limit."""
+        values = {**self.variants[0], **changed}
+        check_limits(self._limits, values, self._where)
+        self.variants.append(values)
+        self.recorded.append({field: plain_or_length(value) for field, value in values.items()})
+        return self._stimulus.prepare(values), len(self.variants) - 1
 
     def bring_back(self, intended_ns: int, flags: int) -> int:
         """Send the return values now; returns their key. They are no trial: nobody waits for an answer."""

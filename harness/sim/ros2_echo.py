@@ -42,6 +42,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--depth", type=int, default=1000)
     parser.add_argument("--raw", action="store_true", help="repeat the bytes, without deserialising")
+    parser.add_argument(
+        "--busy-ms", type=float, default=0.0, help="takes so long for each message before it answers"
+    )
     parser.add_argument("--late-ms", type=float, default=0.0, help="answer this much later")
     parser.add_argument(
         "--late-every",
@@ -109,6 +112,8 @@ class Echo:
         """One message came: answer it, or misbehave."""
         options = self.options
         self.heard += 1
+        if options.busy_ms:
+            time.sleep(options.busy_ms * 1e-3)
         if options.drop_every and self.heard % options.drop_every == 0:
             return
         if options.latest_ms:

@@ -53,6 +53,11 @@ def _stages(content: dict[str, Any]) -> None:
     content["scenarios"]["lane_1"]["schedule"]["stages"] = [50, 100]
 
 
+def _search(content: dict[str, Any]) -> None:
+    search = {"rate_hz": [100, 200], "within_ms": 10}
+    content["scenarios"]["lane_1"] |= {"kind": "throughput", "search": search}
+
+
 def _same_port(content: dict[str, Any]) -> None:
     content["scenarios"]["lane_1"]["response"] = "robot.out_0"
 
@@ -66,6 +71,7 @@ def _same_port(content: dict[str, Any]) -> None:
         (lambda c: c.update(together=[["lane_0", "lane_2"]]), "one after the other"),
         (_trials, "lane_1 has a schedule of trials"),
         (_stages, "lane_1 may end at `stages`"),
+        (_search, "which is done alone"),
         (_same_port, "both use robot.out_0"),
     ],
 )

@@ -132,6 +132,7 @@ class Robot:
         self._answers: list[_Answer] = []
         self._held: _Answer | None = None
         self._newest: dict[tuple[_Peer, int], Frame] = {}
+        self._done_ns = 0
         self._last_due_ns = 0
         self._commands = 0
         self._running = True
@@ -303,7 +304,9 @@ class Robot:
                 self._answer(*each)
 
     def _serve_busily(self, peer: _Peer, frame: Frame, taken_ns: int) -> None:
-        done_ns = taken_ns + round(self._behaviour.busy_ms * 1e6)
+        # One after the other: what was taken together does not get done together.
+        done_ns = max(taken_ns, self._done_ns) + round(self._behaviour.busy_ms * 1e6)
+        self._done_ns = done_ns
         while (answered_ns := time.monotonic_ns()) < done_ns:
             pass
         self._answer(peer, frame)
