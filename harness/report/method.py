@@ -8,6 +8,7 @@ from typing import Any
 from harness.report import text as t
 from harness.report.blocks import Block, Column, bullets, heading, pairs, paragraph, table
 from harness.report.front import step_by_step
+from harness.report.sent import sent_values
 from harness.results import RequirementResult, Results, ScenarioResult
 from harness.wording import measured_name, sign
 
@@ -32,7 +33,7 @@ def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
     ]
     beside = _beside(t.section(run, "rig", "resolved").get("together") or [])
     for name, scenario in results.scenarios.items():
-        rows = _procedure(scenario)
+        rows = _procedure(scenario) + sent_values(run, name)
         rows += [("At the same time", ", ".join(beside[name]))] if name in beside else []
         blocks += [heading(f"Scenario “{name}”", 2), pairs(rows)]
     for title, steps in (("Set-up", "setup"), ("Before every scenario", "reset"), ("Tear-down", "teardown")):
