@@ -1,10 +1,12 @@
 """What recording a bag adds to the latency of a round trip over ROS 2.
 
 One device of the ``ros2`` adapter against one echo process that repeats bytes, one recording as a run has it.
-Blocks with and without it take turns within one open device: what is taken away is the place where messages
-go, after each send and after each answer was noted. From just before the hand-over to the instant the harness
-saw the answer, and to the middleware's receive stamp. A command of 72 bytes at 200 Hz, and a cloud of a
-megabyte at 20 Hz. Then what one message costs by itself, and how fast the spools become a bag.
+Short stretches with and without it take turns within one open device, sent without a pause: what is taken
+away is the place where messages go, after each send and after each answer was noted. From just before the
+hand-over to the instant the harness saw the answer, and to the middleware's receive stamp; quantiles of all
+stretches of an arm together, with the interval that resampling the turns gives. A command of 72 bytes at
+200 Hz, and a cloud of a megabyte at 20 Hz. Then what one message costs by itself, and how fast the spools
+become a bag.
 """
 
 from __future__ import annotations
@@ -14,14 +16,14 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import Figure, Outcome, interleave, load, middle, ratio
+from benchmarks.figures import Figure, Outcome, load
 from benchmarks.ros2_round_trip import TOPICS, echo
 from harness.bags.convert import finalise_bag
 from harness.bags.recording import BagRecording
@@ -31,14 +33,16 @@ from harness.model import Severity
 from harness.ports import DeviceContext
 
 P50_RATIO = 1.1
-WARM_UP = 5
 COMMAND, CLOUD = "geometry_msgs/msg/TwistStamped", "sensor_msgs/msg/PointCloud2"
 CASES: dict[str, tuple[str, float, dict[str, Any]]] = {
     "command of 72 bytes, 200 Hz": (COMMAND, 200.0, {"twist.linear.x": 0.2}),
     "cloud of 1 MB, 20 Hz": (CLOUD, 20.0, {"data": [7] * 1_000_000}),
 }
 """By name: message type, rate in Hz, values."""
-Block = dict[str, Any]
+ARMS = PLAIN, RECORDED = ("plain", "recorded")
+STRETCH_S, TURNS_S = 0.1, 45.0
+"""Length of a stretch, 5 messages at least, and of all of them together."""
+Stretches = list[list[tuple[float, float]]]
 
 
 class Trip:
@@ -86,28 +90,37 @@ class Trip:
     ) -> None:
         self._seen.setdefault(key, (received, seen_ns))
 
-    def block(self, recorded: bool, rate_hz: float, samples: int) -> Block:
-        """Latencies of ``samples`` round trips, in ms."""
-        for port, keep in zip(self.ports, self._keeps, strict=True):
-            port.keep = keep if recorded else None
-        sent: dict[int, int] = {}
-        due = time.monotonic_ns() + 50_000_000
-        for _ in range(WARM_UP + samples):
-            time.sleep(max(0, due - time.monotonic_ns()) * 1e-9)
-            key = time.time_ns()
-            sent[key] = self.ports[0].send(key, self._prepared)[0]
-            due += round(1e9 / rate_hz)
-        self._settle(sent)
-        keys = sorted(sent.keys() & self._seen.keys())[WARM_UP:]
-        if len(keys) < samples * 0.9:
-            raise SystemExit(f"{samples - len(keys)} of {samples} round trips were lost")
-        seen = np.array([self._seen[key][1] - sent[key] for key in keys]) / 1e6
-        stamped = np.array([self._seen[key][0] - key for key in keys]) / 1e6
-        return {"seen": seen.tolist(), "middleware": stamped.tolist()}
+    def turns(self, rate_hz: float, length: int, turns: int) -> dict[str, Stretches]:
+        """By arm, the stretches of ``length`` round trips: per trip its latencies in ms, to the instant when
+        it was seen and to the middleware's stamp.
 
-    def _settle(self, sent: dict[int, int]) -> None:
+        Sent without a pause; every other turn in reverse order.
+        """
+        sent: list[list[tuple[int, int]]] = []
+        arms = [arm for turn in range(turns) for arm in ARMS[:: 1 if turn % 2 == 0 else -1]]
+        due = time.monotonic_ns() + 50_000_000
+        for arm in arms:
+            for port, keep in zip(self.ports, self._keeps, strict=True):
+                port.keep = keep if arm == RECORDED else None
+            sent.append([])
+            for _ in range(length):
+                time.sleep(max(0, due - time.monotonic_ns()) * 1e-9)
+                key = time.time_ns()
+                sent[-1].append((key, self.ports[0].send(key, self._prepared)[0]))
+                due = max(due + round(1e9 / rate_hz), time.monotonic_ns())
+        self._settle({key for stretch in sent for key, _ in stretch})
+        found: dict[str, Stretches] = {arm: [] for arm in ARMS}
+        for arm, stretch in zip(arms, sent, strict=True):
+            back = [(self._seen[key], key, before) for key, before in stretch if key in self._seen]
+            found[arm].append([((seen - before) / 1e6, (at - key) / 1e6) for (at, seen), key, before in back])
+        lost = length * len(arms) - sum(len(one) for each in found.values() for one in each)
+        if lost > 0.01 * length * len(arms):
+            raise SystemExit(f"{lost} of {length * len(arms)} round trips were lost")
+        return found
+
+    def _settle(self, keys: set[int]) -> None:
         deadline = time.monotonic() + 10
-        while sent.keys() - self._seen.keys() and time.monotonic() < deadline:
+        while keys - self._seen.keys() and time.monotonic() < deadline:
             threading.Event().wait(0.01)
 
     def close(self) -> Sequence[Any]:
@@ -117,9 +130,10 @@ class Trip:
 
 
 def compared(name: str, quick: bool, domain: int) -> tuple[list[Figure], dict[str, Any], list[str]]:
-    """The blocks of one case, with and without."""
+    """The figures of one case, with and without."""
     kind, rate_hz, values = CASES[name]
-    samples, turns = (50, 3) if quick else (round(rate_hz * 0.6), 60)
+    length = max(5, round(rate_hz * STRETCH_S))
+    turns = 10 if quick else round(TURNS_S / (2 * length / rate_hz))
     before = load()
     missing: list[str] = []
     with (
@@ -128,30 +142,37 @@ def compared(name: str, quick: bool, domain: int) -> tuple[list[Figure], dict[st
     ):
         trip = Trip(Path(place), domain, kind, values)
         try:
-            trip.block(True, rate_hz, 20)
-            arms: dict[str, Callable[[], Block]] = {
-                word: partial(trip.block, word == "recorded", rate_hz, samples)
-                for word in ("plain", "recorded")
-            }
-            found = interleave(arms, turns)
+            trip.turns(rate_hz, length, 3)
+            found = trip.turns(rate_hz, length, turns)
         finally:
             missing += [finding.message for finding in trip.close()]
     figures = []
-    for what in ("seen", "middleware"):
-        plain, recorded = (
-            [float(np.median(block[what])) for block in found[word]] for word in ("plain", "recorded")
-        )
-        note = f"{middle(recorded):.3f} of {middle(plain):.3f} ms"
-        target = P50_RATIO if what == "seen" and not quick else None
-        figures.append(Figure(f"{name}: {what}, p50", ratio(recorded, plain), "times", target, before, note))
-    late = {
-        word: float(np.percentile(np.concatenate([b["seen"] for b in found[word]]), 99)) for word in found
-    }
-    note = f"{late['recorded']:.3f} of {late['plain']:.3f} ms, all blocks together"
-    figures.append(
-        Figure(f"{name}: seen, p99", late["recorded"] / late["plain"], "times", None, before, note)
-    )
-    return figures, {"blocks": found, "samples": samples}, missing
+    for column, quantile in ((0, 0.5), (0, 0.99), (1, 0.5)):
+        what = f"{('seen', 'middleware')[column]}, p{100 * quantile:g}"
+        value, low, high = compare(found, column, quantile)
+        plain, recorded = (pooled(found[arm], column, quantile) for arm in ARMS)
+        note = f"{recorded:.3f} of {plain:.3f} ms; 95 % interval {low:.2f} to {high:.2f}"
+        target = P50_RATIO if (column, quantile) == (0, 0.5) and not quick else None
+        figures.append(Figure(f"{name}: {what}", value, "times", target, before, note))
+    return figures, {"stretches": found, "length": length}, missing
+
+
+def pooled(stretches: Stretches, column: int, quantile: float) -> float:
+    """A quantile of all round trips of these stretches."""
+    return float(np.quantile([trip[column] for stretch in stretches for trip in stretch], quantile))
+
+
+def compare(found: dict[str, Stretches], column: int, quantile: float) -> tuple[float, float, float]:
+    """The quantile with recording over that without, and its 95 % interval by resampling the turns."""
+
+    def over(turns: Sequence[int]) -> float:
+        plain, recorded = (pooled([found[arm][turn] for turn in turns], column, quantile) for arm in ARMS)
+        return recorded / plain
+
+    count = len(found[PLAIN])
+    rng = np.random.default_rng(1)
+    again = [over(rng.integers(0, count, count)) for _ in range(400)]  # type: ignore[arg-type]
+    return over(range(count)), *(float(edge) for edge in np.quantile(again, (0.025, 0.975)))
 
 
 def alone(quick: bool) -> list[Figure]:
