@@ -237,6 +237,19 @@ def test_majority_elects_and_the_first_heartbeat_carries_the_slots_of_all_but_th
     assert one.agreed
 
 
+def test_robots_that_come_together_get_their_slots_with_one_heartbeat() -> None:
+    one, now = elected()
+    assert one.lead is not None
+    for sender in (3, 4, 5):
+        one.receive(Message(Kind.ACK, sender, 2, 2, version=1), now)
+    one.receive(Message(Kind.LEAVE, 5, EVERYBODY, 2), now)
+    for sender in (1, 5):
+        assert one.receive(Message(Kind.ACK, sender, 2, 2, version=0), now).sends == []
+    assert not one.agreed and one.version == 2
+    (sent,) = one.tick(one.deadline_ns).sends
+    assert (sent.version, sorted(sent.slots)) == (3, [0, 1, 2, 3, 4])
+
+
 def test_vote_that_comes_after_the_round_is_not_counted() -> None:
     one, _ = follower()
     one.tick(one.deadline_ns)

@@ -313,16 +313,14 @@ class Election:
         gone = self.lead.silent(now_ns)
         for robot in gone:
             self._say("lost", now_ns, other=robot)
-        self._announce(now_ns, bool(gone) and self.lead.without_all(gone, self._places))
+        self._announce(now_ns, self.lead.without_all(gone, self._places))
 
     def _acknowledged(self, message: Message, now_ns: int) -> None:
         if self.lead is None or message.term != self.term:
             return
         before = self.lead.agreed
-        changed = self.lead.acknowledged(message.sender, message.version, self._places, now_ns)
-        if changed:
-            self._announce(now_ns, True)
-        elif self.lead.agreed and not before:
+        self.lead.acknowledged(message.sender, message.version, now_ns)
+        if self.lead.agreed and not before:
             self._say("agreed", now_ns)
 
     # Following

@@ -24,6 +24,7 @@ class Leadership:
         self._me, self._settings, self._goals = me, settings, goals
         self._heard = {robot: now_ns for robot in members if robot != me}
         self._holds: dict[int, int] = {}
+        self._new = False
         self._began_ns = now_ns
         self.version = 0
         self.beat_ns = now_ns
@@ -32,12 +33,13 @@ class Leadership:
 
     def _reassign(self, places: Mapping[int, Place]) -> None:
         self.version += 1
+        self._new = False
         self.slots = assign(self._me, self._heard, places, self._goals)
 
     @property
     def agreed(self) -> bool:
         """Whether every member has acknowledged the newest assignment."""
-        return all(self._holds.get(robot) == self.version for robot in self._heard)
+        return not self._new and all(self._holds.get(robot) == self.version for robot in self._heard)
 
     def heartbeat(self, term: int, place: Place, places: Mapping[int, Place], now_ns: int) -> Message:
         """The heartbeat to send now. Its sequence counts periods since the term began, sent or not."""
@@ -58,15 +60,17 @@ class Leadership:
             places=tuple(places.get(robot, (0.0, 0.0)) for robot in everyone),
         )
 
-    def acknowledged(self, robot: int, version: int, places: Mapping[int, Place], now_ns: int) -> bool:
-        """A member was heard; True where it was none, so that there is a new assignment."""
-        new = robot not in self._heard
-        self._heard[robot] = now_ns
-        if new:
-            self._reassign(places)
-        else:
+    def acknowledged(self, robot: int, version: int, now_ns: int) -> None:
+        """A robot was heard. One that has no slot gets one with the next heartbeat that is due.
+
+        Not at once: when many come together, an assignment for each, acknowledged by all, would keep the
+        leader from its heartbeats.
+        """
+        if robot in self._heard:
             self._holds[robot] = version
-        return new
+        else:
+            self._new = True
+        self._heard[robot] = now_ns
 
     def heard_within(self, now_ns: int) -> int:
         """How many robots, this one among them, were heard lately."""
@@ -79,15 +83,16 @@ class Leadership:
         return [robot for robot, heard in self._heard.items() if heard < limit]
 
     def without(self, robot: int, places: Mapping[int, Place]) -> bool:
-        """Drop a member; whether there was one, so that there is a new assignment."""
+        """Drop a member; whether there is a new assignment."""
         return self.without_all([robot], places)
 
     def without_all(self, robots: Iterable[int], places: Mapping[int, Place]) -> bool:
-        """Drop members; whether there is a new assignment."""
+        """Drop members, admit those that are new; whether there is a new assignment."""
         gone = [robot for robot in robots if self._heard.pop(robot, None) is not None]
-        if gone:
+        changed = bool(gone) or self._new
+        if changed:
             self._reassign(places)
-        return bool(gone)
+        return changed
 
     def successor(self) -> int:
         """The member of the lowest slot that holds the newest assignment; 0 where nobody does."""
