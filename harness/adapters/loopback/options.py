@@ -73,8 +73,8 @@ class Options(DeviceBase):
     )
     busy_ms: NonNegativeFloat = Field(
         default=0.0,
-        description="the robot computes this long for each command, one after the other, and logs when it took"
-        " and answered it; excludes the other delays and misbehaviours but silence, drops and death",
+        description="the robot computes this long for each command, one after the other, and logs when it"
+        " took and answered it; excludes the other delays and misbehaviours but silence, drops and death",
     )
     seed: int = Field(default=1, description="of the jitter")
     drop_every: NonNegativeInt = Field(default=0, description="not answered")
