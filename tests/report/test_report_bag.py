@@ -52,6 +52,6 @@ def test_a_replay_says_what_went_out_and_how_fast() -> None:
     told = {"kind": "replay", "bag": "bags/x", "topic": "/scan", "speed": 2.0, "samples": 400}
     said = method._schedule({**told, "rate_hz": 20.04, "from_s": 5.0, "to_s": None})
     assert said.replace("\N{NARROW NO-BREAK SPACE}", " ") == (
-        "replay of 400 messages of /scan in bags/x, 2 times as fast as recorded, 20.0 Hz on average;"
-        " from 5.0 s of the bag on"
+        "replay of 400 messages of /scan in bags/x, from 5.0 s on, 2 times as fast as recorded,"
+        " 20.0 Hz on average"
     )
