@@ -16,10 +16,20 @@ def sent_values(run: Mapping[str, Any], scenario: str) -> list[tuple[str, str]]:
     observed, these are the numbers that were sent. Empty where none is known."""
     for entry in run.get("scenarios") or []:
         if entry.get("name") == scenario:
-            variants = entry.get("variants") or []
+            variants = list(entry.get("variants") or [])
+            back = variants.pop() if _returns(run, scenario) and len(variants) > 1 else {}
             fields = dict.fromkeys(field for variant in variants for field in variant)
-            return [(f"Sent: {field}", _words([each.get(field) for each in variants])) for field in fields]
+            rows = [(f"Sent: {field}", _words([each.get(field) for each in variants])) for field in fields]
+            changed = [field for field in back if any(each.get(field) != back[field] for each in variants)]
+            return rows + [(f"After each trial: {field}", _value(back[field])) for field in changed]
     return []
+
+
+def _returns(run: Mapping[str, Any], scenario: str) -> bool:
+    """Whether the last of its value sets is the one that brings the robot back."""
+    spec = t.section(run, "rig", "resolved", "scenarios", scenario)
+    trials = t.section(spec, "schedule").get("kind") == "trials"
+    return trials and bool(spec.get("return_values") or spec.get("kind") == "sensor_to_action")
 
 
 def _words(values: list[Any]) -> str:

@@ -41,3 +41,16 @@ def test_nothing_is_told_of_what_is_not_known() -> None:
     assert sent_values(run(), "move") == []
     assert sent_values(run({}), "move") == []
     assert sent_values(run({"x": 1}), "gone") == []
+
+
+def test_what_brings_the_robot_back_is_told_apart() -> None:
+    told = run({"x": 0.2, "y": 1}, {"x": -0.2, "y": 1}, {"x": 0.0, "y": 1})
+    spec = {"kind": "command_round_trip", "schedule": {"kind": "trials"}, "return_values": {"x": 0.0}}
+    told["rig"] = {"resolved": {"scenarios": {"move": spec}}}
+    assert sent_values(told, "move") == [
+        ("Sent: x", "0.2 · then −0.2"),
+        ("Sent: y", "1"),
+        ("After each trial: x", "0"),
+    ]
+    spec["return_values"] = {}
+    assert sent_values(told, "move")[0] == ("Sent: x", "0.2 · then −0.2 · then 0")
