@@ -48,10 +48,11 @@ def hint(
     bound: Iterable[int],
     heard: Iterable[Heard],
     look: Callable[[Iterable[int]], Mapping[int, Mapping[str, Iterable[str]]]],
+    discovery: str = "",
 ) -> str:
     """What was seen elsewhere, as a sentence or two; empty where nothing was.
 
-    ``domain``: ours; ``look``: by domain, which of our topics are there, and of which nodes.
+    ``domain``, ``discovery``: ours; ``look``: by domain, which of our topics are there, and of which nodes.
     """
     own = network.own_addresses()
     places: dict[int, set[str]] = {one: {"on this host"} for one in bound}
@@ -72,7 +73,8 @@ def hint(
         more = f" and {len(named) - 8} more" if len(named) > 8 else ""
         words.append(f"participants were seen in domain {', '.join(named[:8])}{more}, without these topics")
     if foreign:
-        words.insert(0, f"participants {', '.join(foreign)} announce themselves in this domain")
+        deaf = "" if discovery != "LOCALHOST" else ", and discovery range LOCALHOST meets nobody there"
+        words.insert(0, f"participants {', '.join(foreign)} announce themselves in this domain{deaf}")
     return "; ".join(words)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -110,6 +111,10 @@ class Lookout:
 
     def preflight(self) -> list[Finding]:
         """Look until everybody is there, and had time to be, or ``patience_s`` has passed."""
+        with ExitStack() as stack:
+            return self._preflight(stack)
+
+    def _preflight(self, stack: ExitStack) -> list[Finding]:
         clock = self._context.clock
         deadline = clock.monotonic_ns() + round(self._options.patience_s * 1e9)
         known: frozenset[str] = frozenset()
@@ -125,7 +130,7 @@ class Lookout:
                 known, since = gids, now
             quiet = now - since >= _SETTLE_NS and self._all_announced(now)
             if wide is None and now - began >= _ASTRAY_NS and _absent(looks):
-                wide = Ear(range(LAST_DOMAIN + 1))
+                wide = stack.enter_context(closing(Ear(range(LAST_DOMAIN + 1))))
             if now >= deadline or (quiet and all(look.matched and look.settled for look in looks)):
                 break
             clock.sleep_until(now + _POLL_NS)
@@ -134,8 +139,6 @@ class Lookout:
         if astray := _absent(looks):
             hint = self._elsewhere(astray, wide)
             found = [replace(one, remedy=hint) if hint and one.name in _ABSENCE else one for one in found]
-        if wide is not None:
-            wide.close()
         software = self._session.software()
         text = ", ".join(
             (software["rmw"], software["transport"], f"domain {software['domain_id']}", software["discovery"])
@@ -153,7 +156,7 @@ class Lookout:
         topics = [look.topic for look in looks if isinstance(look, graph.Look)]
         look_into = partial(elsewhere.look_into, self._options, context.run_id, topics)
         heard = session.heard() | (frozenset() if wide is None else wide.heard())
-        seen = elsewhere.hint(session.domain_id, elsewhere.bound_here(), heard, look_into)
+        seen = elsewhere.hint(session.domain_id, elsewhere.bound_here(), heard, look_into, session.discovery)
         return f"{seen}; {_ELSE}" if seen else ""
 
     def _all_announced(self, now_ns: int) -> bool:
