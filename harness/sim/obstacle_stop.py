@@ -19,20 +19,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import rclpy
 from geometry_msgs.msg import Twist
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import Bool
 
+from harness.sim import ros2_peer
 from harness.sim.sensors import SENSORS, Bounds, digest, nearest
 
 __all__ = ["arguments", "main", "nearest"]
@@ -57,7 +54,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--stops", type=int, help="stop for so many obstacles only, then drive on whatever the scan shows"
     )
-    parser.add_argument("--seconds", type=float, default=600.0, help="end after this time")
+    ros2_peer.add_arguments(parser, "obstacle_stop")
+    parser.set_defaults(seconds=600.0)
     return parser.parse_args(argv)
 
 
@@ -107,7 +105,7 @@ class Robot:
         """Somebody wants it to stand still for good."""
         self._halted = self._halted or message.data
 
-    def control(self) -> None:
+    def control(self, _now_s: float) -> None:
         """One turn of the loop."""
         oldest = time.monotonic_ns() - self._options.scan_timeout_s * 1e9
         fresh = all(self._heard_ns.get(name, oldest) > oldest for name in self._options.sensors)
@@ -128,38 +126,7 @@ class Robot:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to end."""
     options = arguments(argv)
-    ending = False
-
-    def end(_number: int, _frame: Any) -> None:
-        nonlocal ending
-        ending = True
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    context = Context()
-    context.init(args=[], initialize_logging=False)
-    node = rclpy.create_node("obstacle_stop", context=context, use_global_arguments=False)
-    robot = Robot(options, node)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    period = 1.0 / options.rate_hz
-    begun = due = time.monotonic()
-    try:
-        while not ending and time.monotonic() - begun < options.seconds:
-            left = due - time.monotonic()
-            if left > 0:
-                executor.spin_once(timeout_sec=min(left, 0.1))
-                continue
-            robot.control()
-            # The loop keeps its phase; turns that it was too late for are left out.
-            due += period * max(1, -(left // period))
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
-    return 0
+    return ros2_peer.run(options, lambda node: ros2_peer.Turns(options.rate_hz, Robot(options, node).control))
 
 
 if __name__ == "__main__":

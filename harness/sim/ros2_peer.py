@@ -24,6 +24,24 @@ class Peer(Protocol):
         """Answer what was held back long enough; seconds until the next of them, None when there is none."""
 
 
+class Turns:
+    """A loop of a fixed rate, whose turns are :meth:`Peer.answer_due`."""
+
+    def __init__(self, rate_hz: float, turn: Callable[[float], None]) -> None:
+        self.period_s = 1.0 / rate_hz
+        self._turn = turn
+        self._due_s = time.monotonic()
+
+    def answer_due(self) -> float:
+        """One turn where it is due, with the time of CLOCK_MONOTONIC in s; seconds until the next one."""
+        now = time.monotonic()
+        if now >= self._due_s:
+            self._turn(now)
+            # The loop keeps its phase; turns that it was too late for are left out.
+            self._due_s += self.period_s * max(1, 1 + (time.monotonic() - self._due_s) // self.period_s)
+        return max(0.0, self._due_s - time.monotonic())
+
+
 def add_arguments(parser: argparse.ArgumentParser, node: str) -> None:
     """Arguments that every peer takes."""
     parser.add_argument("--node", default=node)

@@ -21,6 +21,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
+from harness.sim import ros2_peer
 from harness.sim.arm.joints import NAMES, Joints
 from harness.sim.arm.motion import DEFAULT_GOAL_TIME_S, Motion, Task
 from harness.sim.arm.trajectory import RefusedError, Trajectory, read, seconds
@@ -40,9 +41,10 @@ class ArmNode:
         self._random = random.Random(options.seed)
         self._motion = Motion(Joints())
         self._asked = self._accepted = 0
-        self._period_s = 1.0 / options.rate_hz
+        self._turns = ros2_peer.Turns(options.rate_hz, self._turn)
+        self.answer_due = self._turns.answer_due
         self._feedback_s = 1.0 / options.feedback_hz
-        self._due_s = self._feedback_due_s = time.monotonic()
+        self._feedback_due_s = time.monotonic()
         self._state = JointState(name=list(NAMES))
         node.create_subscription(JointTrajectory, TOPIC, self._heard, QoSProfile(depth=100))
         self._server = self._serve(node)
@@ -120,22 +122,13 @@ class ArmNode:
 
     # -- its loop
 
-    def answer_due(self) -> float:
-        """One turn of the loop where it is due; seconds until the next one."""
-        now = time.monotonic()
-        if now >= self._due_s:
-            self._turn(now)
-            # The loop keeps its phase; turns that it was too late for are left out.
-            self._due_s += self._period_s * max(1, 1 + (now - self._due_s) // self._period_s)
-        return max(0.0, self._due_s - time.monotonic())
-
     def _turn(self, now_s: float) -> None:
         motion, task = self._motion, self._motion.task
         if task is not None and task.handle is not None and task.handle.is_cancel_requested:
             motion.stop()
             self._end(task, "canceled")
             task = None
-        how = motion.turn(now_s, self._period_s)
+        how = motion.turn(now_s, self._turns.period_s)
         self._publish()
         if how is not None and task is not None:
             if how == "succeeded":
