@@ -57,6 +57,8 @@ class Run:
 
 
 SHORT = {"scenarios.command.schedule.samples": 60}
+# Long enough that it dies however many of them a busy machine skips.
+DYING = {"scenarios.command.schedule.samples": 5000, "devices.robot.die_after": 20}
 
 
 @pytest.mark.slow
@@ -66,7 +68,7 @@ SHORT = {"scenarios.command.schedule.samples": 60}
         (SHORT, {Verdict.PASS, Verdict.INCONCLUSIVE}),
         ({**SHORT, "devices.robot.delay_ms": 1500.0}, {Verdict.FAIL}),
         ({"scenarios.command.schedule.samples": 1}, {Verdict.INCONCLUSIVE}),
-        ({**SHORT, "devices.robot.die_after": 20}, {Verdict.ERROR}),
+        (DYING, {Verdict.ERROR}),
     ],
     ids=["pass", "fail", "inconclusive", "error"],
 )
@@ -96,7 +98,7 @@ def test_json_prints_the_results_and_nothing_else(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_json_of_an_aborted_run_is_json_and_the_reason_goes_elsewhere(tmp_path, capsys):
-    run = Run(tmp_path, capsys, {**SHORT, "devices.robot.die_after": 20}, "--json")
+    run = Run(tmp_path, capsys, DYING, "--json")
     assert run.status == 4
     assert json.loads(run.out)["aborted"] is True
     assert "robot" in run.err
