@@ -16,9 +16,44 @@ from harness.sim.swarm.netns import ENVIRONMENT, Namespaces
 from harness.sim.swarm.options import Options
 
 LOOK_S = 0.02
-TRANSPORT = {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
-"""Robots have no memory in common; and on one host, a robot that was killed leaves segments behind through
-which the others then talk into the void, for up to half a minute after it is back."""
+PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
+<profiles xmlns="http://www.eprosima.com">
+  <transport_descriptors>
+    <transport_descriptor>
+      <transport_id>loopback</transport_id>
+      <type>UDPv4</type>
+      <maxInitialPeersRange>80</maxInitialPeersRange>
+      <interfaceWhiteList><address>127.0.0.1</address></interfaceWhiteList>
+    </transport_descriptor>
+  </transport_descriptors>
+  <participant profile_name="robot" is_default_profile="true">
+    <rtps>
+      <userTransports><transport_id>loopback</transport_id></userTransports>
+      <useBuiltinTransports>false</useBuiltinTransports>
+    </rtps>
+  </participant>
+</profiles>
+"""
+
+
+def transport(folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    """What has robots speak UDP alone, as those that have no memory in common do.
+
+    At the shared memory of a robot that was killed, Fast DDS has the others wait for a second (the health check
+    of its port) and then talk into the void. Discovery range LOCALHOST always adds shared memory, so that a
+    profile of the middleware takes its place; whoever gives a profile of their own is left alone.
+    """
+    if environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() != "LOCALHOST":
+        return {"FASTDDS_BUILTIN_TRANSPORTS": environment.get("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")}
+    if "FASTRTPS_DEFAULT_PROFILES_FILE" in environment or "FASTDDS_DEFAULT_PROFILES_FILE" in environment:
+        return {}
+    file = folder / "loopback.xml"
+    file.write_text(PROFILE, encoding="utf-8")
+    return {
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(file),
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(file),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
+    }
 
 
 def launch(options: Options, arguments: Sequence[str], stopped: Callable[[], bool]) -> int:
@@ -33,7 +68,8 @@ def launch(options: Options, arguments: Sequence[str], stopped: Callable[[], boo
     with tempfile.TemporaryDirectory(prefix="harness-swarm-") as temporary:
         states = options.state_dir or Path(temporary)
         states.mkdir(parents=True, exist_ok=True)
-        environment = {**TRANSPORT, **os.environ, **(ENVIRONMENT if spaces else {})}
+        own = dict(ENVIRONMENT) if spaces else transport(Path(temporary), dict(os.environ))
+        environment = {**os.environ, **own}
         children = Children(spaces.wrap if spaces else lambda name, command: command, environment)
         try:
             if spaces:
@@ -43,8 +79,8 @@ def launch(options: Options, arguments: Sequence[str], stopped: Callable[[], boo
                     flush=True,
                 )
             for number, name in enumerate(options.names, 1):
-                own = [*arguments, f"--robot={number}", f"--state-dir={states}"]
-                children.start(name, own, ["--first"])
+                words = [*arguments, f"--robot={number}", f"--state-dir={states}"]
+                children.start(name, words, ["--first"])
             if options.control or options.poses_hz > 0:
                 children.start("control", [*arguments, "--robot=-1"])
             print(f"swarm: {len(options.names)} robots started", flush=True)
