@@ -39,7 +39,7 @@ PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
 def transport(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     """What has robots speak UDP alone, as those that have no memory in common do.
 
-    At the shared memory of a robot that was killed, Fast DDS has the others wait for a second (the health check
+    At the shared memory of a robot that was killed Fast DDS has the others wait for a second (health check
     of its port) and then talk into the void. Discovery range LOCALHOST always adds shared memory, so that a
     profile of the middleware takes its place; whoever gives a profile of their own is left alone.
     """
