@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.sim.swarm import truth
 from harness.sim.swarm.detector import WINDOW, Detector, Margins
 from harness.sim.swarm.formation import SHAPES, assign, slot_places
+from harness.sim.swarm.launcher import transport
 from harness.sim.swarm.messages import Kind, Message, decode, encode
 from harness.sim.swarm.netns import Namespaces
 from harness.sim.swarm.options import parse
@@ -201,3 +202,13 @@ def test_memory_is_kept_by_a_file(tmp_path: Path) -> None:
     assert store.load(first=True) == Memory()
     store.keep(Memory(7, 3))
     assert Store(path).load(first=False) == Memory(7, 3)
+
+
+def test_robots_speak_udp_alone_whatever_the_discovery_range(tmp_path: Path) -> None:
+    local = transport(tmp_path, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "localhost"})
+    profile = Path(local["FASTRTPS_DEFAULT_PROFILES_FILE"]).read_text(encoding="utf-8")
+    assert "<useBuiltinTransports>false" in profile and "127.0.0.1" in profile
+    assert local["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SYSTEM_DEFAULT", "LOCALHOST would add shared memory"
+    assert transport(tmp_path, {}) == {"FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
+    own = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "FASTRTPS_DEFAULT_PROFILES_FILE": "mine.xml"}
+    assert transport(tmp_path, own) == {}
