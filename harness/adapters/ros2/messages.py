@@ -33,6 +33,8 @@ class _Part:
 _MESSAGE = _Part("msg", "message", "geometry_msgs/msg/TwistStamped", ("get_fields_and_field_types",))
 _SERVICE = _Part("srv", "service", "std_srvs/srv/SetBool", ("Request", "Response"))
 _ACTION = _Part("action", "action", "control_msgs/action/FollowJointTrajectory", ("Goal", "Result", "Impl"))
+OWN_PACKAGE = "harness_interfaces"
+"""Types of the simulated arm; on no package index, see ``interfaces/``."""
 SEND_GOAL = "_SendGoal"
 """What the name of an action is followed by in that of the service that takes its goals."""
 
@@ -81,11 +83,9 @@ def _loaded(name: str, part: _Part) -> type:
         module = importlib.import_module(f"{package}.{part.folder}")
     except ModuleNotFoundError as error:
         near = difflib.get_close_matches(package, installed_packages(part.folder), n=3)
-        dashed = package.replace("_", "-")
         raise ConfigurationError(
             f"no {part.word} package {package!r} is installed (for {name!r})",
-            hint=(f"did you mean {' or '.join(near)}? else " if near else "")
-            + f"source its workspace, apt install ros-$ROS_DISTRO-{dashed}, or pip install ros-{dashed}",
+            hint=(f"did you mean {' or '.join(near)}? else " if near else "") + _how_to_install(package),
         ) from error
     except ImportError as error:
         raise ConfigurationError(
@@ -104,6 +104,13 @@ def _loaded(name: str, part: _Part) -> type:
             else f"it has: {some or 'none at all'}",
         )
     return loaded
+
+
+def _how_to_install(package: str) -> str:
+    if package == OWN_PACKAGE:
+        return "`make setup` builds it, given gcc, g++ and Python's headers; in a workspace: colcon build"
+    dashed = package.replace("_", "-")
+    return f"source its workspace, apt install ros-$ROS_DISTRO-{dashed}, or pip install ros-{dashed}"
 
 
 def _is_one(loaded: Any, part: _Part) -> bool:

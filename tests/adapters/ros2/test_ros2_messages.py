@@ -241,3 +241,12 @@ def test_big_endian_is_read_as_such():
         locator = cdr.locate(message, path)
         assert cdr.reader(locator.kind)(data, locator.offset(data)) == expected
     assert not cdr.plain(b"\0\x07\0\0" + body)
+
+
+def test_our_own_package_is_built_not_downloaded(monkeypatch: pytest.MonkeyPatch):
+    for name in ("harness_interfaces", "harness_interfaces.action"):
+        monkeypatch.setitem(sys.modules, name, None)
+    messages.action_class.cache_clear()
+    with pytest.raises(ConfigurationError, match="no action package 'harness_interfaces'") as refused:
+        messages.action_class("harness_interfaces/action/FollowTrajectory")
+    assert "make setup" in str(refused.value) and "apt install" not in str(refused.value)
