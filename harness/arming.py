@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.config.changing import brief
-from harness.config.schema import OpenLoop, Replay, RigFile, ScenarioBase, Throughput
+from harness.config.schema import Replay, RigFile
 from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
-
-
-def duration_s(spec: ScenarioBase) -> float:
-    """About how long a scenario sends stimuli, in seconds, probes included."""
-    probes = spec.probing.consecutive / spec.probing.rate_hz
-    schedule = spec.schedule
-    if isinstance(schedule, OpenLoop):
-        search_s = spec.search.at_most_s if isinstance(spec, Throughput) else 0.0
-        return probes + schedule.warmup_s + schedule.samples / schedule.rate_hz + search_s
-    mean_trial_s = (sum(schedule.dwell_ms) / 2 + schedule.quiet_ms + spec.timeout_ms / 2) * 1e-3
-    return probes + (schedule.warmup + schedule.samples) * mean_trial_s
+from harness.pace import duration_s
 
 
 def movements(rig: RigFile) -> list[str]:
@@ -41,7 +31,7 @@ def movements(rig: RigFile) -> list[str]:
             values += f", and after each trial {shown},"
         limits = ", ".join(f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items())
         lines.append(
-            f"{name}: {spec.stimulus} gets {values} for about {duration_s(spec):.0f} s"
+            f"{name}: {spec.stimulus} gets {values} for about {duration_s(rig, spec):.0f} s"
             f" (limits: {limits or 'none'})"
         )
     return lines

@@ -7,7 +7,7 @@ robot takes to rest beyond ``quiet_ms``, and a stall of the host, no plan knows.
 from __future__ import annotations
 
 from harness.config.devices import match_of, ports_of
-from harness.config.schema import OpenLoop, RigFile, Scenario, Trials
+from harness.config.schema import OpenLoop, RigFile, Scenario, Throughput, Trials
 
 
 def of_signal(rig: RigFile, scenario: Scenario) -> bool:
@@ -39,3 +39,15 @@ def before_s(rig: RigFile, scenario: Scenario, answer_ms: float) -> float:
         return probes_s + schedule.warmup_s
     mean = sum(schedule.dwell_ms) / 2
     return probes_s + schedule.warmup * trial_ms(schedule, mean, answer_ms, follows=follows) * 1e-3
+
+
+def duration_s(rig: RigFile, scenario: Scenario) -> float:
+    """About how long a scenario sends stimuli: probing, warm-up, what is measured, and a search as long as it
+    may take. The answers of trials are taken to come after half the timeout."""
+    schedule, answer_ms = scenario.schedule, scenario.timeout_ms / 2
+    if isinstance(schedule, OpenLoop):
+        search_s = scenario.search.at_most_s if isinstance(scenario, Throughput) else 0.0
+        return before_s(rig, scenario, 0.0) + schedule.samples / schedule.rate_hz + search_s
+    follows = of_signal(rig, scenario)
+    each_ms = trial_ms(schedule, sum(schedule.dwell_ms) / 2, answer_ms, follows=follows)
+    return before_s(rig, scenario, answer_ms) + schedule.samples * each_ms * 1e-3

@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.arming import duration_s, movements
+from harness.arming import movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import DESCRIBED, brief
@@ -21,6 +21,7 @@ from harness.config.in_time import RampOver
 from harness.config.schema import OpenLoop, Replay
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
+from harness.pace import duration_s
 from harness.results import RequirementResult, Results
 from harness.steps import describe
 from harness.wording import (
@@ -271,7 +272,7 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         else:
             for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
                 say(f"sends     {values | arrays or 'default values'}")
-        say(f"lasts     about {duration_s(spec):.0f} s")
+        say(f"lasts     about {duration_s(rig, spec):.0f} s")
     for group in rig.together:
         say(f"together  {', '.join(group)}: at the same time")
     for line in movements(rig) if not rig.rig.simulated else []:

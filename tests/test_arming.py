@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parent / "faults"))
 from fault_bench import RIG, lines, rig_file, run_here, try_run
 
 from harness import cli
-from harness.arming import duration_s, movements, require_arming
+from harness.arming import movements, require_arming
 from harness.config import load_rig
 from harness.errors import SafetyError
+from harness.pace import duration_s
 
 REAL: dict[str, Any] = {"rig.simulated": False, "scenarios.command.schedule.samples": 20}
 
@@ -82,8 +83,8 @@ def test_what_moves_how_far_and_for_how_long_is_told(tmp_path):
         "scenarios.command.schedule": {"kind": "trials", "samples": 100, "warmup": 0, "quiet_ms": 400.0},
         "scenarios.command.schedule.dwell_ms": [100.0, 300.0],
     }
-    spec = load_rig(rig_file(tmp_path, trials)).rig.scenarios["command"]
-    assert 60 <= duration_s(spec) <= 260
+    rig = load_rig(rig_file(tmp_path, trials)).rig
+    assert 60 <= duration_s(rig, rig.scenarios["command"]) <= 260
     back = {**trials, "scenarios.command.return_values": {"value": 0.25}}
     (line,) = movements(load_rig(rig_file(tmp_path, back)).rig)
     assert "alternate [0.5, -0.5], and after each trial value = 0.25, for about" in line

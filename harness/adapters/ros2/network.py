@@ -29,8 +29,9 @@ def where(gid: str, own_gid: str, heard: Iterable[Heard]) -> str:
         return "this host"
     if not found:
         return (
-            "another host or network namespace; its address was not heard (static peers and discovery servers"
-            " announce nothing), so the interface is not known"
+            "not recognised as on this host: another host or network namespace, or a process older than a"
+            " change of the interfaces; its address was not heard (static peers and discovery servers"
+            " announce nothing)"
         )
     parts = []
     for one in sorted(found, key=lambda one: (one.interface, one.address)):
