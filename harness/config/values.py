@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.config.changing import DESCRIBED, Alternate, Sequence, plain
 from harness.config.elements import Relative
+from harness.config.in_time import RampOver
 from harness.config.measuring import CommandRoundTrip, ScenarioBase, SensorToAction
 from harness.errors import ConfigurationError, SafetyError
 
@@ -25,7 +26,7 @@ def _changing(value: Any) -> tuple[str, list[Any]] | None:
         return "alternate", list(value.alternate)
     if isinstance(value, Sequence):
         return "sequence", list(value.sequence)
-    if isinstance(value, (*DESCRIBED, Relative)):
+    if isinstance(value, (*DESCRIBED, Relative, RampOver)):
         return None
     if isinstance(value, Mapping):
         for kind in ("alternate", "sequence"):
