@@ -18,7 +18,7 @@ from harness.sim.swarm.messages import Kind, Message, decode, encode
 from harness.sim.swarm.netns import Namespaces
 from harness.sim.swarm.options import parse
 from harness.sim.swarm.settings import MS, Event, Memory, State
-from harness.sim.swarm.status import LIES, Liar, Status
+from harness.sim.swarm.status import LIES, SETTLED_NS, Liar, Status
 from harness.sim.swarm.store import Store
 
 PERIOD = 5 * MS
@@ -131,7 +131,15 @@ AFTER = Status(leader=4, term=2, slot=1, slot_term=2, version=1, state=State.FOL
 def said(how: str, at_ns: int = 0, after: Status = AFTER) -> Status:
     liar = Liar(how, 3, 5)
     assert liar.says(FIRST, 0) == FIRST, "nothing is wrong before the leader is lost"
-    return liar.says(after, at_ns)
+    return liar.says(after, SETTLED_NS + at_ns)
+
+
+def test_elections_at_the_start_are_no_loss_of_a_leader() -> None:
+    liar = Liar("dead-leader", 3, 5)
+    assert liar.says(FIRST, 0) == FIRST
+    assert liar.says(AFTER, SETTLED_NS - 1) == AFTER
+    later = Status(**{**AFTER.__dict__, "leader": 5, "term": 3, "slot_term": 3})
+    assert liar.says(later, 2 * SETTLED_NS).leader == AFTER.leader
 
 
 def test_lies() -> None:

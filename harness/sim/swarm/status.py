@@ -35,6 +35,10 @@ LIES = {
 """Misbehaviours; all but the last two begin with the first loss of a leader."""
 
 
+SETTLED_NS = 1_000 * MS
+"""A leader of whom a robot that is to lie has heard for less than this is not yet one to be lost."""
+
+
 @dataclass(frozen=True)
 class Status:
     """Who is followed (0: nobody) in which term; which slot is held (-1: none) by which assignment."""
@@ -69,14 +73,20 @@ class Liar:
             raise ValueError(f"misbehaviour {how!r}: one of {', '.join(LIES)}")
         self._how, self._me, self._count = how, me, count
         self._first: Status | None = None
+        self._since_ns = 0
 
     def says(self, true: Status, now_ns: int) -> Status:
         """What is published instead of ``true``."""
         if self._how not in LIES or self._how in ("silent", "restless"):
             return true
         following = true.state in (State.FOLLOWING, State.LEADING) and true.slot_term == true.term
-        if following and (self._first is None or self._first.term == true.term):
-            self._first = true
+        if following:
+            new = self._first is None or self._first.term != true.term
+            if new and (self._first is None or now_ns - self._since_ns < SETTLED_NS):
+                # Elections while the robots find each other are no loss of a leader.
+                self._first, self._since_ns = true, now_ns
+            elif not new:
+                self._first = true
         first = self._first
         if first is None or true.term == first.term:
             return true
