@@ -18,7 +18,7 @@ from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import DESCRIBED, brief
 from harness.config.in_time import RampOver
-from harness.config.schema import OpenLoop, Replay
+from harness.config.schema import OpenLoop, Replay, Throughput
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
 from harness.pace import duration_s
@@ -83,6 +83,8 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
             f"{scenario.out_of_order} out of order; lateness p99 {_figure(late)} ms"
         )
         _hang(console, Text(name, style="dim"), Text(figures, style="dim"))
+        for words in scenario.search.words[:-1] if scenario.search is not None else []:
+            _hang(console, Text(name, style="dim"), Text(words))
     report = outcome.folder / "report.pdf"
     what = "report" if report.is_file() else "evidence"
     console.print(
@@ -272,6 +274,13 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         else:
             for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
                 say(f"sends     {values | arrays or 'default values'}")
+        if isinstance(spec, Throughput):
+            low, high = spec.search.ends
+            what = "" if spec.search.path is None else f" of {spec.search.path}"
+            say(
+                f"searches  from {low:g} to {high:g} {spec.search.unit}{what} afterwards, for at most"
+                f" {spec.search.at_most_s:g} s: what is sustained, beside what is judged"
+            )
         say(f"lasts     about {duration_s(rig, spec):.0f} s")
     for group in rig.together:
         say(f"together  {', '.join(group)}: at the same time")
