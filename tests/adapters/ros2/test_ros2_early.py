@@ -67,15 +67,21 @@ MISTAKES = {
     ),
     "package": (("type: nav_msgs/msg/Odometry", "type: §nav_msg/msg/Odometry"), "did you mean nav_msgs"),
     "no type at all": (("nav_msgs/msg/Odometry", "§Odometry"), "write package/msg/Name"),
-    "key": (("key: header.stamp", "key: §header.stmp"), "did you mean 'stamp'?"),
-    "key by kind": (("key: header.stamp", "key: {§header.stmp: stamp}"), "did you mean 'stamp'?"),
+    "key": (("key: header.stamp", "key: §header.stmp"), "did you mean 'header.stamp'?"),
+    "key by kind": (("key: header.stamp", "key: {§header.stmp: stamp}"), "did you mean 'header.stamp'?"),
     "key is text": (("key: header.stamp", "key: §header.frame_id"), "carries no key"),
-    "match.path": (("path: header.stamp}", "path: §header.stmp}"), "did you mean 'stamp'?"),
+    "match.path": (("path: header.stamp}", "path: §header.stmp}"), "did you mean 'header.stamp'?"),
     "match.path is a number": (("path: header.stamp}", "path: §twist.linear.x}"), "of type double"),
-    "value": (("value: twist.twist.linear.x", "value: §twist.twist.liner.x"), "did you mean 'linear'?"),
+    "value": (
+        ("value: twist.twist.linear.x", "value: §twist.twist.liner.x"),
+        "did you mean 'twist.twist.linear.x'?",
+    ),
     "value is a message": (("value: twist.twist.linear.x", "value: §twist.twist.linear"), "a number"),
-    "stamp": (("stamp: header.stamp}", "stamp: §header.stamps}"), "did you mean 'stamp'?"),
-    "values": (("values: {twist.linear.x: {", "values: {§twist.liner.x: {"), "did you mean 'linear'?"),
+    "stamp": (("stamp: header.stamp}", "stamp: §header.stamps}"), "did you mean 'header.stamp'?"),
+    "values": (
+        ("values: {twist.linear.x: {", "values: {§twist.liner.x: {"),
+        "did you mean 'twist.linear.x'?",
+    ),
     "values of a wrong kind": (("{alternate: [0.2, -0.2]}", "§fast"), "cannot take 'fast'"),
     "no path at all": (
         ("values: {twist.linear.x: {", "values: {§twist..x: {"),
@@ -83,11 +89,11 @@ MISTAKES = {
     ),
     "limits": (
         ("limits: {twist.linear.x: 0.5}", "limits: {twist.linear.x: 0.5, §twist.anglar.z: 1}"),
-        "'angular'?",
+        "'twist.angular.z'?",
     ),
     "stop.values": (
         ("cmd_vel, values: {twist.linear.x: 0.0", "cmd_vel, values: {§twist.linear.xx: 0.0"),
-        "'x'?",
+        "'twist.linear.x'?",
     ),
     "step": (("values: {twist.linear.x: 0.1}", "values: {§twist.linear.q: 0.1}"), "fields: x, y, z"),
     "match of another kind": (
