@@ -60,7 +60,8 @@ class Bench:
         self.processes = Processes(folder.run_id, folder.path / "processes", clock)
         self.guardian: Guardian | None = None
         self.recorder = Recorder(folder, clock)
-        self.bag = BagRecording(self.rig.record, folder.path)
+        namespaces = {name: getattr(one, "namespace", "") for name, one in self.rig.devices.items()}
+        self.bag = BagRecording(self.rig.record, folder.path, namespaces)
         self.states = self.recorder.states
         self.track = self.recorder.track
         self.findings: list[Finding] = []

@@ -142,6 +142,36 @@ def test_a_limit_on_a_part_or_on_every_element_is_none(limit: str) -> None:
     rig_from_text(RIG.replace("limits: {", f'limits: {{"{limit}": 2.0, '), "x.yaml")
 
 
+@pytest.mark.parametrize(
+    ("namespace", "pattern", "words"),
+    [
+        ("", "/odmo", "no port has the topic '/odmo'; did you mean '/odom'?"),
+        ("", "/camera/*", "no port has the topic '/camera/*'; valid here: "),
+        ("r1", "/path", "no port has the topic '/path'; did you mean '/r1/path'?"),
+        ("", "/odom", None),
+        ("", "od*", None),
+        ("r1", "path", None),
+        ("r1", "/r1/*", None),
+    ],
+)
+def test_a_topic_to_be_left_out_that_no_port_has_is_refused(
+    namespace: str, pattern: str, words: str | None
+) -> None:
+    text = RIG.replace("topic: /path", "topic: path").replace(
+        "adapter: ros2", f"adapter: ros2\n    namespace: '{namespace}'"
+    )
+    text += f"record:\n  leave_out: [/applied, '{pattern}']\n"
+    if words is None:
+        assert rig_from_text(text, "x.yaml").record.leave_out == ["/applied", pattern]
+        return
+    with pytest.raises(RigFileError) as caught:
+        rig_from_text(text, "x.yaml")
+    (problem,) = caught.value.problems
+    assert words in problem.message and problem.path == "record.leave_out[1]"
+    assert (problem.line, problem.column) == (len(text.splitlines()), 25)
+    rig_from_text(text.replace("record:", "record:\n  bag: false"), "x.yaml")
+
+
 def test_a_package_that_is_not_here_is_left_to_the_bench() -> None:
     text = RIG.replace("nav_msgs/msg/Path", "robot_of_ours/msg/Path")
     text = text.replace("limits: {", "limits: {speed_of_ours: 1.0, ")
