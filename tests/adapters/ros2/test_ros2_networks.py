@@ -187,7 +187,7 @@ def test_where_an_endpoint_is(monkeypatch: pytest.MonkeyPatch):
     stranger = Heard(0, "ff" * 12, "192.0.2.10", "eth0")
     assert network.where("010f1111" + "33" * 12, own, []) == "this host"
     assert network.where(other, "", [Heard(0, prefix, "192.0.2.7", "eth0")]) == "this host"
-    assert "interface is not known" in network.where(other, own, [stranger])
+    assert "its address was not heard" in network.where(other, own, [stranger])
     assert network.where(other, own, [stranger, wired]) == "192.0.2.9 over eth0, 192.0.2.7"
     both = network.where(other, own, [wireless, wired])
     assert both.startswith(
@@ -211,7 +211,7 @@ device = bench.device(discovery="subnet")
 device.open()
 found = [one.message for one in device.preflight() if one.severity.value == "error"]
 end = time.monotonic() + 20
-while "over" not in device.identity().get("out.network", "") and time.monotonic() < end:
+while " over near" not in device.identity().get("out.network", "") and time.monotonic() < end:
     time.sleep(0.1)
 print(json.dumps([hints, found, device.identity(), bench.round_trips(device, 20).arrived(20)]))
 bench.close()
