@@ -258,10 +258,14 @@ def list_command() -> int:
 @click.option("--like", type=RIG, required=True, metavar="RIG", help="The rig to begin with; see list.")
 def new(name: str, like: str) -> int:
     """Begin a rig file of one's own: rig_configs/NAME.yaml, a copy of another one."""
-    from harness.new_rig import new_rig
+    from harness.new_rig import for_a_real_robot, new_rig
 
     path = new_rig(name, like)
     click.echo(f"wrote {path}: change what is about your robot, then: harness check {path.stem}")
+    if lines := for_a_real_robot(path):
+        click.echo("it is the rig of a simulated robot; for a real one:")
+        for line in lines:
+            click.echo(f"  {line}")
     return 0
 
 
