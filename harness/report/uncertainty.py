@@ -147,7 +147,7 @@ def _how_j(requirement: RequirementResult) -> tuple[str, str]:
     said = next((line for line in requirement.decision if line.startswith(("J = ", "J: "))), "")
     how = said.partition(", ")[2] if said.startswith("J = ") else said.removeprefix("J: ")
     value = t.with_unit(t.number(requirement.floor), threshold_unit(requirement))
-    return value, how.removesuffix(", in ms") or "not measured, taken as 0"
+    return value, how or "not measured, taken as 0"
 
 
 def _floor_table(floor: FloorResult) -> Block:
