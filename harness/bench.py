@@ -193,7 +193,8 @@ class Bench:
         errors = [finding for finding in found if finding.severity is Severity.ERROR]
         if errors:
             message = "; ".join(finding.message for finding in errors)
-            hint = "; ".join(finding.remedy for finding in errors if finding.remedy) or None
+            remedies = dict.fromkeys(finding.remedy for finding in errors if finding.remedy)
+            hint = "; ".join(remedies) or None
             kind = SafetyError if any("publish" in finding.name for finding in errors) else UnavailableError
             raise kind(f"preflight: {message}", hint=hint)
 

@@ -152,9 +152,11 @@ def test_what_is_said_of_other_places():
     heard = [Heard(5, "aa", "203.0.113.9", "eth7"), Heard(3, "bb", "203.0.113.8", "eth7")]
     nothing = elsewhere.hint(3, [3, 8], heard, lambda domains: {})
     assert nothing == (
-        "participants at 203.0.113.8 announce themselves in this domain; participants were seen in domain"
-        " 5 (at 203.0.113.9), 8 (on this host), without these topics"
+        "participants at 203.0.113.8 announce themselves in this domain;"
+        " nothing of the kind in 2 other domains"
     )
+    many = elsewhere.hint(3, range(20), [], lambda domains: {})
+    assert many == "nothing of the kind in 6 other domains (of 19 with participants)"
     there = elsewhere.hint(3, [], heard, lambda domains: {one: {"/odom": ["/base"]} for one in domains})
     assert there.startswith("/odom is there in domain 5 (/base): set domain_id")
     assert elsewhere.hint(3, [3], [], lambda domains: {}) == ""
