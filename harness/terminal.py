@@ -34,6 +34,7 @@ from harness.wording import (
     relation,
     shown_bound,
     sign,
+    with_uncertainty,
 )
 
 STYLES = {
@@ -196,6 +197,8 @@ def _shared_error(requirements: Sequence[RequirementResult]) -> str:
 
 def _estimate(requirement: RequirementResult) -> str:
     value = requirement.estimate
+    if known := with_uncertainty(requirement):
+        return f"{known} {requirement.unit}"
     return "-" if value is None else _with_unit(value, requirement)
 
 

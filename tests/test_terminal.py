@@ -118,7 +118,9 @@ def test_bounds_are_rounded_outward_and_counts_say_what_they_count() -> None:
     shown = console(80)
     show_outcome(shown, outcome())
     said = " ".join(text(shown).split())
-    assert "estimate 5.654 ms, shown at most 5.727 ms, 55 of 3000 over the PASS threshold (9.5 ms)" in said
+    assert (
+        "estimate 5.65 ± 0.50 ms, shown at most 5.727 ms, 55 of 3000 over the PASS threshold (9.5 ms)" in said
+    )
     assert "99.5 % each (95 % over the 10)" in said
     assert all(len(line.rstrip()) <= 80 for line in text(shown).splitlines())
 

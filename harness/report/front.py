@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.model import Verdict
 from harness.report import text as t
-from harness.report.changes import changes
+from harness.report.changes import besides, changes
 from harness.report.remarks import bounds_note, remarks
 from harness.results import RequirementResult, Results
-from harness.wording import counted_at, statistic_name, threshold_unit
+from harness.wording import counted_at, statistic_name, threshold_unit, with_uncertainty
 
 MOST_RULES = 3
 """With more requirements, their rules would push the signatures off the first page."""
@@ -49,6 +49,7 @@ def verdict_page(results: Results, run: Mapping[str, Any]) -> dict[str, Any]:
         "rules": _rules(results),
         "figures": _figures(results),
         "changes": changes(results),
+        "besides": besides(results),
     }
 
 
@@ -105,7 +106,8 @@ def _headroom_is(requirement: RequirementResult) -> str:
 def _estimate_name(requirement: RequirementResult) -> str:
     # The statement beside it has the time that a share is of.
     name = "share" if requirement.quantity == "ratio" else statistic_name(requirement)
-    return name if requirement.statistic == "max" else f"{name} estimate"
+    name = name if requirement.statistic == "max" else f"{name} estimate"
+    return f"{name} ± U" if with_uncertainty(requirement) else name
 
 
 def _reasons(results: Results) -> list[list[str]]:
