@@ -211,7 +211,7 @@ def test_a_key_that_does_not_fit_is_refused(bench: Bench):
     [
         ({"cmd": {"stimulus": stimulus(key="header.frame_id")}}, "carries no key"),
         ({"cmd": {"stimulus": stimulus(type="std_msgs/msg/Int32", key={"data": "stamp"})}}, "too narrow"),
-        ({"cmd": {"stimulus": stimulus(key="header.stmp")}}, "did you mean 'stamp'"),
+        ({"cmd": {"stimulus": stimulus(key="header.stmp")}}, "did you mean 'header.stamp'"),
         ({"out": {"response": response(value="header")}}, "a number"),
         ({"out": {"response": response(match={"kind": "stamp", "path": "twist.linear.x"})}}, "64-bit"),
         ({"out": {"response": response(type="std_msgs/msg/Flot64")}}, "did you mean .std_msgs/msg/Float64"),
