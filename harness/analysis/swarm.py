@@ -131,10 +131,12 @@ def _decide(row: Any, found: Outcome, injury: Injury, rules: Rules, lines: Mappi
     if held is not None:
         row["arrived_ns"], row["answers"] = held, 1
         row["seen_ns"], stamped = _seen(held, lines)
+        if found.violations:  # whenever it came, it is no answer
+            row["flags"], row["answers"] = SampleFlag.LOST, 0
+            row["arrived_ns"] = row["seen_ns"] = NO_STAMP
+            return 0
         if held - injury.before_ns > rules.timeout_ns:
             row["flags"] = SampleFlag.LOST | SampleFlag.LATE
-        elif found.violations:
-            row["flags"] = SampleFlag.LOST
         return int(stamped and row["stimulus_flags"] & NOT_COUNTED == 0)
     # Cut off before it could have been over: nobody knows.
     cut = not injury.whole and not found.violations

@@ -223,8 +223,9 @@ class _Walk:
         end, rules, robot = self.injury.restored_ns, self.rules, self.injury.robot
         last = {number: self.lines[number].before(end) for number in self.survivors}
         after_ms = (end - self.injury.before_ns) * 1e-6
+        settled = end - self.injury.before_ns >= rules.settle_ns
         for number, said in last.items():
-            if said is not None and said.follows == robot:
+            if settled and said is not None and said.follows == robot:
                 dead = rules.called(robot)
                 self._violate(
                     "dead", number, f"{rules.called(number)} still follows {dead}, {after_ms:.0f} ms after"

@@ -54,9 +54,10 @@ def _close(node: Any) -> None:
     """Names that do not fit their pattern are mistakes, as they are when the file is loaded."""
     if isinstance(node, dict):
         if "patternProperties" in node:
-            _with_templates(node["patternProperties"])
             node.setdefault("additionalProperties", False)
-        for inner in node.values():
+        for key, inner in node.items():
+            if key == "ports" and isinstance(inner, dict):
+                _with_templates(inner.get("patternProperties", {}))
             _close(inner)
     elif isinstance(node, list):
         for inner in node:
