@@ -5,10 +5,12 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.conclude import RunOutcome
 from harness.config import load_rig
+from harness.folder import RunFolder
 from harness.model import Verdict
 from harness.results import Results, SwarmResult
 from harness.runner import RunOptions, run_rig
@@ -40,6 +42,19 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
     outcome, results = run(folder, "--log-truth", str(folder / "truth"), samples=TRIALS)
     assert outcome.error is None and not results.aborted, results.abort_reason
     return folder / "truth", results
+
+
+def test_ports_of_one_topic_see_the_same_messages(measured: tuple[Path, Results]) -> None:
+    directory, results = measured
+    folder = RunFolder.open(directory.parent / "out" / "sim-swarm" / results.run_id)
+    tables = folder.observations()
+    for robot in swarm_of(results).robots:
+        stamps = [
+            tables[f"swarm.{robot}_{column}"]["received_ns"]
+            for column in ("leader", "term", "slot", "slot_term", "state")
+        ]
+        assert len(stamps[0]) > 100
+        assert all(np.array_equal(stamps[0], other) for other in stamps[1:])
 
 
 def swarm_of(results: Results) -> SwarmResult:
