@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.config.changing import brief
+from harness.config.changing import in_words
 from harness.config.schema import Replay, RigFile, SwarmReorganization
 from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
@@ -21,18 +21,12 @@ def movements(rig: RigFile) -> list[str]:
             lines.append(f"{name}: {kind} of the process that leads {device}, up to {times} times")
             continue
         stimulus = rig.devices[device].ports[port].stimulus
-        values = (
-            ", ".join(
-                f"{path} = {brief(value)}" for path, value in sent_values(spec, stimulus.values).items()
-            )
-            or "its default values"
-        )
+        values = in_words(sent_values(spec, stimulus.values)) or "its default values"
         if isinstance(spec.schedule, Replay):
             values = f"what was recorded of {spec.schedule.topic} in {spec.schedule.bag}"
         back = back_set(spec, stimulus.values)
         if back is not None:
-            shown = ", ".join(f"{path} = {brief(value)}" for path, value in back.items())
-            values += f", and after each trial {shown},"
+            values += f", and after each trial {in_words(back)},"
         limits = ", ".join(f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items())
         lines.append(
             f"{name}: {spec.stimulus} gets {values} for about {duration_s(rig, spec):.0f} s"

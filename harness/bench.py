@@ -60,7 +60,8 @@ class Bench:
         self.processes = Processes(folder.run_id, folder.path / "processes", clock)
         self.guardian: Guardian | None = None
         self.recorder = Recorder(folder, clock)
-        self.bag = BagRecording(self.rig.record, folder.path)
+        namespaces = {name: getattr(one, "namespace", "") for name, one in self.rig.devices.items()}
+        self.bag = BagRecording(self.rig.record, folder.path, namespaces)
         self.states = self.recorder.states
         self.track = self.recorder.track
         self.findings: list[Finding] = []
@@ -192,7 +193,8 @@ class Bench:
         errors = [finding for finding in found if finding.severity is Severity.ERROR]
         if errors:
             message = "; ".join(finding.message for finding in errors)
-            hint = "; ".join(finding.remedy for finding in errors if finding.remedy) or None
+            remedies = dict.fromkeys(finding.remedy for finding in errors if finding.remedy)
+            hint = "; ".join(remedies) or None
             kind = SafetyError if any("publish" in finding.name for finding in errors) else UnavailableError
             raise kind(f"preflight: {message}", hint=hint)
 

@@ -12,7 +12,7 @@ from harness.config.schema import SwarmReorganization
 from harness.config.values import back_set, offsets, sent_values
 from harness.described import description_findings
 from harness.errors import HarnessError
-from harness.hostcheck import host_findings
+from harness.hostcheck import findings_before
 from harness.model import Finding, Severity
 from harness.ports import Device, DeviceContext, Role
 from harness.prospects import plan_findings
@@ -25,7 +25,7 @@ def look(loaded: LoadedRig) -> list[Finding]:
     Where the rig file starts the programs itself nobody is there yet: that somebody is missing is then no
     finding.
     """
-    findings = list(host_findings(loaded.rig.host))
+    findings = findings_before(loaded.rig)
     findings += [*plan_findings(loaded.rig), *description_findings(loaded.rig), *_programs(loaded)]
     for name, options in loaded.rig.devices.items():
         real = not loaded.rig.rig.simulated

@@ -99,7 +99,8 @@ def cli() -> None:
 @click.option(
     "--anyway",
     is_flag=True,
-    help="Run although some requirement cannot pass, whatever is measured (see plan).",
+    help="Run although some requirement cannot pass, whatever is measured (see plan), or the host of a real"
+    " rig is too busy for a verdict (see check).",
 )
 @click.option(
     "--quiet", "-q", is_flag=True, help="No progress; one line at the end, and why on standard error."
@@ -209,7 +210,7 @@ def check(rig: str, overrides: tuple[str, ...], namespace: str) -> int:
     from harness.checking import look
     from harness.config import find_rig, load_rig
     from harness.model import Severity
-    from harness.terminal import show_findings, show_plan
+    from harness.terminal import readiness, show_findings, show_plan
 
     loaded = load_rig(find_rig(rig), overrides, namespace)
     console = _console()
@@ -217,9 +218,7 @@ def check(rig: str, overrides: tuple[str, ...], namespace: str) -> int:
     findings = look(loaded)
     show_findings(console, findings)
     bad = any(finding.severity is Severity.ERROR for finding in findings)
-    console.print(
-        "not ready: see above" if bad else "ready; nothing was started, nothing was sent", highlight=False
-    )
+    console.print(readiness(findings), highlight=False)
     return 4 if bad else 0
 
 
@@ -259,10 +258,14 @@ def list_command() -> int:
 @click.option("--like", type=RIG, required=True, metavar="RIG", help="The rig to begin with; see list.")
 def new(name: str, like: str) -> int:
     """Begin a rig file of one's own: rig_configs/NAME.yaml, a copy of another one."""
-    from harness.new_rig import new_rig
+    from harness.new_rig import for_a_real_robot, new_rig
 
     path = new_rig(name, like)
     click.echo(f"wrote {path}: change what is about your robot, then: harness check {path.stem}")
+    if lines := for_a_real_robot(path):
+        click.echo("it is the rig of a simulated robot; for a real one:")
+        for line in lines:
+            click.echo(f"  {line}")
     return 0
 
 

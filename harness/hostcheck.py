@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import psutil
 
-from harness.config.schema import Host
+from harness.config.schema import Host, RigFile
+from harness.errors import UnavailableError
 from harness.model import Finding, Severity
 
 STEAL_SHARE = 0.01
@@ -35,6 +37,31 @@ def host_findings(spec: Host) -> list[Finding]:
             else "",
         )
     ]
+
+
+def findings_before(rig: RigFile) -> list[Finding]:
+    """The same before a run, where a real rig is not moved for a verdict that nothing can come of."""
+    found = host_findings(rig.host)
+    if rig.rig.simulated:
+        return found
+    return [
+        replace(
+            one,
+            severity=Severity.ERROR,
+            message=f"{one.message}: the verdict of a run now would be INCONCLUSIVE for that reason",
+            remedy=f"{one.remedy}; `harness run RIG --anyway` runs it all the same",
+        )
+        if one.severity is Severity.WARNING
+        else one
+        for one in found
+    ]
+
+
+def require_free_host(rig: RigFile, *, anyway: bool = False) -> None:
+    """Refuse to move a real robot on a host that is too busy for a verdict. Raises UnavailableError."""
+    for one in [] if anyway else findings_before(rig):
+        if one.severity is Severity.ERROR:
+            raise UnavailableError(one.message, hint=one.remedy)
 
 
 class StealWatch:

@@ -266,7 +266,8 @@ def collect_versions() -> dict[str, str]:
 def collect_git(path: Path) -> dict[str, Any]:
     """``commit``, ``branch`` and ``dirty`` of the git project that ``path``, a file or a folder, lies in.
 
-    Files that git does not know and does not ignore count as dirty. No project, or no git: an empty object.
+    ``dirty``: files that git knows were changed; those it does not know change nothing of the harness. Where
+    ``path`` is such a file itself, ``rig_file`` says so. No project, or no git: an empty object.
     """
     folder = path.absolute() if path.is_dir() else path.absolute().parent
     # Looking must not write: no index refresh, and nobody asked for a password.
@@ -275,26 +276,32 @@ def collect_git(path: Path) -> dict[str, Any]:
         k: v for k, v in os.environ.items() if k not in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     }
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment,
-            timeout=_GIT_TIMEOUT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+
+    def git(*arguments: str) -> list[str] | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(folder), *arguments],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env=environment,
+                timeout=_GIT_TIMEOUT_S,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return None if done.returncode else done.stdout.decode(errors="replace").splitlines()
+
+    lines = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if lines is None:
         return {}
-    if done.returncode != 0:
-        return {}
-    lines = done.stdout.decode(errors="replace").splitlines()
     head = dict(
         line[2:].split(" ", 1) for line in lines if line.startswith("# branch.") and line.count(" ") >= 2
     )
-    return {
+    found: dict[str, Any] = {
         "commit": head.get("branch.oid", NOT_AVAILABLE),
         "branch": head.get("branch.head", NOT_AVAILABLE),
         "dirty": any(not line.startswith("#") for line in lines),
     }
+    if path.is_file() and git("ls-files", "--", f":(literal){path.name}") == []:
+        found["rig_file"] = "not under version control"
+    return found

@@ -33,7 +33,7 @@ from harness.earlier import earlier_runs
 from harness.errors import ConfigurationError, HarnessError, OperationError, RecordingError, SafetyError
 from harness.floor import Floor
 from harness.folder import RunFolder
-from harness.hostcheck import host_findings
+from harness.hostcheck import host_findings, require_free_host
 from harness.hostinfo import collect_git, collect_host, collect_versions
 from harness.interrupt import Interrupted, Interrupts
 from harness.lock import RigLock
@@ -52,7 +52,8 @@ class RunOptions:
     """What the caller of a run decides.
 
     ``ask`` puts a question of a step to the operator, ``confirm`` the one whether a real rig may move; None
-    where nobody can answer. ``anyway``: run even where some requirement cannot pass, whatever is measured.
+    where nobody can answer. ``anyway``: run even where some requirement cannot pass, whatever is measured,
+    or a real rig's host is too busy for a verdict.
     """
 
     out: Path = Path("reports")
@@ -94,12 +95,14 @@ def run_rig(
 
     ``on_folder`` is called with the new run folder and may return a context manager, entered while the run
     lasts (live progress). Raises ConfigurationError (of a run that cannot pass, too), SafetyError (not
-    armed), UnavailableError (in use) or RecordingError (no folder) before anything was started; afterwards
-    everything ends in an outcome.
+    armed), UnavailableError (in use; the host of a real rig is busy) or RecordingError (no folder) before
+    anything was started; afterwards everything ends in an outcome.
     """
     clock = clock or HostClock()
     loaded = _select(loaded, options)
     require_possible(loaded.rig, anyway=options.anyway)
+    # Who has not armed the rig is told that first.
+    require_free_host(loaded.rig, anyway=options.anyway or not options.armed)
     require_arming(loaded.rig, armed=options.armed, operator=options.operator, ask=options.confirm)
     started = datetime.now(timezone.utc)
     token = secrets.token_hex(2)

@@ -11,6 +11,7 @@ from functools import cache, partial
 
 from harness.bench import Bench
 from harness.config import check_limits, expand_variants
+from harness.config.changing import in_words
 from harness.config.schema import AskStep, CallStep, SendStep, SleepStep, Step, WaitStep
 from harness.config.values import settled
 from harness.errors import DeadlineError, OperationError
@@ -47,7 +48,7 @@ def run_steps(bench: Bench, section: str, steps: Sequence[Step], keys: KeyMaker,
 def describe(step: Step) -> str:
     """One line that says what the step does."""
     if isinstance(step, SendStep):
-        return f"send {step.send} {dict(step.values)}"
+        return f"send {step.send} {in_words(step.values)}".rstrip()
     if isinstance(step, WaitStep):
         bounds = [f">= {step.at_least:g}"] if step.at_least is not None else []
         bounds += [f"<= {step.at_most:g}"] if step.at_most is not None else []

@@ -16,9 +16,9 @@ from rich.text import Text
 from harness.arming import movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
-from harness.config.changing import DESCRIBED, brief
+from harness.config.changing import DESCRIBED, in_words
 from harness.config.in_time import RampOver
-from harness.config.schema import OpenLoop, Replay, SwarmReorganization
+from harness.config.schema import OpenLoop, Replay, SwarmReorganization, Throughput
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
 from harness.pace import duration_s
@@ -34,6 +34,7 @@ from harness.wording import (
     relation,
     shown_bound,
     sign,
+    with_uncertainty,
 )
 
 STYLES = {
@@ -42,6 +43,7 @@ STYLES = {
     Verdict.INCONCLUSIVE: "bold yellow",
     Verdict.ERROR: "bold magenta",
 }
+SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 SEVERITY_STYLES = {Severity.INFO: "", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
 
 
@@ -83,6 +85,8 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
             f"{scenario.out_of_order} out of order; lateness p99 {_figure(late)} ms"
         )
         _hang(console, Text(name, style="dim"), Text(figures, style="dim"))
+        for words in scenario.search.words[:-1] if scenario.search is not None else []:
+            _hang(console, Text(name, style="dim"), Text(words))
     report = outcome.folder / "report.pdf"
     what = "report" if report.is_file() else "evidence"
     console.print(
@@ -193,6 +197,8 @@ def _shared_error(requirements: Sequence[RequirementResult]) -> str:
 
 def _estimate(requirement: RequirementResult) -> str:
     value = requirement.estimate
+    if known := with_uncertainty(requirement):
+        return f"{known} {requirement.unit}"
     return "-" if value is None else _with_unit(value, requirement)
 
 
@@ -266,15 +272,20 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
             continue
         device, _, port = spec.stimulus.partition(".")
         sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
-        arrays = {
-            path: brief(value) for path, value in sent.items() if isinstance(value, (*DESCRIBED, RampOver))
-        }
+        arrays = {path: value for path, value in sent.items() if isinstance(value, (*DESCRIBED, RampOver))}
         if isinstance(schedule, Replay):
             speed = f"{schedule.speed:g} times as fast as recorded"
             say(f"sends     what was recorded of {schedule.topic} in {schedule.bag}, {speed}")
         else:
             for values in expand_variants({k: v for k, v in sent.items() if k not in arrays})[:8]:
-                say(f"sends     {values | arrays or 'default values'}")
+                say(f"sends     {in_words(values | arrays) or 'default values'}")
+        if isinstance(spec, Throughput):
+            low, high = spec.search.ends
+            what = "" if spec.search.path is None else f" of {spec.search.path}"
+            say(
+                f"searches  from {low:g} to {high:g} {spec.search.unit}{what} afterwards, for at most"
+                f" {spec.search.at_most_s:g} s: what is sustained, beside what is judged"
+            )
         say(f"lasts     about {duration_s(rig, spec):.0f} s")
     for group in rig.together:
         say(f"together  {', '.join(group)}: at the same time")
@@ -313,9 +324,20 @@ def show_list(console: Console, rows: Sequence[tuple[str, str, str, str]]) -> No
 
 
 def show_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """A line per finding, and what mends it."""
-    for finding in findings:
+    """A line per finding, and what mends it; the worst first."""
+    for finding in sorted(findings, key=lambda one: SEVERITIES.index(one.severity)):
         label = Text(f"{finding.severity.value:<8}", style=SEVERITY_STYLES[finding.severity])
         _hang(console, label, Text(f"{finding.name}: {finding.message}"), indent=0, gap=1)
         if finding.remedy:
             _hang(console, Text(" " * 8), Text(f"next: {finding.remedy}"), indent=0, gap=1)
+
+
+def readiness(findings: Sequence[Finding]) -> str:
+    """Whether a run may follow, and how much was said: the last line of ``check``."""
+    said = []
+    for severity in SEVERITIES[:2]:
+        if count := sum(one.severity is severity for one in findings):
+            said.append(f"{count} {severity.value}{'s' if count > 1 else ''}")
+    bad = any(one.severity is Severity.ERROR for one in findings)
+    words = "not ready" if bad else "ready; nothing was started, nothing was sent"
+    return ": ".join(filter(None, (", ".join(said), words)))

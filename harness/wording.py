@@ -62,6 +62,10 @@ class Decided(Asked, Protocol):
     def upper_bound(self) -> float | None:
         """In ``unit``."""
 
+    @property
+    def uncertainty(self) -> float | None:
+        """U, in :func:`threshold_unit`."""
+
 
 def quantile_name(quantile: float) -> str:
     """0.99 as p99, 0.999 as p99.9."""
@@ -192,3 +196,23 @@ def relation(asked: Asked) -> str:
 def sign(asked: Asked) -> str:
     """The same as a sign."""
     return "≤" if asked.limit_is == "upper" else "≥"
+
+
+SMALL_UNCERTAINTY = 0.01
+"""An uncertainty of at most this share of an estimate is small against the digits that are shown."""
+
+
+def with_uncertainty(decided: Decided) -> str:
+    """``5 ± 22``: the estimate of a time with its U, where U is not small against it; else empty.
+
+    U is rounded up to two digits, the estimate to the place where they end (JCGM 100:2008, 7.2.6).
+    """
+    value, u = decided.estimate, decided.uncertainty
+    timed = decided.quantity in ("latency", "jitter")
+    if not timed or value is None or u is None or not (isfinite(value) and isfinite(u)):
+        return ""
+    if u <= SMALL_UNCERTAINTY * abs(value):
+        return ""
+    decimals = 1 - floor(log10(u))
+    shown = max(0, decimals)
+    return f"{round(value, decimals):.{shown}f} ± {outward(u, decimals, up=True):.{shown}f}"

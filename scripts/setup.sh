@@ -64,7 +64,8 @@ if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then build_interfaces;
 
 say "installing into .venv (about half a minute) ..."
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-pip=(.venv/bin/python -m pip --disable-pip-version-check -q)
+# Errors alone: the warnings of a site's own index would drown what is said here.
+pip=(.venv/bin/python -m pip --disable-pip-version-check -qq)
 for attempt in 1 2 3; do
     # The file is the whole closure; without --no-deps older pips stumble over extras in it.
     if "${pip[@]}" install --no-deps --require-hashes -r constraints.txt; then break; fi
@@ -75,3 +76,4 @@ done
 "${pip[@]}" check
 printf '%s\n' "$wanted" > "$stamp"
 build_interfaces
+say "ready; to have the command harness at hand: source .venv/bin/activate"

@@ -15,7 +15,9 @@ from fault_bench import RIG, lines, rig_file, run_here, try_run
 from harness import cli
 from harness.arming import movements, require_arming
 from harness.config import load_rig
-from harness.errors import SafetyError
+from harness.errors import SafetyError, UnavailableError
+from harness.hostcheck import findings_before, require_free_host
+from harness.model import Severity
 from harness.pace import duration_s
 
 REAL: dict[str, Any] = {"rig.simulated": False, "scenarios.command.schedule.samples": 20}
@@ -60,6 +62,27 @@ def test_a_real_rig_is_refused_and_nothing_is_started(tmp_path, armed, operator,
     assert says in str(error)
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "robot.jsonl").exists()
+
+
+def test_a_real_rig_does_not_move_for_a_verdict_that_a_busy_host_spoils(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (1e6, 0.0, 0.0))
+    questions, ask = asked(True)
+    busy = {**REAL, "host.max_load_per_cpu": 1.5}
+    error = try_run(tmp_path, busy, armed=True, operator="Ada", confirm=ask, anyway=False)
+    assert isinstance(error, UnavailableError) and error.exit_status == 4
+    assert "would be INCONCLUSIVE for that reason" in error.message and "--anyway" in str(error.hint)
+    assert questions == [] and not (tmp_path / "out").exists()
+    # Who is not armed is told that first, and whoever insists gets as far as the question.
+    error = try_run(tmp_path, busy, operator="Ada", confirm=ask, anyway=False)
+    assert "--arm" in str(error)
+    _, no = asked(False)
+    error = try_run(tmp_path, busy, armed=True, operator="Ada", confirm=no, anyway=True)
+    assert "did not confirm" in str(error)
+    rig = load_rig(rig_file(tmp_path, busy)).rig
+    assert [one.severity for one in findings_before(rig)] == [Severity.ERROR]
+    simulated = load_rig(rig_file(tmp_path, {**busy, "rig.simulated": True})).rig
+    assert [one.severity for one in findings_before(simulated)] == [Severity.WARNING]
+    require_free_host(simulated)
 
 
 @pytest.mark.slow

@@ -182,9 +182,10 @@ def test_check_shows_what_would_be_done_and_does_nothing(tmp_path, capsys, monke
     }
     assert status_of("check", str(rig_file(tmp_path, changes))) == 0
     out = capsys.readouterr().out
-    for part in ("starts    base: python -c", "opens     robot: loopback", "stops     robot: 2 x command",
-                 "send robot.command", "200 stimuli on robot.command at 500 Hz", "requires  R: p50",
-                 "nothing was started"):  # fmt: skip
+    for part in ("starts    base: python -c", "opens     robot: loopback",
+                 "stops     robot: 2 x command value = 0.0", "send robot.command value = 0.2",
+                 "200 stimuli on robot.command at 500 Hz",
+                 "requires  R: p50", "sends     value = 0.5\n", "nothing was started"):  # fmt: skip
         assert part in out, out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rig.yaml"]
 
@@ -193,7 +194,7 @@ def test_check_names_a_program_that_is_missing(tmp_path, capsys):
     changes = {"processes.base": {"command": ["no-such-program"]}}
     assert status_of("check", str(rig_file(tmp_path, changes))) == 4
     out = capsys.readouterr().out
-    assert "no program 'no-such-program'" in out and "not ready" in out
+    assert "no program 'no-such-program'" in out and out.rstrip().endswith("not ready")
 
 
 def test_list_is_a_line_per_rig_for_another_program_too(tmp_path, capsys, monkeypatch):

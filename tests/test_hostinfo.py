@@ -187,7 +187,10 @@ def test_a_project_clean_changed_and_with_a_new_file(tmp_path):
     rig = tmp_path / "rig_configs" / "arm.yaml"
     rig.parent.mkdir()
     rig.write_text("a")
-    assert collect_git(rig) == {"commit": "(initial)", "branch": "trunk", "dirty": True}
+    unknown = {"rig_file": "not under version control"}
+    fresh = {"commit": "(initial)", "branch": "trunk", "dirty": False}
+    assert collect_git(rig) == fresh | unknown
+    assert collect_git(rig.parent) == fresh
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "Begin")
     commit = git(tmp_path, "rev-parse", "HEAD")
@@ -197,8 +200,8 @@ def test_a_project_clean_changed_and_with_a_new_file(tmp_path):
     assert collect_git(rig)["dirty"] is True
     git(tmp_path, "checkout", "-q", "--", ".")
     (tmp_path / "new.yaml").write_text("c")
-    assert collect_git(rig)["dirty"] is True
-    (tmp_path / ".git" / "info" / "exclude").write_text("new.yaml\n")
+    assert collect_git(rig) == clean, "a file that git does not know changes nothing of the harness"
+    assert collect_git(tmp_path / "new.yaml") == clean | unknown
     git(tmp_path, "checkout", "-q", "--detach")
     assert collect_git(rig) == {"commit": commit, "branch": "(detached)", "dirty": False}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import cli
 from harness.config import list_rigs, load_rig
 from harness.described import description_findings
 from harness.errors import ConfigurationError
-from harness.new_rig import new_rig
+from harness.new_rig import for_a_real_robot, new_rig
 
 
 @pytest.mark.parametrize("like", list_rigs(), ids=lambda path: path.stem)
@@ -28,6 +30,22 @@ def test_the_copy_does_not_tell_how_to_copy_it(tmp_path: Path) -> None:
     text = new_rig("my_base", "base_twist", tmp_path).read_text()
     assert "harness new" not in text
     assert "harness check my_base" in text
+
+
+def test_a_copy_of_a_simulated_rig_tells_what_a_real_robot_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    like = next(path for path in list_rigs() if path.stem == "sim_diff_drive").resolve()
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(cli, ["new", "my_base", "--like", str(like)])
+    assert told.exit_code == 0, told.output
+    text = Path("rig_configs/my_base.yaml").read_text()
+    assert "reports/my-base/" in text and "sim-diff-drive" not in text
+    places = [line.strip().split(": ", 1) for line in told.output.splitlines() if line[0] == " "]
+    lines = text.splitlines()
+    named = [lines[int(place.rpartition(":")[2]) - 1].split("#")[0].strip() for place, _ in places]
+    assert named == ["simulated: true", "processes:", "domain_id: auto", "discovery: localhost"]
+    assert for_a_real_robot(new_rig("other", str(like.with_name("base_twist.yaml")), tmp_path)) == []
 
 
 def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_steps_are_described_in_a_line():
         describe(AskStep(ask="Ready")),
     ]
     assert told == [
-        "send robot.cmd {'x': 1.0}",
+        "send robot.cmd x = 1.0",
         "wait for robot.x >= 1 and <= 2 (at most 10 s)",
         "run ls -l",
         "wait 2 s",

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from harness.conclude import RunOutcome
-from harness.model import Verdict
+from harness.model import Finding, Severity, Verdict
 from harness.results import RequirementResult, Results
-from harness.terminal import _hang, first_reason, show_list, show_outcome
+from harness.terminal import _hang, first_reason, readiness, show_findings, show_list, show_outcome
 
 LONG = "/srv/benches/of_the_third_floor/left_of_the_door/rig_configs/arm_with_a_long_name.yaml"
 ROWS = [
@@ -118,9 +118,28 @@ def test_bounds_are_rounded_outward_and_counts_say_what_they_count() -> None:
     shown = console(80)
     show_outcome(shown, outcome())
     said = " ".join(text(shown).split())
-    assert "estimate 5.654 ms, shown at most 5.727 ms, 55 of 3000 over the PASS threshold (9.5 ms)" in said
+    assert (
+        "estimate 5.65 ± 0.50 ms, shown at most 5.727 ms, 55 of 3000 over the PASS threshold (9.5 ms)" in said
+    )
     assert "99.5 % each (95 % over the 10)" in said
     assert all(len(line.rstrip()) <= 80 for line in text(shown).splitlines())
+
+
+def test_findings_are_told_worst_first_and_counted_at_the_end() -> None:
+    found = [
+        Finding("load", Severity.INFO, "idle"),
+        Finding("plan", Severity.WARNING, "never ends in PASS"),
+        Finding("qos", Severity.ERROR, "cannot match", remedy="set qos"),
+        Finding("item", Severity.WARNING, "not named"),
+    ]
+    shown = console(80)
+    show_findings(shown, found)
+    lines = [line.split()[0] for line in text(shown).splitlines()]
+    assert lines == ["error", "next:", "warning", "warning", "info"]
+    assert text(shown).index("plan:") < text(shown).index("item:")
+    assert readiness(found) == "1 error, 2 warnings: not ready"
+    assert readiness(found[:2]) == "1 warning: ready; nothing was started, nothing was sent"
+    assert readiness(found[:1]) == "ready; nothing was started, nothing was sent"
 
 
 def test_a_brief_outcome_is_a_line_and_its_first_reason_is_said_beside() -> None:

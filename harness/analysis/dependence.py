@@ -172,12 +172,22 @@ def obstacles_to_pass(
             "may not contain one"
         )
     if bursts < LEAST_BURSTS:
-        yield (
-            f"n p0 / v = {bursts:.3g} is less than {LEAST_BURSTS:g}: so few independent bursts are expected "
-            "at the limit that their spread cannot be told"
+        words = (
+            f"large latencies came in bursts: n p0 / v = {bursts:.3g} is less than {LEAST_BURSTS:g}, so few "
+            "independent bursts are expected at the limit that their spread cannot be told"
         )
+        if bursts > 0:
+            wanted = _rounded_up(n * LEAST_BURSTS / bursts)
+            words += f"; if they come as they did here, a new run of {wanted} samples has enough of them"
+        yield words
     if invalid:
         yield f"{invalid} values are no latency (NaN or -inf)"
+
+
+def _rounded_up(n: float) -> int:
+    """``n`` rounded up to two digits: a number to ask for, not a result."""
+    step: int = 10 ** max(0, len(str(ceil(n))) - 2)
+    return ceil(n / step) * step
 
 
 def top_positions(values: Floats, size: int) -> Positions:

@@ -102,7 +102,7 @@ def measuring_lines(requirement: Requirement, measuring: Measuring, floor: Floor
         lines.append("U: not measured, taken as 0")
     else:
         lines.append(measuring.budget.words)
-    lines.append("J: not measured, taken as 0" if floor is None else f"{floor.words}, in ms")
+    lines.append("J: not measured, taken as 0" if floor is None else floor.words.replace(",", " ms,", 1))
     return lines
 
 

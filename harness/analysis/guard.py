@@ -60,7 +60,7 @@ class Floor:
         return (
             f"J = {self.value:g}, {which} of {self.n} loopback samples: the harness alone exceeds it in at "
             f"most "
-            f"{self.share:.3g} of cases, with {FLOOR_CONFIDENCE:.0%} confidence"
+            f"{self.share:.3g} of cases, with {100 * FLOOR_CONFIDENCE:g} % confidence"
         )
 
 

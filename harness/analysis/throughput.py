@@ -43,7 +43,7 @@ def step_result(samples: NDArray[Any], record: Mapping[str, Any], search: Search
     high = order_quantile(latency, search.quantile)
     enough = len(latency) >= search.least_samples
     kept = skipped <= SKIPPED_SHARE * len(rows) and late <= LATENESS_SHARE * search.within_ms
-    if not record["cut"] and not (kept and enough):
+    if not kept or not (enough or record["cut"]):
         outcome = "undecided"
     else:
         sustained = not record["cut"] and not lost and high <= search.within_ms
@@ -113,7 +113,8 @@ def _words(
         said.append(f"Sustained up to {held:g} {unit}, the highest that was to be tried: at least that.")
     else:
         said.append(f"Sustained up to {held:g} {unit}: at least that.")
-    unknown = sorted(each.value for each in steps if each.outcome == "undecided")
+    decided = {each.value for each in steps if each.outcome != "undecided"}
+    unknown = sorted({each.value for each in steps} - decided)
     if unknown:
         values = ", ".join(f"{value:g}" for value in unknown)
         said.append(f"At {values} {unit} the harness itself did not keep to the schedule: undecided.")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.atomic import to_json, write_text
 from harness.bags.spool import SUFFIX, Budget, Spool
-from harness.config.problems import suggest
+from harness.config.left_out import covers, unknown
 from harness.config.schema import Record
-from harness.errors import ConfigurationError, RecordingError
+from harness.errors import RecordingError
 from harness.model import Finding, Severity
 from harness.ports import BagTopic, Keep
 
@@ -20,11 +20,13 @@ NAME = "bag"
 
 
 class BagRecording:
-    """Offers every device a place for its messages. ``folder`` is the run folder."""
+    """Offers every device a place for its messages. ``folder`` is the run folder; ``namespaces``: of the
+    devices that have one."""
 
-    def __init__(self, options: Record, folder: Path) -> None:
+    def __init__(self, options: Record, folder: Path, namespaces: Mapping[str, str] | None = None) -> None:
         self._options = options
         self._folder = folder / SPOOLS
+        self._namespaces = namespaces or {}
         self._budget = Budget(options.max_mb << 20, folder)
         self._spools: dict[tuple[str, str], tuple[BagTopic, Spool]] = {}
         self._offered: set[str] = set()
@@ -45,7 +47,8 @@ class BagRecording:
         a bag a run is worth as much.
         """
         self._offered.add(topic.name)
-        patterns = [one for one in self._options.leave_out if _covers(one, topic.name)]
+        namespace = self._namespaces.get(device, "")
+        patterns = [one for one in self._options.leave_out if covers(one, topic.name, namespace)]
         self._used.update(patterns)
         if patterns:
             self._left_out.add(topic.name)
@@ -79,10 +82,7 @@ class BagRecording:
         been recorded."""
         for pattern in self._options.leave_out:
             if self._offered and pattern not in self._used:
-                raise ConfigurationError(
-                    f"record.leave_out: no port has the topic {pattern!r}",
-                    hint=suggest(pattern, sorted(self._offered)),
-                )
+                raise unknown(pattern, self._offered)
 
     def about(self) -> dict[str, Any]:
         """For run.json: what is recorded, what is left out."""
@@ -122,9 +122,3 @@ class BagRecording:
         for _, spool in self._spools.values():
             spool.missed = 0
         return found
-
-
-def _covers(pattern: str, topic: str) -> bool:
-    """Whether a topic is meant; with or without its first slash, ``*`` for any characters."""
-    wanted = pattern if pattern.startswith("/") else f"/{pattern}"
-    return fnmatch.fnmatchcase(topic, wanted)

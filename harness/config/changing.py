@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Discriminator, Field, NonNegativeInt, Tag, model_validator
@@ -181,3 +181,8 @@ def brief(value: Any) -> str:
         if steps is not None:
             return f"{kind} {list(steps)}"
     return str(value)
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """Values of a message for people: ``linear.x = 0.15, angular.z = alternate [0.2, -0.2]``."""
+    return ", ".join(f"{path} = {brief(value)}" for path, value in values.items())

@@ -32,6 +32,7 @@ class Parts:
     together: list[list[str]] = field(default_factory=list)
     monitors: list[schema.Monitor | None] = field(default_factory=list)
     requirements: list[schema.Requirement | None] = field(default_factory=list)
+    record: schema.Record | None = None
     key_kinds: dict[str, str] = field(default_factory=dict)
     """What the adapters say of the keys of their stimuli, by ``device.port``."""
 

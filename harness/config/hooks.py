@@ -7,6 +7,7 @@ The module of an adapter's options may define any of::
                                                              paths from the values
     key_kind(options, port) -> "stamp" | "sequence" | "none" | None
     arrival_problem(options, port) -> str | None             why `arrival: stamp` cannot rest on that port
+    topics(options) -> list[str] | None                      every topic that a bag may hold of it, in full
 
 They look, and open nothing: a rig file is read where no robot and no SDK is. What cannot be known here is no
 problem (an empty list, None).
@@ -21,6 +22,7 @@ from typing import Any
 
 from harness import adapters
 from harness.config import devices as dev
+from harness.config import left_out
 from harness.config.crossref import Parts
 from harness.config.explain import Refusal
 from harness.config.problems import DataPath
@@ -59,6 +61,21 @@ def problems(parts: Parts) -> Iterator[Refusal]:
             hook = _hook(device, "value_problems")
             if hook is not None and dev.direction(dev.ports_of(device).get(port)) == "stimulus":
                 yield from _below(("scenarios", scenario_name, key), hook(device, port, values))
+    yield from _left_out(parts)
+
+
+def _left_out(parts: Parts) -> Iterator[Refusal]:
+    """Topics to be left out of the bag that no device has; silent where not all topics are known."""
+    if parts.record is None or not parts.record.bag:
+        return
+    topics: list[tuple[str, str]] = []
+    for device in parts.devices.values():
+        hook = _hook(device, "topics")
+        found = None if hook is None else hook(device)
+        if found is None:
+            return
+        topics += [(topic, getattr(device, "namespace", "")) for topic in found]
+    yield from left_out.refusals(parts.record.leave_out, topics)
 
 
 def key_kinds(parts: Parts) -> dict[str, str]:

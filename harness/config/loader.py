@@ -134,6 +134,7 @@ def _parts(data: dict[str, Any], devices: dict[str, schema.DeviceBase | None]) -
         together=[group for group in _listed(data, "together", list[str]) if group],
         monitors=_listed(data, "monitors", schema.Monitor),
         requirements=_listed(data, "requirements", schema.Requirement),
+        record=_try(schema.Record, data.get("record", {})),
     )
 
 

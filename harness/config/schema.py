@@ -15,7 +15,7 @@ from pydantic import (
     Tag,
 )
 
-from harness.config.changing import Alternate, Sequence, Value, by_key
+from harness.config.changing import Alternate, Sequence, Value, by_key, in_words
 from harness.config.match import Match
 from harness.config.measuring import (
     CommandRoundTrip,
@@ -109,7 +109,7 @@ class Stop(Strict):
     @property
     def words(self) -> str:
         """What it does, for people."""
-        return f"{self.repeat} x {self.port} {dict(self.values)}"
+        return f"{self.repeat} x {self.port} {in_words(self.values)}".rstrip()
 
 
 class Monitor(Strict):

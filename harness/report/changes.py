@@ -7,7 +7,7 @@ from harness.results import Check, Results
 
 
 def changes(results: Results) -> list[str]:
-    """Failed checks, monitors out of bounds, findings with a remedy.
+    """What a verdict rests on: failed checks, monitors out of bounds, errors with a remedy.
 
     Of a run that was cut short only what broke is listed: checks that then had little or nothing to look at
     fail in its wake, and would send the reader the wrong way.
@@ -22,18 +22,27 @@ def changes(results: Results) -> list[str]:
             lines.append(_line(check, reasons))
     if not results.aborted:
         lines += _monitors(results, checks)
+    lines += _findings(results, lines, {"error"})
+    return list(dict.fromkeys(lines))
+
+
+def besides(results: Results) -> list[str]:
+    """Warnings with a remedy that no verdict rests on, as an identity that nobody filled in."""
+    return list(dict.fromkeys(_findings(results, changes(results), {"warning"})))
+
+
+def _findings(results: Results, told: list[str], severities: set[str]) -> list[str]:
+    lines: list[str] = []
+    said = "\n".join(reason for requirement in results.requirements for reason in requirement.reasons)
     for finding in results.findings:
         message, remedy = finding.get("message", ""), finding.get("remedy", "")
         severity = finding.get("severity")
-        if severity not in {"warning", "error"} or not remedy:
+        if severity not in severities or not remedy or (results.aborted and severity == "warning"):
             continue
-        known, said = [*lines, results.abort_reason or ""], "\n".join(reasons)
-        if (results.aborted and severity == "warning") or any(
-            (message in line or message in said) and remedy in line for line in known
-        ):
-            continue
-        lines.append(f"{message} Remedy: {remedy}".strip())
-    return list(dict.fromkeys(lines))
+        known = [*told, results.abort_reason or ""]
+        if not any((message in line or message in said) and remedy in line for line in known):
+            lines.append(t.sentences(message, remedy))
+    return lines
 
 
 def _line(check: Check, reasons: list[str]) -> str:

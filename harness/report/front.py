@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.model import Verdict
 from harness.report import text as t
-from harness.report.changes import changes
+from harness.report.changes import besides, changes
 from harness.report.remarks import bounds_note, remarks
 from harness.results import RequirementResult, Results
-from harness.wording import counted_at, statistic_name, threshold_unit
+from harness.wording import counted_at, statistic_name, threshold_unit, with_uncertainty
 
 MOST_RULES = 3
 """With more requirements, their rules would push the signatures off the first page."""
@@ -39,6 +39,7 @@ def verdict_page(results: Results, run: Mapping[str, Any]) -> dict[str, Any]:
             ["Ended", _ended(results)],
             ["Carried out by", t.scalar(run.get("operator"))],
             ["Rig file", t.scalar(rig.get("file"))],
+            ["Rig file, SHA-256", _short_hash(rig.get("sha256"))],
         ],
         "aborted": (results.abort_reason or "no reason recorded") if results.aborted else "",
         "requirements": [_requirement(requirement) for requirement in results.requirements],
@@ -46,7 +47,9 @@ def verdict_page(results: Results, run: Mapping[str, Any]) -> dict[str, Any]:
         "remarks": remarks(results),
         "bounds": bounds_note(results),
         "rules": _rules(results),
+        "figures": _figures(results),
         "changes": changes(results),
+        "besides": besides(results),
     }
 
 
@@ -103,7 +106,8 @@ def _headroom_is(requirement: RequirementResult) -> str:
 def _estimate_name(requirement: RequirementResult) -> str:
     # The statement beside it has the time that a share is of.
     name = "share" if requirement.quantity == "ratio" else statistic_name(requirement)
-    return name if requirement.statistic == "max" else f"{name} estimate"
+    name = name if requirement.statistic == "max" else f"{name} estimate"
+    return f"{name} ± U" if with_uncertainty(requirement) else name
 
 
 def _reasons(results: Results) -> list[list[str]]:
@@ -136,20 +140,51 @@ def _claim(requirement: RequirementResult) -> str:
     return f"at least {math.floor(factor * 10) / 10:.1f} times as fast as the limit asks"
 
 
-def step_by_step(results: Results) -> bool:
-    """Whether the arithmetic of the decision fits on the first page: for a single requirement."""
-    return len(results.requirements) == 1 and bool(results.requirements[0].decision)
+def _short_hash(value: Any) -> str:
+    """Enough of a hash to tell files apart by eye; the whole of it is in the section on provenance."""
+    text = t.scalar(value)
+    return f"{text[:16]}…" if len(text) > 16 else text
 
 
-def _rules(results: Results) -> list[dict[str, Any]]:
-    # The lines of the analysis say all that the short form says; one of the two is enough.
-    if step_by_step(results):
-        only = results.requirements[0]
-        return [{"id": only.id, "thresholds": "", "lines": only.decision}]
-    if len(results.requirements) > MOST_RULES and all(entry.decision for entry in results.requirements):
+def _rules(results: Results) -> list[list[str]]:
+    """Ids and rule, with nothing in it that was measured; requirements of the same rule share one."""
+    if _many(results):
         where = "each rule and its arithmetic, step by step, are in section 1, Method."
-        return [{"id": "All requirements", "thresholds": where, "lines": []}]
-    return [{"id": entry.id, "thresholds": _rule(entry), "lines": []} for entry in results.requirements]
+        return [["All requirements", where]]
+    ids: dict[str, list[str]] = {}
+    for requirement in results.requirements:
+        rule = _agreed(requirement)
+        if len(results.requirements) == 1 and requirement.sampling_plan:
+            # How it ended is no part of what was fixed. The plans of several are in section 1 alone.
+            rule += f" Samples: {requirement.sampling_plan.partition(', ended after')[0].rstrip('.')}."
+        ids.setdefault(rule, []).append(requirement.id)
+    return [[", ".join(names), rule] for rule, names in ids.items()]
+
+
+def _figures(results: Results) -> list[list[str]]:
+    """Ids and what the rule came to with the figures that were measured."""
+    if _many(results):
+        return []
+    where = " Step by step: section 1, Method."
+    return [[entry.id, _rule(entry) + (where if entry.decision else "")] for entry in results.requirements]
+
+
+def _many(results: Results) -> bool:
+    return len(results.requirements) > MOST_RULES and all(entry.decision for entry in results.requirements)
+
+
+def _agreed(requirement: RequirementResult) -> str:
+    error = f"with an error probability of at most {t.percent(t.alpha(requirement))}"
+    bears = (
+        "" if requirement.quantity in ("loss_rate", "rate_hz") else ", uncertainty U and floor J allowed for"
+    )
+    first, second = _series(requirement)
+    if requirement.statistic == "max":
+        passes = "PASS: never, since no sample shows a maximum"
+    else:
+        passes = f"PASS when it is shown{first}, {error}, that the requirement is met{bears}"
+    fails = f"FAIL when it is shown{second}, {error}, that it is not met{bears}"
+    return f"{passes}. {fails}. Otherwise INCONCLUSIVE."
 
 
 def _rule(requirement: RequirementResult) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from harness.model import SampleFlag
 from harness.report import text as t
-from harness.report.blocks import Block, Column, table
+from harness.report.blocks import Block, Column, paragraph, table
 from harness.report.series import Series
 from harness.results import Distribution, ScenarioResult
 from harness.wording import quantile_name
@@ -78,24 +81,53 @@ def distributions(scenario: ScenarioResult) -> list[Block]:
         ("latency from intent", scenario.latency_from_intent_ms),
         ("latency from sent", scenario.latency_ms),
         ("lateness", scenario.lateness_ms),
-        *((f"stage: {t.words(name)}", part) for name, part in scenario.stages_ms.items()),
+        *(
+            (f"stage: {t.stage_words(name, signal=scenario.misses is not None)}", part)
+            for name, part in scenario.stages_ms.items()
+        ),
     ]
     fields = ("mean", "sd", "min", "p50", "p90", "p99", "p99_9", "max")
+    quantiles = {"p90": 0.9, "p99": 0.99, "p99_9": 0.999}
     rows = []
     for name, part in named:
         places = min(5, t.decimals_for(part.p50))
-        rows.append([name, t.integer(part.n), *(t.number(getattr(part, field), places) for field in fields)])
+        figures = [t.quantile(part, getattr(part, name), quantiles.get(name, 0), places) for name in fields]
+        rows.append([name, t.integer(part.n), *figures])
     columns: list[Column] = [("in ms", "left", 1), ("n", "right")]
     columns += [(field.replace("_", "."), "right") for field in fields]
     blocks = [
         table(
             columns,
             rows,
-            "Summary of answered stimuli in ms; lost ones have no latency and are counted above.",
+            "Summary of answered stimuli in ms; lost ones have no latency and are counted above."
+            f"{largest_note(rows)}",
         )
     ]
     intervals = _intervals(scenario.latency_from_intent_ms, scenario.latency_ms)
     return [*blocks, intervals] if intervals else blocks
+
+
+def largest_note(rows: Sequence[Sequence[Any]]) -> str:
+    """What ``max`` in a column of a quantile says, where it stands there."""
+    said = any(
+        "max" in (entry, isinstance(entry, dict) and entry.get("text")) for row in rows for entry in row
+    )
+    return " max: of so few values that quantile is the largest of them." if said else ""
+
+
+def clamped(scenario: ScenarioResult, series: Series) -> list[Block]:
+    """Onsets that were set to the send, since a value before it and one after it are the two around them."""
+    count = int((series.latency_ms[~series.lost] == 0).sum())
+    if scenario.misses is None or not count:
+        return []
+    return [
+        paragraph(
+            f"{t.integer(count)} of {t.integer(len(series))} onsets have a latency from sent of 0: "
+            "interpolated between two values of the signal they lay before the send, and were set to it. "
+            "All that is known of them is that they came within the gap between these two values; it is part "
+            "of U."
+        )
+    ]
 
 
 def _intervals(intent: Distribution, sent: Distribution) -> Block | None:
@@ -106,12 +138,13 @@ def _intervals(intent: Distribution, sent: Distribution) -> Block | None:
     rows = []
     for quantile in sorted(of_sent.keys() | of_intent.keys()):
         row = [quantile_name(quantile)]
-        for interval in (of_intent.get(quantile), of_sent.get(quantile)):
+        for part, interval in ((intent, of_intent.get(quantile)), (sent, of_sent.get(quantile))):
             if interval is None:
                 row += [t.MISSING] * 3
                 continue
             places = min(5, t.decimals_for(interval.estimate))
-            row += [t.number(value, places) for value in (interval.estimate, interval.lower, interval.upper)]
+            row.append(t.quantile(part, interval.estimate, quantile, places))
+            row += [t.number(value, places) for value in (interval.lower, interval.upper)]
         rows.append(row)
     first = (intent.intervals or sent.intervals)[0]
     titles = ["from intent", "lower", "upper", "from sent", "lower", "upper"]
@@ -121,7 +154,7 @@ def _intervals(intent: Distribution, sent: Distribution) -> Block | None:
         f"Quantiles of latency in ms with exact order-statistic intervals, {t.percent(first.confidence)} "
         "confidence; they are two-sided, and so wider than the one-sided bounds of the verdict at the same "
         "confidence. "
-        "–: too few samples for that bound.",
+        f"–: too few samples for that bound.{largest_note(rows)}",
     )
 
 

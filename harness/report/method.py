@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.report import text as t
 from harness.report.blocks import Block, Column, bullets, heading, pairs, paragraph, table
-from harness.report.front import step_by_step
 from harness.report.sent import sent_values
 from harness.results import RequirementResult, Results, ScenarioResult
 from harness.wording import measured_name, sign
@@ -42,11 +41,10 @@ def method(results: Results, run: Mapping[str, Any]) -> list[Block]:
             blocks += [heading(title, 2), bullets(t.scalar(step) for step in entries)]
     if results.requirements:
         blocks += [heading("Sampling plan", 2), _plan(results), *_plan_words(results)]
-    if not step_by_step(results):
-        for requirement in results.requirements:
-            if requirement.decision:
-                blocks += [heading(f"Decision on {requirement.id}, step by step", 2)]
-                blocks += [bullets(requirement.decision)]
+    for requirement in results.requirements:
+        if requirement.decision:
+            blocks += [heading(f"Decision on {requirement.id}, step by step", 2)]
+            blocks += [bullets(requirement.decision)]
     return [*blocks, heading("Deviations", 2), bullets(_deviations(results, run))]
 
 

@@ -15,13 +15,13 @@ from harness.report.hops import hop_by_hop
 from harness.report.series import Series, extract, places
 from harness.report.swarm import reorganised
 from harness.report.throughput import searched
-from harness.results import Distribution, RequirementResult, Results, Trend
+from harness.results import RequirementResult, Results, ScenarioResult, Trend
 
 if TYPE_CHECKING:
     from harness.report.figures import Mark
 
 _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-FEW = 50
+FEW = 200
 """Fewer samples than this make no heat map."""
 
 
@@ -44,7 +44,8 @@ def results_section(
             continue
         requirements = [entry for entry in results.requirements if entry.scenario == name]
         yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root)
-        yield from _stages(f"scenario-{place}-stages", scenario.stages_ms, root)
+        yield from _stages(f"scenario-{place}-stages", scenario, root)
+        yield from measured.clamped(scenario, series)
         yield from measured.outliers(series)
         yield from hop_by_hop(f"scenario-{place}-hops", scenario, root)
         yield from searched(f"scenario-{place}-search", scenario, root)
@@ -60,7 +61,7 @@ def _plots(
     if series.lost.all():
         yield paragraph("Every stimulus was lost: there is no latency to draw.", "bad")
     else:
-        bounds = " Orange: confidence bounds of the required quantile; dot: its estimate." if marks else ""
+        bounds = _drawn(marks)
         yield figure(
             _save(root, f"{stem}-exceedance", figures.exceedance(series, marks)),
             f"Complementary distribution of latency with a logarithmic tail. {summary}",
@@ -100,6 +101,17 @@ def _plots(
     )
 
 
+def _drawn(marks: Sequence[Mark]) -> str:
+    """What is drawn of the requirements, and only that: a sequential test has no bounds."""
+    parts = ["dash-dotted: the limit"] if marks else []
+    if any(mark.lower is not None or mark.upper is not None for mark in marks):
+        parts.append("thick bar: confidence bounds of the required quantile")
+    if any(mark.estimate is not None for mark in marks):
+        parts.append("dot: estimate of the required quantile")
+    words = "; ".join(parts)
+    return f" {words[:1].upper()}{words[1:]}." if words else ""
+
+
 def _medians(trend: Trend | None) -> list[float | None]:
     return [] if trend is None else trend.medians
 
@@ -109,19 +121,28 @@ def _blocks(trend: Trend | None) -> str:
     return f" Steps: medians of {count} blocks of samples." if count else ""
 
 
-def _stages(stem: str, stages: Mapping[str, Distribution], root: Path) -> Iterator[Block]:
+def _stages(stem: str, scenario: ScenarioResult, root: Path) -> Iterator[Block]:
     from harness.report import figures
 
+    signal = scenario.misses is not None
+    stages = {t.stage_words(name, signal=signal): part for name, part in scenario.stages_ms.items()}
     if all(part.p50 is None for part in stages.values()):
         return
     words = "; ".join(
-        f"{t.words(name)}: p50 {t.number(part.p50)} ms, p99 {t.number(part.p99)} ms"
-        for name, part in stages.items()
+        f"{name}: p50 {t.number(part.p50)} ms, p99 {t.number(part.p99)} ms" for name, part in stages.items()
+    )
+    few = " Of fewer than 100 values p99 is the largest." if any(p.n < 100 for p in stages.values()) else ""
+    waited = (
+        " Until the value was here: from the instant of the onset to the arrival of the value that shows it, "
+        "which is the signal's sampling and no slowness of the harness."
+        if signal
+        else ""
     )
     yield figure(
         _save(root, stem, figures.stages(stages)),
         f"Bars of each stage. {words}",
-        "Stages of a round trip, median and p99. Quantiles of stages do not add up to those of the whole.",
+        "Stages of a round trip, median and p99. Quantiles of stages do not add up to those of the whole."
+        f"{few}{waited}",
     )
 
 

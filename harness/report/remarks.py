@@ -5,10 +5,15 @@ from __future__ import annotations
 from harness.report import text as t
 from harness.report.blocks import Block, heading, table
 from harness.results import Results
-from harness.wording import counted_at
+from harness.wording import counted_at, with_uncertainty
 
 _MOST_LISTED = 20
 """As many earlier runs as a run records; there may be more."""
+
+UNCERTAIN = (
+    "± U: the uncertainty of the measurement (k = 2); figures in the tables of section Results have more "
+    "digits than it leaves."
+)
 
 
 def remarks(results: Results) -> list[str]:
@@ -43,6 +48,8 @@ def bounds_note(results: Results) -> str:
         )
     if any("PASS" in counted_at(r) for r in results.requirements):
         notes.append("K is counted at the PASS threshold.")
+    if any(with_uncertainty(r) for r in results.requirements):
+        notes.append(UNCERTAIN)
     return " ".join(notes)
 
 

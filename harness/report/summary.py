@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import RecordingError
 from harness.model import Verdict
+from harness.report import text as t
 from harness.report.text import (
     MISSING,
     bounds,
@@ -23,7 +24,7 @@ from harness.report.text import (
     with_unit,
 )
 from harness.results import RequirementResult, Results, ScenarioResult
-from harness.wording import count_of, measured_name, quantile_name, sign
+from harness.wording import count_of, measured_name, quantile_name, sign, with_uncertainty
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 SYMBOLS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.ERROR: "⚠️"}
@@ -51,8 +52,11 @@ def render_summary(results: Results) -> str:
         ]
     else:
         lines += ["No requirement was decided.", ""]
+    if any(with_uncertainty(requirement) for requirement in results.requirements):
+        lines += ["± U: the uncertainty of the measurement (k = 2).", ""]
+    said: list[str] = []
     for requirement in results.requirements:
-        lines += _reasons(requirement)
+        lines += _reasons(requirement, said)
     if results.scenarios:
         lines += [
             "| Scenario | Due | Sent | Skipped | Answered | Lost | of these late | Duplicates | Out of order "
@@ -64,15 +68,20 @@ def render_summary(results: Results) -> str:
     for name, scenario in results.scenarios.items():
         told = [
             *scenario.hops_words,
-            *(f"beyond {quantile_name(t.quantile)}: {t.words}" for t in scenario.hops_tail),
+            *(f"beyond {quantile_name(tail.quantile)}: {tail.words}" for tail in scenario.hops_tail),
             *(words.rstrip(".") for words in (scenario.search.words if scenario.search else [])),
         ]
         lines += [f"- {_escape(name)}: {_escape(words)}." for words in told]
         lines += [""] if told else []
-    notable = [finding for finding in results.findings if finding.get("severity") in {"warning", "error"}]
+    notable = [
+        finding
+        for finding in results.findings
+        if finding.get("severity") in {"warning", "error"}
+        and not (told_in(finding.get("message", ""), said) and told_in(finding.get("remedy", ""), said))
+    ]
     for finding in notable:
-        remedy = f" Next: {_escape(finding['remedy'])}" if finding.get("remedy") else ""
-        lines.append(f"- {finding['severity']}: {_escape(finding.get('message', ''))}{remedy}")
+        words = t.sentences(f"{finding['severity']}: {finding.get('message', '')}", finding.get("remedy", ""))
+        lines.append(f"- {_escape(words)}")
     if notable:
         lines.append("")
     lines += [
@@ -121,17 +130,28 @@ def _row(requirement: RequirementResult) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _reasons(requirement: RequirementResult) -> list[str]:
+def _reasons(requirement: RequirementResult, said: list[str]) -> list[str]:
+    """What was decided and why; what an earlier requirement ``said`` of the same check is not said again."""
     lines = [f"**{_escape(requirement.id)}** {_escape(statement(requirement))}", ""]
     lines += [f"- {_escape(reason)}" for reason in requirement.reasons]
+    said += requirement.reasons
     for check in requirement.checks:
-        if not check.ok:
-            remedy = f" Next: {_escape(check.remedy)}" if check.remedy else ""
-            lines.append(
-                f"- check {_escape(check.name)}: {_escape(check.value)}, wanted "
-                f"{_escape(check.bound)}.{remedy}"
-            )
+        if check.ok:
+            continue
+        if told_in(f"{check.name}: {check.value}", requirement.reasons):
+            if not check.remedy or told_in(check.remedy, said):
+                continue
+            words = f"Next, for {check.name}: {check.remedy}"
+        else:
+            words = t.sentences(f"check {check.name}: {check.value}, wanted {check.bound}", check.remedy)
+        said.append(words)
+        lines.append(f"- {_escape(words)}")
     return [*lines, ""]
+
+
+def told_in(words: str, said: list[str]) -> bool:
+    """Whether these words stand in anything that was said."""
+    return any(words in each for each in said)
 
 
 def _counts(name: str, scenario: ScenarioResult) -> str:
@@ -148,7 +168,9 @@ def _counts(name: str, scenario: ScenarioResult) -> str:
         scenario.unmatched,
         scenario.rejected,
     ]
-    figures = [with_unit(number(value), "ms") for value in (latency.p50, latency.p99, latency.max)]
+    p99 = t.quantile(latency, latency.p99, 0.99)
+    figures = [with_unit(number(value), "ms") for value in (latency.p50, latency.max)]
+    figures.insert(1, p99 if p99 == "max" else with_unit(p99, "ms"))
     return f"| {' | '.join([_escape(name), *map(integer, counts), *figures])} |"
 
 

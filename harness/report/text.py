@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from harness.model import Verdict
-from harness.results import RequirementResult
-from harness.wording import confidence_words, measured_name, outward, places, relation
+from harness.results import Distribution, RequirementResult
+from harness.wording import confidence_words, measured_name, outward, places, relation, with_uncertainty
 
 NARROW = "\u202f"
 """Narrow no-break space: between groups of digits, and between a number and its unit."""
@@ -151,6 +151,24 @@ def section(tree: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return tree
 
 
+def sentences(what: str, remedy: str) -> str:
+    """What was found, and what to do about it as a sentence of its own."""
+    if not remedy:
+        return what
+    stop = "" if what.endswith((".", "!", "?")) else "."
+    return f"{what}{stop} Next: {remedy}"
+
+
+def quantile(part: Distribution, value: float | None, q: float, decimals: int | None = None) -> str:
+    """A quantile of ``part``; of n < 1/(1 − q) values it is the largest of them, and is called ``max``."""
+    return "max" if value is not None and q > 0.5 and part.n * (1 - q) < 1 - 1e-9 else number(value, decimals)
+
+
+def stage_words(name: str, *, signal: bool) -> str:
+    """The name of a stage. Of a ``signal`` the last one is no slowness of the harness."""
+    return "until the value was here" if signal and name == "harness_receive" else words(name)
+
+
 def flatten(tree: Mapping[str, Any], skip: Iterable[str] = ()) -> list[tuple[str, str]]:
     """Rows of (dotted name, value) of nested mappings, in their own order; keys of ``skip`` are left out."""
     left_out = set(skip)
@@ -195,8 +213,10 @@ def confidence(requirement: RequirementResult) -> str:
 
 
 def estimate(requirement: RequirementResult) -> str:
-    """The estimate, with the decimals of its bounds."""
-    return number(requirement.estimate, places(requirement))
+    """The estimate: with U where that is not small against it, else with the decimals of its bounds."""
+    return with_uncertainty(requirement).replace("-", "−") or number(
+        requirement.estimate, places(requirement)
+    )
 
 
 def bounds(requirement: RequirementResult) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from harness.report import text as t
 from harness.report.blocks import Block, Column, bullets, cell, heading, pairs, paragraph, table
+from harness.report.measured import largest_note
 from harness.results import (
     ClockResult,
     FloorResult,
@@ -147,7 +148,7 @@ def _how_j(requirement: RequirementResult) -> tuple[str, str]:
     said = next((line for line in requirement.decision if line.startswith(("J = ", "J: "))), "")
     how = said.partition(", ")[2] if said.startswith("J = ") else said.removeprefix("J: ")
     value = t.with_unit(t.number(requirement.floor), threshold_unit(requirement))
-    return value, how.removesuffix(", in ms") or "not measured, taken as 0"
+    return value, how or "not measured, taken as 0"
 
 
 def _floor_table(floor: FloorResult) -> Block:
@@ -162,8 +163,9 @@ def _floor_table(floor: FloorResult) -> Block:
     rows = []
     for name, part in (("before", floor.before), ("after", floor.after), ("together", floor.together)):
         last = "strong" if name == "together" else "plain"
-        figures = [part.p50, part.p99, part.p99_9, part.max]
-        texts = [name, t.integer(part.n), *map(t.number, figures)]
+        figures = [(part.p50, 0.5), (part.p99, 0.99), (part.p99_9, 0.999)]
+        quantiles = [t.quantile(part, value, q) for value, q in figures]
+        texts = [name, t.integer(part.n), *quantiles, t.number(part.max)]
         rows.append([cell(text, last) for text in texts])  # type: ignore[arg-type]
     size = f", {t.plural(floor.message_bytes, 'byte')} a message" if floor.message_bytes is not None else ""
     return table(
@@ -171,7 +173,7 @@ def _floor_table(floor: FloorResult) -> Block:
         rows,
         f"In the loop: {floor.what}; {t.with_unit(t.short(floor.rate_hz), 'Hz')}{size}. "
         f"{t.integer(floor.lost)} of {t.integer(floor.n)} lost; n counts the answered ones. "
-        "–: a quantile among the lost, or not taken.",
+        f"–: a quantile among the lost, or not taken.{largest_note(rows)}",
     )
 
 

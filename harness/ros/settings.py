@@ -37,7 +37,7 @@ SETTINGS = (
         "The operator has confirmed that the area is clear and the e-stop at hand. Holds for one run: it is"
         " false again once that has started.",
     ),
-    Setting("anyway", False, "Run although some requirement cannot pass."),
+    Setting("anyway", False, "Run although some requirement cannot pass, or a real rig's host is busy."),
     Setting("quiet", False, "Do not log the progress of a run."),
     Setting("autostart", False, "Start one run when the node starts.", fixed=True),
     Setting(

@@ -139,7 +139,9 @@ def test_pass_needs_ten_independent_bursts():
     assert decision.passing.dependent and decision.passing.exceedances == 0
     assert decision.bursts < 10
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert any("independent bursts" in each for each in decision.obstacles)
+    (words,) = (each for each in decision.obstacles if "independent bursts" in each)
+    wanted = int(re.findall(r"a new run of (\d+) samples", words)[0])
+    assert 10 * 6000 / decision.bursts <= wanted <= 1.1 * 10 * 6000 / decision.bursts + 1
 
 
 # -- degenerate input

@@ -85,6 +85,13 @@ def test_a_misspelt_topic_to_leave_out_is_refused(tmp_path: Path) -> None:
     recorded(tmp_path / "nothing offered", {"leave_out": ["/camera/imag"]}, {}).require_known()
 
 
+def test_a_relative_name_to_leave_out_holds_in_the_namespace_of_its_device(tmp_path: Path) -> None:
+    recording = BagRecording(Record(leave_out=["image"]), tmp_path, {"first": "/r1", "second": ""})
+    assert recording.offer("first", topic("/r1/image")) is None
+    assert recording.offer("second", topic("/image")) is None
+    assert recording.offer("second", topic("/r1/image")) is not None
+
+
 def test_what_two_ports_share_is_taken_once_and_nothing_where_no_bag_is_wanted(tmp_path: Path) -> None:
     recording = BagRecording(Record(), tmp_path)
     assert recording.offer("robot", topic("/a", "first")) is not None

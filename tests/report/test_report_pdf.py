@@ -75,8 +75,9 @@ def test_the_first_page_decides(usual: Document) -> None:
         "At least 99 %",
         "10 ms",
         "3000",
-        "PASS if P(Bin(3000, 0.01) ≤ K) ≤ 0.05",
         "Decision rule, fixed before the test",
+        "The decision in figures",
+        "Rig file, SHA-256a3f5a3f5a3f5a3f5…",
         "Ada Example",
         "2026-01-31 12:00:00 UTC",
         "Reviewed and released by",
@@ -271,6 +272,17 @@ def test_several_scenarios_and_requirements(tmp_path: Path) -> None:
     assert "P(Bin(" not in first
     assert "Signature" in first
     assert "Decision on SENS-2, step by step" in document.text
+
+
+def test_the_places_for_signatures_stay_on_the_first_page(tmp_path: Path) -> None:
+    results, table, record = data.whole(300)
+    long = [f"Reason {place} " + "and so on " * 30 for place in range(18)]
+    only = results.requirements[0].model_copy(update={"reasons": long})
+    document = render(tmp_path, results.model_copy(update={"requirements": [only]}), table, record)
+    first, second, *_ = document.pages
+    assert "Reviewed and released by" in first and "Reviewed and released by" not in second
+    assert "The decision in figures" in second and "1 Method" in second, "what is left over shares its page"
+    assert f"page 2 of {len(document.pages)}" in second
 
 
 def test_a_check_that_concerns_several_is_listed_once(tmp_path: Path) -> None:

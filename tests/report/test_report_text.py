@@ -153,3 +153,23 @@ def test_headroom_is_no_claim_without_a_pass() -> None:
     requirement = data.requirement(table, headroom=1.5)
     assert requirement.verdict.value == "INCONCLUSIVE"
     assert verdict_page(data.results({}, [requirement]), {})["requirements"][0]["claim"] == ""
+
+
+@pytest.mark.parametrize(
+    ("estimate", "uncertainty", "quantity", "shown"),
+    [
+        (4.640971, 21.9209, "latency", "5 ± 22"),
+        (14.56, 9.3855, "latency", "14.6 ± 9.4"),
+        (412.0, 121.0, "latency", "410 ± 130"),
+        (7.19, 0.0100, "latency", "7.190"),
+        (7.19, None, "latency", "7.190"),
+    ],
+)
+def test_an_estimate_has_no_more_digits_than_its_uncertainty_leaves(
+    estimate: float, uncertainty: float | None, quantity: str, shown: str
+) -> None:
+    figures = {"estimate": estimate, "uncertainty": uncertainty, "quantity": quantity}
+    told = data.requirement(data.samples(60)).model_copy(
+        update=figures | {"lower_bound": None, "upper_bound": None}
+    )
+    assert t.estimate(told) == shown

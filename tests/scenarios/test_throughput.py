@@ -93,6 +93,8 @@ GOOD = [1.0 + 0.01 * (i * 37 % 50) for i in range(50)]
         (samples(GOOD[:44] + [30.0] * 6), "", "not sustained"),
         (samples(GOOD, lost=1), "", "not sustained"),
         (samples(GOOD[:20]), "overloaded", "not sustained"),
+        (samples(GOOD[:20], skipped=5), "overloaded", "undecided"),
+        (samples(GOOD[:20], late_ms=50.0), "overloaded", "undecided"),
         (samples(GOOD[:9]), "", "undecided"),  # too few for the quantile
         (samples(GOOD, skipped=1), "", "undecided"),
         (samples(GOOD, late_ms=2.0), "", "undecided"),
@@ -119,6 +121,12 @@ def test_the_words_say_at_least_where_nothing_failed() -> None:
     assert found.words[0] == "The search was not begun."
     step = {**RECORD, "value": 1000.0}
     assert "at least that" in search_result(samples(GOOD), [step], RATES).words[0]
+    unsure = samples(GOOD, skipped=5)
+    both = np.concatenate([unsure, samples([50.0] * 50)])
+    both["intended_ns"][len(unsure) :] += 10**6
+    halves = [{**RECORD, "end_ns": 10**5}, {**RECORD, "begin_ns": 10**6}]
+    assert search_result(unsure, halves[:1], RATES).words[-2].startswith("At 100 Hz the harness itself")
+    assert len(search_result(both, halves, RATES).words) == 2
     slow = search_result(samples([50.0] * 50), [{**RECORD, "value": 50.0}], RATES)
     assert slow.words[0] == "Not even 50 Hz was sustained."
     assert (slow.sustained, slow.not_sustained) == (None, 50.0)

@@ -19,6 +19,11 @@ __all__ = ["LoopbackDevice", "Options"]
 _HOMES = {"LoopbackDevice": "device", "Options": "options"}
 
 
+def topics(options: Options) -> list[str]:
+    """Nothing of an echo goes into a bag; see :mod:`harness.config.hooks`."""
+    return []
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

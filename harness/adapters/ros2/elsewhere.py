@@ -17,6 +17,7 @@ from harness.adapters.ros2.domain import own_names
 from harness.adapters.ros2.ear import Heard
 from harness.adapters.ros2.graph import UNKNOWN_NODE, Graph
 from harness.adapters.ros2.options import Options
+from harness.adapters.ros2.servers import ServerGraph
 from harness.adapters.ros2.session import Session
 from harness.errors import HarnessError
 from harness.ports import Role
@@ -50,9 +51,11 @@ def hint(
     look: Callable[[Iterable[int]], Mapping[int, Mapping[str, Iterable[str]]]],
     discovery: str = "",
 ) -> str:
-    """What was seen elsewhere, as a sentence or two; empty where nothing was.
+    """What was seen elsewhere, as a sentence or two; empty where nothing was. Other people's domains are
+    named only where something of ours is there.
 
-    ``domain``, ``discovery``: ours; ``look``: by domain, which of our topics are there, and of which nodes.
+    ``domain``, ``discovery``: ours; ``look``: by domain, which of our topics, services and actions are there,
+    and of which nodes.
     """
     own = network.own_addresses()
     places: dict[int, set[str]] = {one: {"on this host"} for one in bound}
@@ -69,9 +72,9 @@ def hint(
         ]
         if found:
             return f"{'; '.join(found)}: set domain_id of the device, or ROS_DOMAIN_ID of the robot"
-        named = [f"{other} ({', '.join(sorted(seen))})" for other, seen in sorted(places.items())]
-        more = f" and {len(named) - 8} more" if len(named) > 8 else ""
-        words.append(f"participants were seen in domain {', '.join(named[:8])}{more}, without these topics")
+        seen = min(len(places), MOST_LOOKS)
+        of = f" (of {len(places)} with participants)" if len(places) > seen else ""
+        words.append(f"nothing of the kind in {seen} other domain{'s' if seen > 1 else ''}{of}")
     if foreign:
         deaf = "" if discovery != "LOCALHOST" else ", and discovery range LOCALHOST meets nobody there"
         words.insert(0, f"participants {', '.join(foreign)} announce themselves in this domain{deaf}")
@@ -79,10 +82,15 @@ def hint(
 
 
 def look_into(
-    options: Options, run_id: str, topics: Iterable[str], domains: Iterable[int]
+    options: Options,
+    run_id: str,
+    topics: Iterable[str],
+    calls: Iterable[tuple[str, str]],
+    domains: Iterable[int],
 ) -> dict[int, dict[str, list[str]]]:
-    """Join those domains until somebody is seen on one of ``topics`` and has a name, at most ``LOOK_S``."""
-    wanted = tuple(dict.fromkeys(topics))
+    """Join those domains until somebody is seen on one of ``topics``, or serves one of ``calls`` (name and
+    sort), and has a name, at most ``LOOK_S``."""
+    wanted, served = tuple(dict.fromkeys(topics)), tuple(dict.fromkeys(calls))
     sessions: dict[int, Session] = {}
     try:
         for domain in domains:
@@ -92,7 +100,10 @@ def look_into(
         graphs = {domain: Graph(one.node, own_names(run_id)) for domain, one in sessions.items()}
         end = time.monotonic() + LOOK_S
         while True:
-            seen = {domain: _on(one, wanted) for domain, one in graphs.items()}
+            seen = {
+                domain: _on(one, wanted) | _serving(ServerGraph(sessions[domain].node, one), served)
+                for domain, one in graphs.items()
+            }
             found = {domain: topics for domain, topics in seen.items() if topics}
             nodes = [node for topics in found.values() for each in topics.values() for node in each]
             if (nodes and not any(UNKNOWN_NODE in node for node in nodes)) or time.monotonic() >= end:
@@ -109,3 +120,8 @@ def _on(graph: Graph, topics: Iterable[str]) -> dict[str, list[str]]:
         for topic in topics
     }
     return {topic: nodes for topic, nodes in found.items() if nodes}
+
+
+def _serving(served: ServerGraph, calls: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found = {name: [one.node for one in served.servers_of(name, sort)] for name, sort in calls}
+    return {name: nodes for name, nodes in found.items() if nodes}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.adapters.ros2 import discovery, elsewhere, graph, messages, network, paths, qos, servers
+from harness.adapters.ros2 import discovery, elsewhere, graph, messages, near, network, paths, qos, servers
 from harness.adapters.ros2.ear import LAST_DOMAIN, Ear
 from harness.adapters.ros2.options import Options
 from harness.adapters.ros2.port_options import (
@@ -135,16 +135,42 @@ class Lookout:
                 break
             clock.sleep_until(now + _POLL_NS)
         absence = Severity.WARNING if self._context.role is Role.CHECK else Severity.ERROR
-        found = [finding for look in looks for finding in _findings(look, absence)]
-        if astray := _absent(looks):
-            hint = self._elsewhere(astray, wide)
-            found = [replace(one, remedy=hint) if hint and one.name in _ABSENCE else one for one in found]
+        hints = self._hints(_absent(looks), wide)
+        found = []
+        for look in looks:
+            hint = hints.get(look.port, "")
+            found += [
+                replace(one, remedy=hint) if hint and one.name in _ABSENCE else one
+                for one in _findings(look, absence)
+            ]
         software = self._session.software()
         text = ", ".join(
             (software["rmw"], software["transport"], f"domain {software['domain_id']}", software["discovery"])
         )
         found.append(Finding("middleware", Severity.INFO, text, software["rmw"]))
         return found
+
+    def _hints(self, astray: list[AnyLook], wide: Ear | None) -> dict[str, str]:
+        """By port with nobody across from it, what may be behind that: a name that is nearly the one in our
+        domain; only where there is none, what is elsewhere."""
+        node, domain = self._session.node, self._session.domain_id
+        hints: dict[str, str] = {}
+        others: dict[str, str] = {}
+        for look in astray:
+            if isinstance(look, graph.Look) and "/_action/" in look.topic:
+                continue  # of an action, whose own port says it
+            present = near.around(node, self._graph, self._servers, look)
+            name = look.name if isinstance(look, ServerLook) else look.topic
+            if found := near.alike(name, look.type, present):
+                hints[look.port] = near.near_words(domain, found)
+            else:
+                others[look.port] = near.other_words(domain, look, present)
+        if others:
+            seen = self._elsewhere([look for look in astray if look.port in others], wide)
+            for port, words in others.items():
+                if said := "; ".join(filter(None, (words, seen))):
+                    hints[port] = f"{said}; {_ELSE}"
+        return hints
 
     def _elsewhere(self, looks: list[AnyLook], wide: Ear | None) -> str:
         """Where the other side may be instead."""
@@ -154,10 +180,11 @@ class Lookout:
         if context.role is Role.CHECK and self._options.domain_id == "auto":
             return ""  # of this run alone, which starts its robot there
         topics = [look.topic for look in looks if isinstance(look, graph.Look)]
-        look_into = partial(elsewhere.look_into, self._options, context.run_id, topics)
+        calls = [(look.name, look.sort) for look in looks if isinstance(look, ServerLook)]
+        look_into = partial(elsewhere.look_into, self._options, context.run_id, topics, calls)
         heard = session.heard() | (frozenset() if wide is None else wide.heard())
-        seen = elsewhere.hint(session.domain_id, elsewhere.bound_here(), heard, look_into, session.discovery)
-        return f"{seen}; {_ELSE}" if seen else ""
+        bound = elsewhere.bound_here()
+        return elsewhere.hint(session.domain_id, bound, heard, look_into, session.discovery)
 
     def _all_announced(self, now_ns: int) -> bool:
         """Whether somebody else who publishes commands would be known by now.

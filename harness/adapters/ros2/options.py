@@ -93,6 +93,20 @@ def key_kind(options: Options, port: str) -> str | None:
     return early.key_kind(options, port)
 
 
+def topics(options: Options) -> list[str] | None:
+    """Topics of the ports as ROS resolves them; None where one has a name that is the node's own (``~``)."""
+    found = []
+    for port in options.ports.values():
+        written = getattr(port.stimulus or port.response, "topic", None)  # calls have none
+        if written is None:
+            continue
+        if written.startswith("~"):
+            return None
+        below = options.namespace.strip("/")
+        found.append(written if written.startswith("/") or not below else f"/{below}/{written}")
+    return [one if one.startswith("/") else f"/{one}" for one in found]
+
+
 def arrival_problem(options: Options, port: str) -> str | None:
     """Why the stamps of that response cannot be arrivals."""
     response = options.ports[port].response if port in options.ports else None

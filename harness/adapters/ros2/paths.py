@@ -7,9 +7,10 @@ apart.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -35,6 +36,7 @@ BOOLEAN = {"boolean": ("?", 1)}
 PRIMITIVES = {**INTEGERS, **FLOATS, **BOOLEAN}
 TIME = "builtin_interfaces/Time"
 DURATION = "builtin_interfaces/Duration"
+_MOST_MEANT = 3
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def resolve(message: type, path: str) -> FieldType:
     none."""
     current: FieldType | None = None
     owner: type = message
-    for step in parse(path):
+    steps = parse(path)
+    for place, step in enumerate(steps):
         if isinstance(step, str):
             if current is not None:
                 if current.plural or not current.nested:
@@ -168,7 +171,8 @@ def resolve(message: type, path: str) -> FieldType:
             known = fields(owner)
             if step not in known:
                 raise ConfigurationError(
-                    f"{path!r}: {full_name(owner)} has no field {step!r}", hint=_nearest(step, known, message)
+                    f"{path!r}: {full_name(owner)} has no field {step!r}",
+                    hint=_nearest(message, steps, place, known),
                 )
             current = known[step]
         else:
@@ -188,21 +192,52 @@ def resolve(message: type, path: str) -> FieldType:
                 if step.field not in inner:
                     raise ConfigurationError(
                         f"{path!r}: elements of {current} have no field {step.field!r}",
-                        hint=_nearest(step.field, inner, message),
+                        hint=_nearest(message, steps, place, inner),
                     )
             current = current.element
     assert current is not None
     return current
 
 
-def _nearest(wrong: str, known: dict[str, FieldType], message: type) -> str:
-    near = difflib.get_close_matches(wrong, known, n=1)
+def _nearest(message: type, steps: tuple[Step, ...], place: int, known: Iterable[str]) -> str:
+    meant = " or ".join(map(repr, _meant(message, steps, place, known)))
+    shown = ", ".join(known) or "none"
+    return f"did you mean {meant}? fields here: {shown}" if meant else f"fields: {shown}"
+
+
+def _meant(message: type, steps: tuple[Step, ...], place: int, known: Iterable[str]) -> list[str]:
+    """Whole paths that may have been meant where there is no such step at ``place``.
+
+    First what only lacks its beginning, as where the type of a port became a stamped one; then the one step
+    mended. Of the rest only paths with the same last field: another axis of the robot is no near miss.
+    """
+    given = [step for step in steps if isinstance(step, str)]
+    every = leaves(message) if len(given) == len(steps) else []
+    if below := [path for path in every if path.split(".")[-len(given) :] == given]:
+        return below[:_MOST_MEANT]
+    wrong = steps[place]
+    near = difflib.get_close_matches(wrong.field if isinstance(wrong, Select) else str(wrong), known, n=1)
     if near:
-        return f"did you mean {near[0]!r}? fields: {', '.join(known)}"
-    deeper = [path for path in leaves(message) if wrong in re.split(r"[.\[]", path)]
-    if deeper:
-        return f"did you mean {deeper[0]!r}? fields here: {', '.join(known) or 'none'}"
-    return f"fields: {', '.join(known) or 'none'}"
+        mended: Step = replace(wrong, field=near[0]) if isinstance(wrong, Select) else near[0]
+        whole = written((*steps[:place], mended, *steps[place + 1 :]))
+        with contextlib.suppress(ConfigurationError):
+            resolve(message, whole)
+            return [whole]
+    alike = [path for path in every if path.rpartition(".")[2] == given[-1]]
+    if found := difflib.get_close_matches(written(steps), alike, n=1):
+        return found
+    return [written((*steps[:place], mended))] if near else []
+
+
+def written(steps: Iterable[Step]) -> str:
+    """The path that :func:`parse` takes apart into these steps."""
+    text = ""
+    for step in steps:
+        if isinstance(step, str):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{step}]" if isinstance(step, int) else f"[{step.field}={step.value}]"
+    return text
 
 
 def leaves(message: type, prefix: str = "", depth: int = 6) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, model_validator
 
-from harness.config.changing import by_key
+from harness.config.changing import by_key, in_words
 from harness.config.elements import Scalar
 from harness.config.match import CALL
 from harness.config.measuring import Background
@@ -186,7 +186,9 @@ class StopOptions(Stop):
     def words(self) -> str:
         """What it does, for people."""
         first = f"{self.repeat} x cancel all goals of {self.port}" if self.cancel else super().words
-        return f"{first}, then {self.hold.port} {dict(self.hold.values)}" if self.hold is not None else first
+        if self.hold is None:
+            return first
+        return f"{first}, then {self.hold.port} {in_words(self.hold.values)}".rstrip()
 
     @model_validator(mode="after")
     def _cancels_alone(self) -> StopOptions:

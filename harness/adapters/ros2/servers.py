@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,6 +99,20 @@ class ServerGraph:
         """Who else has a client of it."""
         service = goal_service(name) if sort == ACTION else name
         return [(one, rival_finding(sort, name, one)) for one in self._rivals(name, service)]
+
+    def servers_of(self, name: str, sort: str) -> tuple[graph.Endpoint, ...]:
+        """Who else serves a service or an action of that name, where the middleware tells."""
+        return self._servers(goal_service(name) if sort == ACTION else name)
+
+    def all(self) -> Iterator[tuple[str, str, str]]:
+        """Every service and action that anybody serves or calls: name, sort, type."""
+        ending = goal_service("")
+        for service, types in self._node.get_service_names_and_types():
+            for kind in types:
+                if service.endswith(ending):
+                    yield service.removesuffix(ending), ACTION, kind.removesuffix(messages.SEND_GOAL)
+                elif "/_" not in service:
+                    yield service, "service", kind
 
     def serves(self, name: str) -> bool:
         """Whether somebody else serves a service or an action of that name."""

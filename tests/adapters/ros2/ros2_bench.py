@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.adapters.ros2.device import Ros2Device
 from harness.adapters.ros2.options import Options
-from harness.model import Finding
+from harness.model import Finding, Severity
 from harness.ports import DeviceContext, Role
 from harness.testing.device_bench import Recorder
 
@@ -183,3 +183,16 @@ def bench(domain: int) -> Iterator[Bench]:
     made = Bench(domain)
     yield made
     made.close()
+
+
+def opened(device: Ros2Device) -> Ros2Device:
+    device.open()
+    return device
+
+
+def by_name(findings: list[Finding], name: str) -> list[Finding]:
+    return [one for one in findings if one.name == name]
+
+
+def errors(findings: list[Finding]) -> list[Finding]:
+    return [one for one in findings if one.severity is Severity.ERROR]

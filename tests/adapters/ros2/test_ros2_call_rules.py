@@ -148,7 +148,7 @@ def test_the_rig_file_of_the_page_is_accepted_and_its_stop_is_told():
     rig = rig_from_text(page.split("```yaml\n")[1].split("```")[0], "page.yaml")
     assert rig.devices["robot"].stop.words == "5 x cancel all goals of move"
     held = rig_from_text(RIG, "x.yaml").devices["robot"].stop.words
-    assert held == "5 x cancel all goals of move, then grip {'data': False}"
+    assert held == "5 x cancel all goals of move, then grip data = False"
 
 
 def test_limits_hold_for_what_a_stop_sends_to_hold():

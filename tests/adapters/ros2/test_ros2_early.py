@@ -67,15 +67,21 @@ MISTAKES = {
     ),
     "package": (("type: nav_msgs/msg/Odometry", "type: §nav_msg/msg/Odometry"), "did you mean nav_msgs"),
     "no type at all": (("nav_msgs/msg/Odometry", "§Odometry"), "write package/msg/Name"),
-    "key": (("key: header.stamp", "key: §header.stmp"), "did you mean 'stamp'?"),
-    "key by kind": (("key: header.stamp", "key: {§header.stmp: stamp}"), "did you mean 'stamp'?"),
+    "key": (("key: header.stamp", "key: §header.stmp"), "did you mean 'header.stamp'?"),
+    "key by kind": (("key: header.stamp", "key: {§header.stmp: stamp}"), "did you mean 'header.stamp'?"),
     "key is text": (("key: header.stamp", "key: §header.frame_id"), "carries no key"),
-    "match.path": (("path: header.stamp}", "path: §header.stmp}"), "did you mean 'stamp'?"),
+    "match.path": (("path: header.stamp}", "path: §header.stmp}"), "did you mean 'header.stamp'?"),
     "match.path is a number": (("path: header.stamp}", "path: §twist.linear.x}"), "of type double"),
-    "value": (("value: twist.twist.linear.x", "value: §twist.twist.liner.x"), "did you mean 'linear'?"),
+    "value": (
+        ("value: twist.twist.linear.x", "value: §twist.twist.liner.x"),
+        "did you mean 'twist.twist.linear.x'?",
+    ),
     "value is a message": (("value: twist.twist.linear.x", "value: §twist.twist.linear"), "a number"),
-    "stamp": (("stamp: header.stamp}", "stamp: §header.stamps}"), "did you mean 'stamp'?"),
-    "values": (("values: {twist.linear.x: {", "values: {§twist.liner.x: {"), "did you mean 'linear'?"),
+    "stamp": (("stamp: header.stamp}", "stamp: §header.stamps}"), "did you mean 'header.stamp'?"),
+    "values": (
+        ("values: {twist.linear.x: {", "values: {§twist.liner.x: {"),
+        "did you mean 'twist.linear.x'?",
+    ),
     "values of a wrong kind": (("{alternate: [0.2, -0.2]}", "§fast"), "cannot take 'fast'"),
     "no path at all": (
         ("values: {twist.linear.x: {", "values: {§twist..x: {"),
@@ -83,11 +89,11 @@ MISTAKES = {
     ),
     "limits": (
         ("limits: {twist.linear.x: 0.5}", "limits: {twist.linear.x: 0.5, §twist.anglar.z: 1}"),
-        "'angular'?",
+        "'twist.angular.z'?",
     ),
     "stop.values": (
         ("cmd_vel, values: {twist.linear.x: 0.0", "cmd_vel, values: {§twist.linear.xx: 0.0"),
-        "'x'?",
+        "'twist.linear.x'?",
     ),
     "step": (("values: {twist.linear.x: 0.1}", "values: {§twist.linear.q: 0.1}"), "fields: x, y, z"),
     "match of another kind": (
@@ -134,6 +140,36 @@ def test_is_shown_where_it_is_and_once(name: str) -> None:
 )
 def test_a_limit_on_a_part_or_on_every_element_is_none(limit: str) -> None:
     rig_from_text(RIG.replace("limits: {", f'limits: {{"{limit}": 2.0, '), "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "pattern", "words"),
+    [
+        ("", "/odmo", "no port has the topic '/odmo'; did you mean '/odom'?"),
+        ("", "/camera/*", "no port has the topic '/camera/*'; valid here: "),
+        ("r1", "/path", "no port has the topic '/path'; did you mean '/r1/path'?"),
+        ("", "/odom", None),
+        ("", "od*", None),
+        ("r1", "path", None),
+        ("r1", "/r1/*", None),
+    ],
+)
+def test_a_topic_to_be_left_out_that_no_port_has_is_refused(
+    namespace: str, pattern: str, words: str | None
+) -> None:
+    text = RIG.replace("topic: /path", "topic: path").replace(
+        "adapter: ros2", f"adapter: ros2\n    namespace: '{namespace}'"
+    )
+    text += f"record:\n  leave_out: [/applied, '{pattern}']\n"
+    if words is None:
+        assert rig_from_text(text, "x.yaml").record.leave_out == ["/applied", pattern]
+        return
+    with pytest.raises(RigFileError) as caught:
+        rig_from_text(text, "x.yaml")
+    (problem,) = caught.value.problems
+    assert words in problem.message and problem.path == "record.leave_out[1]"
+    assert (problem.line, problem.column) == (len(text.splitlines()), 25)
+    rig_from_text(text.replace("record:", "record:\n  bag: false"), "x.yaml")
 
 
 def test_a_package_that_is_not_here_is_left_to_the_bench() -> None:
