@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.config.changing import in_words
-from harness.config.schema import Replay, RigFile
+from harness.config.schema import Replay, RigFile, SwarmReorganization
 from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
 from harness.pace import duration_s
@@ -16,6 +16,10 @@ def movements(rig: RigFile) -> list[str]:
     lines = []
     for name, spec in rig.scenarios.items():
         device, _, port = spec.stimulus.partition(".")
+        if isinstance(spec, SwarmReorganization):
+            kind, times = rig.devices[device].ports[port].fault.kind, spec.schedule.samples
+            lines.append(f"{name}: {kind} of the process that leads {device}, up to {times} times")
+            continue
         stimulus = rig.devices[device].ports[port].stimulus
         values = in_words(sent_values(spec, stimulus.values)) or "its default values"
         if isinstance(spec.schedule, Replay):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import adapters
 from harness.config import LoadedRig, expand_variants
+from harness.config.schema import SwarmReorganization
 from harness.config.values import back_set, offsets, sent_values
 from harness.described import description_findings
 from harness.errors import HarnessError
@@ -51,7 +52,7 @@ def _values(loaded: LoadedRig, name: str, device: Device) -> list[Finding]:
     for scenario, spec in loaded.rig.scenarios.items():
         reference = spec.stimulus
         owner, _, port = reference.partition(".")
-        if owner != name:
+        if owner != name or isinstance(spec, SwarmReorganization):
             continue
         try:
             given = loaded.rig.devices[name].ports[port].stimulus.values

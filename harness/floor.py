@@ -30,6 +30,7 @@ from harness.config.schema import (
     Replay,
     RigFile,
     ScenarioBase,
+    SwarmReorganization,
 )
 from harness.config.twin import FloorTwin
 from harness.errors import ConfigurationError, HarnessError, OperationError, RecordingError
@@ -107,6 +108,8 @@ def plan(rig: RigFile) -> list[FloorPlan]:
         return []
     plans: list[FloorPlan] = []
     for name, spec in rig.scenarios.items():
+        if isinstance(spec, SwarmReorganization):
+            continue  # nothing is sent that a twin could echo
         twin, rate = twin_of(rig, spec), rate_of(spec)
         samples = max(LEAST_SAMPLES, ceil(MARGIN / (SHARE * _p0(rig, name)) / len(PHASES) - 1e-9))
         for number, other in enumerate(plans):
@@ -120,6 +123,8 @@ def plan(rig: RigFile) -> list[FloorPlan]:
                 break
         else:
             plans.append(FloorPlan(f"_floor_{name}", twin, (name,), rate, spec.timeout_ms, samples))
+    if not plans:
+        return []
     wanted_s = sum(each.samples / each.rate_hz for each in plans)
     share = min(1.0, longest_s / wanted_s)
     return [replace(each, samples=max(1, int(each.samples * share + 1e-9))) for each in plans]

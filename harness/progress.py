@@ -30,6 +30,8 @@ from harness.errors import HarnessError
 from harness.folder import RunFolder
 from harness.model import FLOOR_SCENARIOS, NO_STAMP, NOT_COUNTED, SampleFlag, StimulusFlag
 
+LAST_TRIALS = 40
+"""The same of trials of a swarm, each of which is looked at in the whole of what all robots said."""
 WINDOW_ROWS = 20_000
 """Running figures are of this many newest stimuli: enough for a p99, little enough to cost nothing."""
 TERMINAL_PERIOD_S = 0.5
@@ -163,11 +165,19 @@ class Watch:
         from harness.config import rig_from_resolved
 
         rig = rig_from_resolved(self.folder.run["rig"]["resolved"])
+        timebase = Clocks(self.folder.run, rig, self.folder.clocks()).timebase
+        if spec["kind"] == "swarm_reorganization":
+            from harness.analysis.swarm import sample_of_folder
+
+            samples = sample_of_folder(
+                self.folder, rig, figures.scenario, rows[-LAST_TRIALS:], timebase, time.monotonic_ns()
+            )
+            self._fill(figures, rows, samples)
+            return
         device, _, port = spec["response"].partition(".")
         rule = rig.devices[device].ports[port].response.match
         observations = self.folder.observations()[spec["response"]]
         observations = observations[observations["seen_ns"] >= rows["intended_ns"][0]]
-        timebase = Clocks(self.folder.run, rig, self.folder.clocks()).timebase
         until = time.monotonic_ns()
         samples = build(
             rows,
@@ -178,6 +188,10 @@ class Watch:
             arrival=spec["arrival"],
             recorded_until_ns=until,
         ).samples
+        self._fill(figures, rows, samples)
+
+    @staticmethod
+    def _fill(figures: Figures, rows: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]) -> None:
         answered = samples["arrived_ns"] != NO_STAMP
         sent = samples["sent_ns"] != NO_STAMP
         figures.lost = int(((samples["flags"] & SampleFlag.LOST) != 0).sum())

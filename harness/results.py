@@ -265,6 +265,44 @@ class SearchResult(_Frozen):
     words: list[str]
 
 
+class SwarmTrial(_Frozen):
+    """One trial of a swarm. ``trial``: its key; ``fault_ns``: just before the fault (CLOCK_MONOTONIC).
+    Durations in ms, null where it did not come to that: ``total_ms`` from the fault to the start of the
+    settled order, and the phases that it is the sum of; ``last_sign_ms`` of the leader, after the fault.
+    ``violations`` and ``why`` (of a swarm that did not reorganise) in words."""
+
+    trial: int
+    fault_ns: int
+    robot: str
+    kind: str
+    verified: bool
+    evidence: str
+    warm_up: bool
+    leader: str | None
+    term: int | None
+    total_ms: float | None
+    last_sign_ms: float | None
+    detection_ms: float | None
+    election_ms: float | None
+    agreement_ms: float | None
+    re_forming_ms: float | None
+    violations: list[str]
+    why: list[str]
+
+
+class SwarmResult(_Frozen):
+    """What a swarm did each time it lost its leader. ``phases_ms``: of the trials that count and in which
+    the swarm reorganised; ``period_ms``: between two messages of a robot, of the one that speaks least often;
+    ``violations``: in words, each with its trial."""
+
+    robots: list[str]
+    settle_ms: float
+    period_ms: float | None
+    phases_ms: dict[str, Distribution]
+    trials: list[SwarmTrial]
+    violations: list[str]
+
+
 class ScenarioResult(_Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
@@ -312,6 +350,7 @@ class ScenarioResult(_Frozen):
     hops_tail: list[HopsTail] = []
     hops_words: list[str] = []
     search: SearchResult | None = None
+    swarm: SwarmResult | None = None
     trend: Trend | None = None
     checks: list[Check] = []
 

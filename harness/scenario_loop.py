@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from harness.bench import Bench
+from harness.config.schema import Scenario, SwarmReorganization
 from harness.config.together import groups
+from harness.ports import KeyKind
 from harness.scenarios import driver
 from harness.scenarios.together import measure_together
 from harness.steps import Ask, run_steps
@@ -22,6 +24,14 @@ def run_scenarios(bench: Bench, ask: Ask | None) -> None:
         bench.read_clocks(phase=2)
 
 
+def _key_kind(bench: Bench, spec: Scenario) -> str:
+    """Of the keys of a scenario's stimuli; faults are numbered."""
+    if isinstance(spec, SwarmReorganization):
+        return KeyKind.NONE.value
+    device, _, port = spec.stimulus.partition(".")
+    return bench.devices[device].stimulus(port).key_kind.value
+
+
 def _run_group(bench: Bench, group: dict[str, int], records: list[dict[str, Any]], ask: Ask | None) -> None:
     """``group``: the members' numbers by name. ``records``: ``scenarios`` of run.json, added to."""
     seed, rig = int(bench.folder.run["seed"]), bench.rig
@@ -30,8 +40,7 @@ def _run_group(bench: Bench, group: dict[str, int], records: list[dict[str, Any]
     mine: list[dict[str, Any]] = []
     for position, (name, index) in enumerate(group.items()):
         spec = rig.scenarios[name]
-        device, _, port = spec.stimulus.partition(".")
-        keys = bench.keys_of(bench.devices[device].stimulus(port).key_kind.value)
+        keys = bench.keys_of(_key_kind(bench, spec))
         if position == 0:
             run_steps(bench, "reset", rig.reset, keys, ask)
         members.append(driver(spec.kind)(bench, index, name, spec, keys))

@@ -18,7 +18,7 @@ from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import DESCRIBED, in_words
 from harness.config.in_time import RampOver
-from harness.config.schema import OpenLoop, Replay, Throughput
+from harness.config.schema import OpenLoop, Replay, SwarmReorganization, Throughput
 from harness.config.values import sent_values
 from harness.model import Finding, Severity, Verdict
 from harness.pace import duration_s
@@ -267,6 +267,9 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
         elif not isinstance(schedule, OpenLoop):
             early = "as soon as every requirement is decided" if schedule.stopping == "sequential" else ""
             say(f"ends      {early or 'after exactly so many trials'} (stopping: {schedule.stopping})")
+        if isinstance(spec, SwarmReorganization):
+            say(f"lasts     about {duration_s(rig, spec):.0f} s, and the time to restore the robots")
+            continue
         device, _, port = spec.stimulus.partition(".")
         sent = sent_values(spec, rig.devices[device].ports[port].stimulus.values)
         arrays = {path: value for path, value in sent.items() if isinstance(value, (*DESCRIBED, RampOver))}

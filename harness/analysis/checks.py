@@ -36,6 +36,7 @@ class Circumstances:
 
     ``broken``: checks of the evidence itself, a failed one is an ERROR; ``checks``: checks of the bench, a
     failed one is INCONCLUSIVE. ``planned``: stimuli that were to be measured.
+    ``remarks``: what the reasons of each of its requirements have to name, whatever the verdict.
     """
 
     planned: int
@@ -43,6 +44,7 @@ class Circumstances:
     abort_reason: str = ""
     broken: Sequence[Check] = ()
     checks: Sequence[Check] = field(default=())
+    remarks: Sequence[str] = ()
 
 
 def lateness(samples: NDArray[Any], quantile: float, limit_ms: float) -> Check:

@@ -15,6 +15,7 @@ from harness.analysis.provenance import environment, provenance
 from harness.analysis.run_data import RawTable, RunData
 from harness.analysis.samples import tried
 from harness.analysis.summaries import summarise
+from harness.analysis.swarm import SwarmSampled
 from harness.analysis.verdicts import judge
 from harness.config import rig_from_resolved
 from harness.config.schema import RigFile
@@ -103,6 +104,7 @@ def analyse(
             checks,
             analysis.hopped(name, index, each),
             analysis.searched(name, index, each),
+            each.swarm if isinstance(each, SwarmSampled) else None,
         )
     requirements = [
         judge(

@@ -21,10 +21,11 @@ from harness.analysis.onset_known import onset_checks
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
 from harness.analysis.summaries import Described, arrival_is, loss
+from harness.analysis.swarm import ORDER, SwarmSampled, sample_swarm, swarm_faults
 from harness.analysis.throughput import search_result
 from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import measured_window
-from harness.config.schema import Match, Requirement, RigFile, Throughput
+from harness.config.schema import Match, Requirement, RigFile, SwarmReorganization, Throughput
 from harness.config.together import groups
 from harness.errors import ConfigurationError
 from harness.model import CLOCK_DTYPE, FLOOR_SCENARIOS, NO_STAMP, OBSERVATION_DTYPE, STIMULUS_DTYPE
@@ -50,6 +51,7 @@ class RunData:
         self._stimuli, self._observations = stimuli.astype(STIMULUS_DTYPE, copy=False), observations
         self.clocks = Clocks(run, rig, clocks.astype(CLOCK_DTYPE, copy=False))
         self.timebase = self.clocks.timebase
+        self._readings = clocks
         # A run.json without a last word is of a harness that was killed: never finished, whatever is in the
         # tables.
         self.aborted = run.get("status") != "finished"
@@ -74,7 +76,9 @@ class RunData:
     def described(self, name: str) -> Described:
         """The scenario's part of the rig file, and how its response port matches and stamps."""
         spec = self._rig.scenarios[name]
-        return Described(spec, self._match(spec.response), self.clocks.arrival_is(spec))
+        swarm = isinstance(spec, SwarmReorganization)
+        match = ORDER if swarm else self._match(spec.response)
+        return Described(spec, match, self.clocks.arrival_is(spec))
 
     def _match(self, reference: str) -> Match:
         # Options of devices are the adapters' own models; what a response port says of matching is common to
@@ -96,6 +100,9 @@ class RunData:
         """Samples of the scenario with that number."""
         described = self.described(name)
         rows = self._stimuli[self._stimuli["scenario"] == index]
+        if isinstance(described.spec, SwarmReorganization):
+            until = self._last_instant(self._readings)
+            return sample_swarm(name, described.spec, rows, self.observed, self.timebase, self._events, until)
         return build(
             rows,
             self._observed_in(index, described.spec.response),
@@ -201,6 +208,8 @@ class RunData:
     def budget(self, requirement: Requirement, sampled: Sampled) -> Budget:
         """U of that requirement, on the samples of its scenario."""
         spec = self._rig.scenarios[requirement.scenario]
+        if isinstance(sampled, SwarmSampled) and spec.sampling_period_ms is None:
+            spec = spec.model_copy(update={"sampling_period_ms": sampled.swarm.period_ms})
         return budget(requirement, spec, self.clocks, sampled.samples, sampled.onsets)
 
     def measuring(self, requirement: Requirement, sampled: Sampled) -> Measuring:
@@ -227,8 +236,11 @@ class RunData:
         checks = [bench.host_load(findings), *bench.phases(sampled.samples, spec.schedule), *monitor_checks]
         clock = self.clocks.check(spec, sampled)
         checks += [clock] if clock else []
-        checks += onset_checks(sampled, self._match(spec.response), aborted=self.aborted)
-        checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)
+        if isinstance(sampled, SwarmSampled):
+            broken.append(swarm_faults(sampled.swarm))
+        else:
+            checks += onset_checks(sampled, self._match(spec.response), aborted=self.aborted)
+            checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)
         facts = [
             bench.sending(sampled.samples, spec.schedule.samples),
             loss(sampled.samples, sampled.rejected),
@@ -237,4 +249,5 @@ class RunData:
             *self.clocks.facts(spec),
         ]
         reason = str(self._run.get("abort_reason") or "")
-        return Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks), facts
+        remarks = sampled.remarks if isinstance(sampled, SwarmSampled) else []
+        return Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks, remarks), facts

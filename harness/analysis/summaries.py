@@ -26,7 +26,7 @@ from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distr
 from harness.config.match import CALL, SIGMA, Match
 from harness.config.schema import Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
-from harness.results import Check, ScenarioResult, SearchResult, Trend
+from harness.results import Check, ScenarioResult, SearchResult, SwarmResult, Trend
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,10 @@ def summarise(
     checks: list[Check],
     hopped: Hopped | None = None,
     search: SearchResult | None = None,
+    swarm: SwarmResult | None = None,
 ) -> ScenarioResult:
     """Counts, distributions and stages of one scenario; ``hopped``: of the ports between, where it has
-    some; ``search``: what followed, where it is of throughput."""
+    some; ``search``: what followed, where it is of throughput; ``swarm``: where it is of one."""
     spec, samples = described.spec, sampled.samples
     measured = samples[counted(samples)]
     rows = measured[measured["sent_ns"] != NO_STAMP]
@@ -159,6 +160,7 @@ def summarise(
         hops_tail=[] if hopped is None else hopped.tail,
         hops_words=[] if hopped is None else hopped.words,
         search=search,
+        swarm=swarm,
         trend=trend(latency_ms(samples[tried(samples)], "intended_ns")),
         checks=checks,
     )

@@ -53,6 +53,7 @@ def judge(
             f"{seen.set_aside} unanswered stimuli in a row before the abort count neither way: "
             "what ended the run may be what silenced the item"
         )
+    reasons += circumstances.remarks
     per_ms = float(1 / scale)
 
     def in_unit(value: float | None) -> float | None:

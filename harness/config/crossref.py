@@ -215,7 +215,40 @@ def _bounds(path: DataPath, part: schema.Monitor | schema.WaitStep, required: bo
         yield Refusal((*path, "at_least"), f"{part.at_least:g} is more than at_most, {part.at_most:g}")
 
 
+def _swarm(parts: Parts, path: DataPath, scenario: schema.SwarmReorganization) -> Iterator[Refusal]:
+    """The fault's port, and those of every robot, each of which has to observe a number."""
+    yield from _reference(parts, (*path, "stimulus"), scenario.stimulus, "fault")
+    for column, template in scenario.columns.items():
+        for robot in scenario.robots:
+            port = scenario.port(column, robot)
+            wrong = [*_reference(parts, (*path, column), port, "response")]
+            response = getattr(_port(parts, port), "response", None)
+            if not wrong and getattr(response, "value", "") is None:
+                wrong = [Refusal((*path, column), f"{port} observes no number: give it `value`")]
+            if wrong:
+                yield wrong[0]
+                break  # the robots' ports are made from one template
+        if template.partition(".")[0] != scenario.follows.partition(".")[0]:
+            yield Refusal((*path, column), "is of another device than `follows`; a swarm is one device")
+    device = parts.devices.get(scenario.follows.partition(".")[0])
+    if device is not None and scenario.robots != device.robots:
+        yield Refusal((*path, "robots"), "are those of the device: leave them out")
+
+
+def _dwell(path: DataPath, schedule: schema.Trials) -> Iterator[Refusal]:
+    if schedule.dwell_ms[0] > schedule.dwell_ms[1]:
+        first, last = schedule.dwell_ms
+        yield Refusal(
+            (*path, "schedule", "dwell_ms"), f"from {first:g} to {last:g}: the first may not be the larger"
+        )
+
+
 def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterator[Refusal]:
+    if isinstance(scenario, schema.SwarmReorganization):
+        if isinstance(scenario.schedule, schema.Trials):
+            yield from _dwell(path, scenario.schedule)
+        yield from _swarm(parts, path, scenario)
+        return
     yield from _reference(parts, (*path, "stimulus"), scenario.stimulus, "stimulus")
     yield from _reference(parts, (*path, "response"), scenario.response, "response")
     yield from _stages(parts, path, scenario)
@@ -228,11 +261,8 @@ def _scenario(parts: Parts, path: DataPath, scenario: schema.Scenario) -> Iterat
                 " robot's loop, and the phases covered have to be checked",
                 True,
             )
-    elif isinstance(schedule, schema.Trials) and schedule.dwell_ms[0] > schedule.dwell_ms[1]:
-        first, last = schedule.dwell_ms
-        yield Refusal(
-            (*path, "schedule", "dwell_ms"), f"from {first:g} to {last:g}: the first may not be the larger"
-        )
+    elif isinstance(schedule, schema.Trials):
+        yield from _dwell(path, schedule)
     for further in ("return_values", "stimulus_values"):
         yield from _relatives(parts, (*path, further), getattr(scenario, further, {}))
     response = _port(parts, scenario.response)

@@ -10,6 +10,8 @@ from harness import adapters
 from harness.config.devices import options_model
 from harness.config.schema import DeviceBase, Name, RigFile
 
+NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_]*$"
+TEMPLATE_PATTERN = r"^[A-Za-z0-9_]*\{robot\}[A-Za-z0-9_]*$"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -42,12 +44,20 @@ def rig_schema() -> dict[str, Any]:
     return made
 
 
+def _with_templates(patterns: dict[str, Any]) -> None:
+    """A name may be made of each robot's, see :mod:`harness.config.robots`."""
+    if len(patterns) == 1 and (inner := patterns.get(NAME_PATTERN)) is not None:
+        patterns[TEMPLATE_PATTERN] = inner
+
+
 def _close(node: Any) -> None:
     """Names that do not fit their pattern are mistakes, as they are when the file is loaded."""
     if isinstance(node, dict):
         if "patternProperties" in node:
             node.setdefault("additionalProperties", False)
-        for inner in node.values():
+        for key, inner in node.items():
+            if key == "ports" and isinstance(inner, dict):
+                _with_templates(inner.get("patternProperties", {}))
             _close(inner)
     elif isinstance(node, list):
         for inner in node:

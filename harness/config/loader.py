@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from harness import adapters
-from harness.config import crossref, hooks, namespaces, overrides, reader, replays, schema, shape
+from harness.config import crossref, hooks, namespaces, overrides, reader, replays, robots, schema, shape
 from harness.config.devices import options_model, read_device
 from harness.config.explain import Refusal, explain
 from harness.config.problems import DataPath, Position, RigFileError
@@ -97,7 +97,7 @@ def _validate(document: reader.Document, folder: Path | None = None) -> schema.R
     """``folder`` is where the file lies; None for a rig that was read before: its evidence is judged where
     bags are missing and the adapter's SDK may be another one."""
     data = document.data
-    refusals: list[Refusal] = []
+    refusals: list[Refusal] = [*robots.expand(document)]
     if folder is not None:
         refusals += replays.fill(data, folder)
     devices: dict[str, schema.DeviceBase | None] = {}

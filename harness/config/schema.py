@@ -24,10 +24,12 @@ from harness.config.measuring import (
     Scenario,
     ScenarioBase,
     SensorToAction,
+    SwarmReorganization,
     Throughput,
 )
 from harness.config.schedules import OpenLoop, Paced, Probing, Replay, Schedule, Trials
 from harness.config.strict import Name, PortRef, RigName, Strict
+from harness.config.swarm import RobotNames
 from harness.config.twin import FloorTwin
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "Step",
     "Stop",
     "Strict",
+    "SwarmReorganization",
     "Throughput",
     "Trials",
     "Value",
@@ -139,6 +142,11 @@ class DeviceBase(Strict):
         default={}, description="largest magnitude of a field, enforced before a stimulus is sent"
     )
     stop: Stop | None = None
+    robots: list[Name] | RobotNames = Field(
+        default=[],
+        description="names of several robots behind this device: a port with {robot} in its name is read once"
+        " for each of them, and {robot} and {number} (from 1) are filled in below it",
+    )
 
     def floor_twin(self, stimulus: str, response: str) -> FloorTwin:
         """What to measure the harness's own floor against, for these two ports of the device.

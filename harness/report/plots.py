@@ -13,6 +13,7 @@ from harness.report import text as t
 from harness.report.blocks import Block, figure, heading, paragraph
 from harness.report.hops import hop_by_hop
 from harness.report.series import Series, extract, places
+from harness.report.swarm import reorganised
 from harness.report.throughput import searched
 from harness.results import RequirementResult, Results, ScenarioResult, Trend
 
@@ -36,6 +37,7 @@ def results_section(
         yield heading(f"Scenario “{name}”", 2)
         yield measured.counts(scenario)
         yield from measured.distributions(scenario)
+        yield from reorganised(scenario)
         series = extract(samples, numbers[name])
         if not len(series):
             yield paragraph("No stimulus was counted in this scenario: there is nothing to draw.", "bad")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from harness.analysis.clocks import Clocks
 from harness.analysis.onset import directions
 from harness.analysis.samples import build, counted, has, latency_ms, lateness_ms
+from harness.analysis.swarm import sample_of_folder
 from harness.config import rig_from_resolved
-from harness.config.schema import Match, RigFile
+from harness.config.schema import Match, RigFile, SwarmReorganization
 from harness.config.together import groups
 from harness.errors import HarnessError
 from harness.folder import SAMPLES, RunFolder
@@ -168,6 +169,10 @@ class Tracker:
         """Samples from the first row on that was not taken yet."""
         name = folder.run["scenarios"][index]["name"]
         spec = rig.scenarios[name]
+        if isinstance(spec, SwarmReorganization):
+            timebase = Clocks(folder.run, rig, folder.clocks()).timebase
+            rest = rows[self._running[index].row :]
+            return sample_of_folder(folder, rig, name, rest, timebase, until_ns)
         device, _, port = spec.response.partition(".")
         rule: Match = rig.devices[device].ports[port].response.match
         # Without identity an answer may belong to any earlier row, and an onset needs the rest before it.

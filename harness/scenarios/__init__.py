@@ -9,6 +9,7 @@ _DRIVER = "harness.scenarios.command_round_trip:CommandRoundTripDriver"
 KINDS: dict[str, str] = {
     "command_round_trip": _DRIVER,
     "sensor_to_action": _DRIVER,
+    "swarm_reorganization": "harness.scenarios.swarm:SwarmDriver",
     "throughput": "harness.scenarios.throughput:ThroughputDriver",
 }
 """The first two send and wait for what answers; what is sent differs, as the specification tells."""

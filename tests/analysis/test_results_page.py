@@ -19,6 +19,8 @@ from harness.results import (
     Results,
     ScenarioResult,
     StageShare,
+    SwarmResult,
+    SwarmTrial,
     Trend,
     UncertaintyItem,
 )
@@ -29,6 +31,8 @@ SECTIONS = {
     "A requirement": RequirementResult,
     "Dependence": Dependence,
     "A scenario": ScenarioResult,
+    "A swarm": SwarmResult,
+    "A trial of a swarm": SwarmTrial,
     "A hop": HopResult,
     "A tail": HopsTail,
     "A stage of the tail": StageShare,

@@ -19,7 +19,9 @@ from harness.adapters.ros2.servers import ServerGraph
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
 from harness.adapters.ros2.stopping import AnySending, SafeStop
+from harness.config.swarm import robot_names
 from harness.errors import ConfigurationError, OperationError
+from harness.faults import ProcessFaults
 from harness.model import ClockInfo, ClockKind, Finding
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
 
@@ -38,6 +40,7 @@ class Ros2Device:
         self._graph: graph.Graph | None = None
         self._stimuli: dict[str, AnySending] = {}
         self._responses: dict[str, TopicResponse | CallResponse] = {}
+        self._faults: dict[str, ProcessFaults] = {}
         self._profiles: dict[str, Any] = {}
         self._readers: Readers | None = None
         self._stop: SafeStop | None = None
@@ -73,6 +76,18 @@ class Ros2Device:
         for name, port in self.options.ports.items():
             if port.response is not None and role is not Role.GUARDIAN:
                 self._responses[name] = maker.response(name, port.response, self._stimuli)
+        if role is Role.HARNESS:
+            self._faults = {
+                name: ProcessFaults(
+                    name,
+                    port.fault,
+                    robot_names(self.options.robots),
+                    self.context.run_id,
+                    self.context.clock,
+                )
+                for name, port in self.options.ports.items()
+                if port.fault is not None
+            }
         if role is not Role.GUARDIAN:
             maker.check_limits(self._stimuli)
         self._stop = SafeStop(
@@ -128,6 +143,9 @@ class Ros2Device:
             self._graph = None
             for stimulus in self._stimuli.values():
                 stimulus.disconnect()
+            for fault in self._faults.values():
+                fault.wake()
+            self._faults.clear()
             self._stimuli.clear()
             self._responses.clear()
             self._stop = None
@@ -149,8 +167,9 @@ class Ros2Device:
         return found
 
     def fault(self, port: str) -> Fault:
-        """None here. Raises ConfigurationError."""
-        raise ConfigurationError(f"device {self.name} (ros2) has no fault ports, so there is no {port!r}")
+        """The fault port of that name. Raises ConfigurationError for an unknown one."""
+        found: Fault = self._port(self._faults, port, "fault")
+        return found
 
     def _port(self, ports: dict[str, Any], port: str, kind: str) -> Any:
         if not self._opened:

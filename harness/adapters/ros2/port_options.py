@@ -11,6 +11,7 @@ from harness.config.elements import Scalar
 from harness.config.match import CALL
 from harness.config.measuring import Background
 from harness.config.schema import Match, Name, Stop, Strict, Value
+from harness.config.swarm import ProcessFault
 
 ProfileName = Literal[
     "default",
@@ -202,7 +203,7 @@ AnyStimulus = StimulusOptions | ServiceOptions | ActionOptions
 
 
 class Port(Strict):
-    """One way in or out: exactly one of ``stimulus`` and ``response``."""
+    """One way in or out: exactly one of ``stimulus``, ``response`` and ``fault``."""
 
     stimulus: (
         Annotated[
@@ -221,9 +222,10 @@ class Port(Strict):
         ]
         | None
     ) = None
+    fault: ProcessFault | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Port:
-        if (self.stimulus is None) == (self.response is None):
-            raise ValueError("a port is exactly one of `stimulus` and `response`")
+        if sum(each is not None for each in (self.stimulus, self.response, self.fault)) != 1:
+            raise ValueError("a port is exactly one of `stimulus`, `response` and `fault`")
         return self

@@ -32,13 +32,21 @@ class Readers:
         self._profiles = profiles
         self._report = report
         self._subscriptions: dict[str, Any] = {}
+        self._leaders: dict[str, list[str]] = {}
+        """Ports of the same topic, type and QoS, by the first of them, which subscribes for all: they see the
+        same messages, each with one receive stamp, and the middleware delivers each once."""
         self._loop: Any = None
         self._closed = False
         self._lock = threading.Lock()
 
     def open(self) -> None:
         """Subscribe and start taking."""
-        for name in self._responses:
+        shared: dict[Any, str] = {}
+        for name, response in self._responses.items():
+            told = response.options
+            first = shared.setdefault((told.topic, response.message, repr(told.qos)), name)
+            self._leaders.setdefault(first, []).append(name)
+        for name in self._leaders:
             self._subscribe(name)
         if self._responses or self._callers:
             session = self._session
@@ -61,6 +69,7 @@ class Readers:
 
     def _subscribe(self, name: str) -> None:
         response = self._responses[name]
+        members = [self._responses[each] for each in self._leaders.get(name, [name])]
         module = vendor.load("rclpy.event_handler")
         for lost in (self._lost(response), None):
             events = module.SubscriptionEventCallbacks(message_lost=lost, use_default_callbacks=False)
@@ -68,7 +77,7 @@ class Readers:
                 made = self._session.node.create_subscription(
                     response.message,
                     response.options.topic,
-                    response.on_message,
+                    _for_all(members),
                     self._profiles[name],
                     event_callbacks=events,
                     raw=True,
@@ -76,7 +85,8 @@ class Readers:
             except module.UnsupportedEventTypeError:
                 continue  # this middleware does not tell of lost messages
             self._subscriptions[name] = made
-            response.publisher_count = made.get_publisher_count
+            for member in members:
+                member.publisher_count = made.get_publisher_count
             return
 
     def _lost(self, response: TopicResponse) -> Callable[[Any], None]:
@@ -108,3 +118,16 @@ class Readers:
                 self._session.node.destroy_subscription(old)
                 self._loop.subscriptions_changed()
         return True
+
+
+def _for_all(members: Sequence[TopicResponse]) -> Callable[[bytes, Any], None]:
+    """A callback that hands a message to every port of a subscription."""
+    if len(members) == 1:
+        return members[0].on_message
+    callbacks = [each.on_message for each in members]
+
+    def on_message(data: bytes, info: Any) -> None:
+        for callback in callbacks:
+            callback(data, info)
+
+    return on_message

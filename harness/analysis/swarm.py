@@ -1,0 +1,223 @@
+"""A swarm's trials from the tables of a run: one sample each, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.checks import ERROR
+from harness.analysis.samples import Sampled
+from harness.analysis.statistics import distribution
+from harness.analysis.swarm_lines import Line, line, period_ms
+from harness.analysis.swarm_state import ENDED, FAULT
+from harness.analysis.swarm_trial import Injury, Outcome, Rules, judge_trial
+from harness.analysis.timebase import Timebase
+from harness.config.match import Match
+from harness.config.schema import RigFile
+from harness.config.swarm import SwarmReorganization
+from harness.model import NO_STAMP, NOT_COUNTED, SAMPLE_DTYPE, SampleFlag, StimulusFlag
+from harness.results import Check, SwarmResult, SwarmTrial
+
+if TYPE_CHECKING:
+    from harness.folder import RunFolder
+
+ORDER = Match(kind="order")
+"""How the new order finds its fault: it is the first one after it."""
+PHASES = ("detection", "election", "agreement", "re_forming")
+BEFORE_NS = 2_000_000_000
+"""What robots said this long before a trial is enough to know how it began."""
+NAMED = 12
+"""Violations that are named one by one in the reasons."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwarmSampled(Sampled):
+    """Samples of a swarm scenario, and its trials. ``remarks``: what the reasons have to name."""
+
+    swarm: SwarmResult
+    remarks: list[str] = field(default_factory=list)
+
+
+def sample_swarm(
+    name: str,
+    spec: SwarmReorganization,
+    stimuli: NDArray[Any],
+    observed: Callable[[str], NDArray[Any]],
+    timebase: Timebase,
+    events: Iterable[Mapping[str, Any]],
+    until_ns: int | None,
+) -> SwarmSampled:
+    """The trials of scenario ``name``: ``stimuli`` are its rows, ``observed`` gives the rows of a port by its
+    name, ``until_ns`` is the last instant that was recorded.
+
+    A sample's arrival is the start of the window in which all survivors followed one new leader of one term
+    and held roles of their own for the settling time. A trial without it within the timeout, or with a
+    violation, is lost: an exceedance of every limit.
+    """
+    lines = {number: line(spec, robot, observed, timebase) for number, robot in enumerate(spec.robots, 1)}
+    mine = [event for event in events if event.get("scenario") == name]
+    faults = {int(event["key"]): event for event in mine if event.get("event") == FAULT}
+    ended = {int(event["key"]): event for event in mine if event.get("event") == ENDED}
+    rules = Rules(spec.robots, round(spec.settle_ms * 1e6), round(spec.timeout_ms * 1e6), spec.flaps)
+    out = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
+    for column in ("key", "intended_ns", "sent_ns", "handed_ns", "scenario", "variant"):
+        out[column] = stimuli[column]
+    out["stimulus_flags"] = stimuli["flags"]
+    out["arrived_ns"] = out["seen_ns"] = NO_STAMP
+    trials: list[SwarmTrial] = []
+    by_stamp, begin_ns = 0, None
+    for row in out:
+        fault = faults.get(int(row["key"]))
+        if row["sent_ns"] == NO_STAMP:
+            row["flags"] = SampleFlag.NOT_SENT
+            continue
+        if fault is None:
+            row["flags"] = SampleFlag.OPEN
+            continue
+        over = ended.get(int(row["key"]))
+        last_ns = until_ns if until_ns is not None else int(row["sent_ns"])
+        injury = Injury(
+            int(fault["robot"]),
+            int(fault["begun_ns"]) if begin_ns is None else begin_ns,
+            int(fault["before_ns"]),
+            last_ns if over is None else int(over["restored_ns"]),
+            last_ns if over is None else int(over["ended_ns"]),
+            whole=over is not None,
+        )
+        begin_ns = injury.end_ns
+        found = judge_trial(lines, injury, rules)
+        by_stamp += _decide(row, found, injury, rules, lines)
+        trials.append(_trial(row, fault, found, injury, rules))
+    counting = [each for each in trials if not each.warm_up and each.total_ms is not None]
+    phases = {
+        phase: distribution(np.array([getattr(each, f"{phase}_ms") for each in counting], float), ())
+        for phase in (*PHASES, "total")
+    }
+    violations = [
+        f"trial {place} ({each.robot} {_DONE[each.kind]}): {words}"
+        for place, each in enumerate(trials)
+        for words in each.violations
+    ]
+    window = (trials[0].fault_ns, until_ns or trials[-1].fault_ns) if trials else (0, 0)
+    result = SwarmResult(
+        robots=list(spec.robots),
+        settle_ms=spec.settle_ms,
+        period_ms=period_ms(lines, *window),
+        phases_ms=phases,
+        trials=trials,
+        violations=violations,
+    )
+    return SwarmSampled(
+        samples=out,
+        unmatched=0,
+        rejected=0,
+        duplicates=0,
+        by_stamp=by_stamp,
+        swarm=result,
+        remarks=_remarks(result),
+    )
+
+
+_DONE = {"kill": "killed", "hang": "stopped"}
+
+
+def _decide(row: Any, found: Outcome, injury: Injury, rules: Rules, lines: Mapping[int, Line]) -> int:
+    """Arrival and flags of the trial's row; 1 where its arrival is a receive stamp and the trial counts."""
+    held = found.held_ns
+    if held is not None:
+        row["arrived_ns"], row["answers"] = held, 1
+        row["seen_ns"], stamped = _seen(held, lines)
+        if found.violations:  # whenever it came, it is no answer
+            row["flags"], row["answers"] = SampleFlag.LOST, 0
+            row["arrived_ns"] = row["seen_ns"] = NO_STAMP
+            return 0
+        if held - injury.before_ns > rules.timeout_ns:
+            row["flags"] = SampleFlag.LOST | SampleFlag.LATE
+        return int(stamped and row["stimulus_flags"] & NOT_COUNTED == 0)
+    # Cut off before it could have been over: nobody knows.
+    cut = not injury.whole and not found.violations
+    row["flags"] = SampleFlag.OPEN if cut else SampleFlag.LOST
+    return 0
+
+
+def _seen(at_ns: int, lines: Mapping[int, Line]) -> tuple[int, bool]:
+    """When the harness saw the message that arrived then, and whether its arrival is a stamp."""
+    for each in lines.values():
+        place = int(np.searchsorted(each.at_ns, at_ns))
+        if place < len(each.at_ns) and each.at_ns[place] == at_ns:
+            return int(each.seen_ns[place]), bool(each.stamped[place])
+    return at_ns, False
+
+
+def _trial(row: Any, fault: Mapping[str, Any], found: Outcome, injury: Injury, rules: Rules) -> SwarmTrial:
+    marks = [injury.before_ns, found.noticed_ns, found.first_follows_ns, found.last_follows_ns, found.held_ns]
+    durations: dict[str, float | None] = {}
+    for phase, start, end in zip(PHASES, marks, marks[1:], strict=False):
+        known = found.held_ns is not None and start is not None and end is not None
+        durations[f"{phase}_ms"] = (end - start) / 1e6 if known and end and start else None
+
+    def since(at_ns: int | None) -> float | None:
+        return None if at_ns is None else (at_ns - injury.before_ns) / 1e6
+
+    return SwarmTrial(
+        trial=int(row["key"]),
+        fault_ns=injury.before_ns,
+        robot=rules.called(injury.robot),
+        kind=str(fault["kind"]),
+        verified=bool(fault["verified"]),
+        evidence=str(fault["evidence"]),
+        warm_up=bool(row["stimulus_flags"] & StimulusFlag.WARM_UP),
+        leader=None if found.leader is None else rules.called(found.leader),
+        term=found.term,
+        total_ms=since(found.held_ns),
+        last_sign_ms=since(found.last_sign_ns),
+        violations=list(found.violations),
+        why=list(found.why),
+        **durations,
+    )
+
+
+def sample_of_folder(
+    folder: RunFolder, rig: RigFile, name: str, rows: NDArray[Any], timebase: Timebase, until_ns: int
+) -> NDArray[Any]:
+    """Samples (SAMPLE_DTYPE) of some ``rows`` of the scenario ``name`` while the run goes on; a trial that is
+    not over yet is OPEN."""
+    spec = rig.scenarios[name]
+    assert isinstance(spec, SwarmReorganization)
+    events, tables = folder.events(), folder.observations()
+    keys = set(rows["key"].tolist())
+    begun = [e["begun_ns"] for e in events if e.get("event") == FAULT and e.get("key") in keys]
+    since_ns = min(begun, default=int(rows["intended_ns"].min())) - BEFORE_NS
+
+    def observed(port: str) -> NDArray[Any]:
+        return tables[port][tables[port]["seen_ns"] >= since_ns]
+
+    return sample_swarm(name, spec, rows, observed, timebase, events, until_ns).samples
+
+
+def _remarks(result: SwarmResult) -> list[str]:
+    """Violations, and swarms that did not reorganise, for the reasons of a verdict."""
+    lines = [f"violation in {words}" for words in result.violations[:NAMED]]
+    if len(result.violations) > NAMED:
+        lines.append(f"and {len(result.violations) - NAMED} violations more")
+    stuck = [each for each in result.trials if each.total_ms is None and each.why and not each.warm_up]
+    lines += [f"after the fault of {each.robot}: {'; '.join(each.why)}" for each in stuck[:3]]
+    return lines
+
+
+def swarm_faults(result: SwarmResult) -> Check:
+    """Whether every fault took hold: what was not broken has shown nothing."""
+    failed = [each for each in result.trials if not each.verified]
+    return Check(
+        name="faults",
+        ok=not failed,
+        value="; ".join(f"{each.kind} of {each.robot}: {each.evidence}" for each in failed)
+        or f"{len(result.trials)} verified",
+        bound="every fault took hold",
+        consequence=ERROR if failed else "",
+        remedy="correct `process` of the fault port" if failed else "",
+    )

@@ -1,0 +1,86 @@
+"""What the report says of a swarm: phases, violations by name, every trial."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from harness.analysis.statistics import distribution
+from harness.report.swarm import largest_phase, reorganised
+from harness.results import ScenarioResult, SwarmResult, SwarmTrial
+
+PHASES = ("detection", "election", "agreement", "re_forming")
+
+
+def trial(number: int, *parts: float, violations: tuple[str, ...] = (), verified: bool = True) -> SwarmTrial:
+    return SwarmTrial(
+        trial=number,
+        fault_ns=number,
+        robot="anna",
+        kind="kill",
+        verified=verified,
+        evidence="pid 7 in state S",
+        warm_up=number == 0,
+        leader="bert" if parts else None,
+        term=5 if parts else None,
+        total_ms=sum(parts) if parts else None,
+        last_sign_ms=-3.0,
+        **dict(zip((f"{name}_ms" for name in PHASES), parts or (None,) * 4, strict=True)),
+        violations=list(violations),
+        why=[] if parts else ["carl follows nobody in term 4 and holds slot 2"],
+    )
+
+
+def swarm(*trials: SwarmTrial, violations: tuple[str, ...] = ()) -> SwarmResult:
+    known = [each for each in trials if each.total_ms is not None]
+    phases = {
+        name: distribution(np.array([getattr(each, f"{name}_ms") for each in known], float), ())
+        for name in (*PHASES, "total")
+    }
+    return SwarmResult(
+        robots=["anna", "bert", "carl"],
+        settle_ms=100.0,
+        period_ms=5.0,
+        phases_ms=phases,
+        trials=list(trials),
+        violations=list(violations),
+    )
+
+
+def shown(result: SwarmResult | None) -> str:
+    scenario = ScenarioResult.model_construct(swarm=result)
+    return json.dumps(list(reorganised(scenario)), ensure_ascii=False)
+
+
+def test_other_scenarios_show_nothing() -> None:
+    assert shown(None) == "[]"
+
+
+def test_phases_and_the_longest_of_them() -> None:
+    result = swarm(trial(0, 15.0, 4.0, 1.0, 0.5), trial(1, 17.0, 2.0, 1.5, 0.0))
+    assert "detection" in largest_phase(result) and "16.00 ms" in largest_phase(result)
+    said = shown(result)
+    assert "20.50" in said and "0 (warm-up)" in said and "None: no two leaders" in said
+    assert "every 5.0 ms" in said
+
+
+def test_violations_and_swarms_that_did_not_reorganise_are_told() -> None:
+    words = "two leaders in term 5: bert and carl"
+    said = shown(
+        swarm(trial(0, 15.0, 4.0, 1.0, 0.0, violations=(words,)), trial(1), violations=(f"trial 0: {words}",))
+    )
+    assert f"trial 0: {words}" in said and "carl follows nobody in term 4" in said
+    assert "None: no two leaders" not in said
+
+
+def test_a_fault_that_did_not_take_hold_is_told() -> None:
+    assert "the fault did not take hold: pid 7 in state S" in shown(swarm(trial(1, verified=False)))
+
+
+def test_a_long_list_keeps_the_slowest() -> None:
+    many = [trial(number, float(number % 97), 4.0, 1.0, 0.0) for number in range(200)]
+    blocks = list(reorganised(ScenarioResult.model_construct(swarm=swarm(*many))))
+    rows = blocks[-1]["rows"]
+    assert len(rows) == 150
+    assert "50 quicker ones are in results.json" in blocks[-1]["caption"]
