@@ -34,8 +34,9 @@ def run_plan(console: Console, rig: str, overrides: tuple[str, ...], *, as_json:
             console.print(Text(never, style="bold yellow"))
         console.print(
             Text(
-                f"`for PASS`: samples that end in PASS with a chance of {CHANCE:.0%}. Bursts are an "
-                "approximation. U and J, which only a run measures, are taken as 0.",
+                "PASS, FAIL, INCONCLUSIVE: how likely the planned run ends so if in truth that share is over "
+                f"the limit. `n for PASS`: samples that end in PASS with a chance of {CHANCE:.0%}, and their "
+                "time. Bursts are an approximation. U and J, which only a run measures, are taken as 0.",
                 style="dim",
             )
         )
@@ -63,20 +64,24 @@ def _show(console: Console, each: Prospect) -> None:
 def _table(each: Prospect) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     early = any(abs(row.mean_samples - each.samples) > 0.5 for row in each.rows)
-    for heading in ("true rate", "", "for PASS", "time", "PASS%", "FAIL%", "INCONCL.%"):
-        table.add_column(heading, justify="left" if heading == "" else "right", no_wrap=True)
+    table.add_column(f"truly {each.beyond or 'over the limit'}", no_wrap=True)
+    for heading in ("PASS", "FAIL", "INCONCL."):
+        table.add_column(heading, justify="right", no_wrap=True)
     if early:
         table.add_column("mean n", justify="right", no_wrap=True)
+    for heading in ("n for PASS", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    burst = None
     for row in each.rows:
-        cells = [
-            f"{100 * row.rate:.3g} %",
-            "independent" if row.burst == 1 else f"bursts of {row.burst:g}",
-            _needed(row),
-            "" if row.minutes is None else _time(row.minutes),
-            *(percent(chance).removesuffix(" %") for chance in (row.passes, row.fails, row.inconclusive)),
-        ]
+        if row.burst != burst:
+            burst = row.burst
+            title = "each sample by itself:" if burst == 1 else f"in bursts of {burst:g} samples:"
+            table.add_row(Text(title, style="italic"))
+        cells = [f"  {100 * row.rate:.3g} %{' (allowed)' if row.share == 1 else ''}"]
+        cells += [percent(chance) for chance in (row.passes, row.fails, row.inconclusive)]
         if early:
             cells.append(f"{row.mean_samples:.0f}")
+        cells += [_needed(row), "" if row.minutes is None else _time(row.minutes)]
         table.add_row(*cells)
     return table
 

@@ -323,10 +323,10 @@ def _warnings(rows: tuple[Row, ...], designed: Design | None) -> list[str]:
     if any(row.inconclusive > 0.1 for row in half):
         notes.append(
             "an item at half of what is allowed ends INCONCLUSIVE, though it complies: "
-            f"{', '.join(said)} of runs; plan for the column `for PASS`"
+            f"{', '.join(said)} of runs; plan for the column `n for PASS`"
         )
     if designed is not None:
-        notes.append("`for PASS` is of a number fixed beforehand, which a test that may end early exceeds")
+        notes.append("`n for PASS` is of a number fixed beforehand, which a test that may end early exceeds")
     if designed is not None and not any(row.burst > 1 for row in rows):
         notes.append(
             "the test takes trials as independent: where they hang together, as in bursts, it ends "
