@@ -205,7 +205,10 @@ def test_a_robot_that_answers_only_the_newest_loses_the_others_where_each_has_to
     assert ran.outcome.error is None
     assert ran.scenario.lost >= 50
     assert ran.scenario.superseded == 0
-    assert ran.results.requirements[0].verdict is Verdict.FAIL, ran.results.requirements[0].reasons
+    (requirement,) = ran.results.requirements
+    assert requirement.exceedances >= 50
+    # A host that had to skip a tenth of the stimuli is told as such.
+    assert requirement.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE), requirement.reasons
 
 
 def test_a_robot_that_goes_silent_is_stopped_after_so_many_unanswered_in_a_row(tmp_path):
