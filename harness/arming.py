@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.config.changing import in_words
+from harness.config.faults import DONE
 from harness.config.schema import Replay, RigFile, SwarmReorganization
 from harness.config.values import back_set, sent_values
 from harness.errors import SafetyError
@@ -17,8 +18,11 @@ def movements(rig: RigFile) -> list[str]:
     for name, spec in rig.scenarios.items():
         device, _, port = spec.stimulus.partition(".")
         if isinstance(spec, SwarmReorganization):
-            kind, times = rig.devices[device].ports[port].fault.kind, spec.schedule.samples
-            lines.append(f"{name}: {kind} of the process that leads {device}, up to {times} times")
+            done = DONE[rig.devices[device].ports[port].fault.kind]
+            lines.append(
+                f"{name}: the {spec.robot} of {device} is {done}, up to {spec.schedule.samples} times"
+                + "".join(f", and with it {each.robot} by {each.stimulus}" for each in spec.also)
+            )
             continue
         stimulus = rig.devices[device].ports[port].stimulus
         values = in_words(sent_values(spec, stimulus.values)) or "its default values"

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,10 @@ class Bench:
         self.folder = folder
         self.clock = clock
         self._keep_fds = keep_fds
+        self.broken: frozenset[str] = frozenset()
+        """Response ports (``device.port``) of robots that are broken on purpose at present."""
+        self.ask: Callable[[str], bool] | None = None
+        """Asks the operator; None where nobody can answer."""
         self.devices: dict[str, Device] = {}
         self.processes = Processes(folder.run_id, folder.path / "processes", clock)
         self.guardian: Guardian | None = None
@@ -110,7 +115,7 @@ class Bench:
             self.folder.run_id,
             Role.HARNESS,
             self.clock,
-            self._reported.put,
+            partial(self._report, name),
             self.folder.path,
             partial(self.bag.offer, name) if self.bag.wanted else None,
             self.loaded.path.parent,
@@ -118,6 +123,9 @@ class Bench:
         )
         device: Device = adapters.load(adapters.entry(options.adapter).device)(name, options, context)
         return device
+
+    def _report(self, device: str, finding: Finding) -> None:
+        self._reported.put(replace(finding, port=f"{device}.{finding.port}") if finding.port else finding)
 
     def _start_processes(self) -> None:
         environment: dict[str, str] = {}
@@ -128,12 +136,17 @@ class Bench:
             assert self.guardian is not None
             self.guardian.watch_process(name, managed.pid)
             self.folder.event("process_started", process=name, pid=managed.pid, command=list(spec.command))
+            if spec.ready.first:
+                self._wait_process(name, lambda condition, argument: False)
 
     def _wait_processes(self) -> None:
         for name, spec in self.rig.processes.items():
-            device = self.devices[spec.ready.device or next(iter(self.devices))]
-            self.processes.wait_ready(name, device.is_ready)
-            self.folder.event("process_ready", process=name)
+            if not spec.ready.first:
+                self._wait_process(name, self.devices[spec.ready.device or next(iter(self.devices))].is_ready)
+
+    def _wait_process(self, name: str, is_ready: Callable[[str, str], bool]) -> None:
+        self.processes.wait_ready(name, is_ready)
+        self.folder.event("process_ready", process=name)
 
     def _listen(self) -> None:
         for name, device in self.devices.items():
@@ -286,11 +299,18 @@ class Bench:
             self.note(finding)
         with suppress(queue.Empty):
             while True:
-                finding = self._reported.get_nowait()
+                finding = self._excused(self._reported.get_nowait())
                 self.note(finding)
                 if finding.severity is Severity.ERROR and finding.name != MESSAGES_LOST:
                     kind = SafetyError if "publish" in finding.name else OperationError
                     raise kind(finding.message, hint=finding.remedy or None)
+
+    def _excused(self, finding: Finding) -> Finding:
+        """Messages of a robot that is broken on purpose are lost on purpose."""
+        if finding.name != MESSAGES_LOST or finding.port not in self.broken:
+            return finding
+        words = f"messages on {finding.port} were lost while its robot was broken on purpose"
+        return Finding("lost on purpose", Severity.INFO, words, port=finding.port)
 
     def read_clocks(self, phase: int) -> None:
         """Record a reading of CLOCK_REALTIME and a burst of exchanges with the devices' clocks: ``phase`` 0

@@ -205,13 +205,15 @@ class Severity(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check of the bench found: what, why it matters, what mends it."""
+    """One thing that a check of the bench found: what, why it matters, what mends it; ``port``: which one it
+    is about (``device.port``; a device itself gives the port alone), empty where it is about none."""
 
     name: str
     severity: Severity
     message: str
     value: str = ""
     remedy: str = ""
+    port: str = ""
 
 
 @dataclass(frozen=True)

@@ -153,13 +153,27 @@ class Response(Protocol):
 
 @runtime_checkable
 class Fault(Protocol):
-    """A way to break and restore the device."""
+    """A way to break and restore the device, robot by robot. Used by one thread."""
+
+    @property
+    def kind(self) -> str:
+        """What it does, in one word."""
+
+    def aim(self, target: str) -> list[Mapping[str, Any]]:
+        """Find what is to be broken, so that :meth:`inject` need not search; how the guardian undoes it, as
+        :mod:`harness.guardian.undo` understands it. Raises OperationError where there is nothing to break."""
 
     def inject(self, target: str, kind: str) -> FaultRecord:
         """Break it, verify that the fault took hold, and say when."""
 
-    def restore(self) -> FaultRecord:
-        """Undo the fault. Repeatable."""
+    def request(self, target: str) -> str | None:
+        """What the operator is to be asked to do before :meth:`restore`; None where nobody is asked."""
+
+    def restore(self, target: str) -> FaultRecord:
+        """Undo the fault, and wait until the robot is whole again. Repeatable. Raises DeadlineError."""
+
+    def undo(self) -> None:
+        """Undo whatever is broken without waiting for it. Repeatable; never raises."""
 
 
 @runtime_checkable

@@ -5,43 +5,46 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 
 from harness.model import Verdict
+from harness.results_base import Distribution, Frozen, Interval
+from harness.results_kinds import (
+    HopResult,
+    HopsTail,
+    SearchResult,
+    SearchStep,
+    StageShare,
+    SwarmFault,
+    SwarmResult,
+    SwarmTrial,
+)
+
+__all__ = [
+    "Check",
+    "ClockResult",
+    "Dependence",
+    "Distribution",
+    "FloorResult",
+    "HopResult",
+    "HopsTail",
+    "Interval",
+    "MonitorResult",
+    "RequirementResult",
+    "Results",
+    "ScenarioResult",
+    "SearchResult",
+    "SearchStep",
+    "StageShare",
+    "SwarmFault",
+    "SwarmResult",
+    "SwarmTrial",
+    "Trend",
+    "UncertaintyItem",
+]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Interval(_Frozen):
-    """A quantile with its exact order-statistic confidence interval; a bound is None where n is too small."""
-
-    quantile: float
-    estimate: float | None
-    lower: float | None
-    upper: float | None
-    confidence: float
-
-
-class Distribution(_Frozen):
-    """Summary in milliseconds. ``n``, ``mean``, ``sd``, ``min`` and ``max`` are of the finite values;
-    quantiles are
-    order statistics of all values, the lost ones at +infinity: None where they fall among the lost."""
-
-    n: int
-    mean: float | None = None
-    sd: float | None = None
-    min: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
-    p99_9: float | None = None
-    max: float | None = None
-    intervals: list[Interval] = []
-
-
-class Check(_Frozen):
+class Check(Frozen):
     """One validity check of the bench. Not ok: requirements it concerns become INCONCLUSIVE (or ERROR)."""
 
     name: str
@@ -52,7 +55,7 @@ class Check(_Frozen):
     remedy: str = ""
 
 
-class Dependence(_Frozen):
+class Dependence(Frozen):
     """How far samples depend on each other, and what the counts for PASS are therefore worth.
 
     ``gate_p``: p-value of "the largest samples are not clustered in time"; ``dependent``: it is at most 0.01.
@@ -68,7 +71,7 @@ class Dependence(_Frozen):
     longest_disturbance: float
 
 
-class UncertaintyItem(_Frozen):
+class UncertaintyItem(Frozen):
     """One line of the uncertainty budget of ``requirement``, in ms; the last line is U itself.
 
     ``half_width_ms`` a (of the last line U), ``standard_ms`` the standard uncertainty, ``share_ms`` twice
@@ -86,7 +89,7 @@ class UncertaintyItem(_Frozen):
     source: str
 
 
-class FloorResult(_Frozen):
+class FloorResult(Frozen):
     """What the harness measured with nothing but itself in the loop, at the rate of ``scenario``.
 
     ``before`` and ``after`` the run, latency from sent in ms; ``lost`` of ``n`` were not answered. ``what``
@@ -104,7 +107,7 @@ class FloorResult(_Frozen):
     together: Distribution
 
 
-class ClockResult(_Frozen):
+class ClockResult(Frozen):
     """Another clock against the host's, from exchanges. ``bound_ms``: largest half-width of its offset over
     the run; ``asymmetry``: as declared with ``evidence``, assumed and not observable. ``words``: all of
     it."""
@@ -122,7 +125,7 @@ class ClockResult(_Frozen):
     words: list[str]
 
 
-class Trend(_Frozen):
+class Trend(Frozen):
     """Kendall's test on medians of blocks of the latency from intent, in order of time: ``medians`` in ms,
     null where most of a block was lost; ``tau``, ``p``; ``ok``: no trend at 1 %, or ``tested`` is false."""
 
@@ -134,7 +137,7 @@ class Trend(_Frozen):
     words: str
 
 
-class RequirementResult(_Frozen):
+class RequirementResult(Frozen):
     """One requirement and what was decided. ``limit``, ``estimate`` and bounds are in ``unit``.
 
     ``lower_bound``/``upper_bound``: one-sided confidence bounds of the quantile (latency from sent / from
@@ -188,122 +191,7 @@ _FROM: Any = Field(validation_alias=AliasChoices("from", "from_"), serialization
 # `from` is a word of Python's own.
 
 
-class HopResult(_Frozen):
-    """A port that the command passes, and the stage that ends there: from the port ``from`` (``sent``: the
-    send) to ``name``. ``missing`` answered stimuli were not seen there; ``clock_steps``: seen, and the
-    instant is no use; ``negative``: seen there before ``from``; ``correlation``: Spearman's rho of this stage
-    with the one before.
-    """
-
-    name: str
-    from_: str = _FROM
-    arrival_is: str
-    missing: int
-    clock_steps: int
-    negative: int
-    correlation: float | None
-    stage_ms: Distribution
-    since_sent_ms: Distribution
-
-
-class StageShare(_Frozen):
-    """What one stage has to do with the tail: means in ms in the middle and in the tail, ``share`` of the
-    excess, and in how many of the tail's samples its own excess was the ``largest``."""
-
-    name: str
-    from_: str = _FROM
-    middle_ms: float
-    tail_ms: float
-    share: float | None
-    largest: int
-
-
-class HopsTail(_Frozen):
-    """Which stage makes the tail beyond ``quantile``: the ``slowest`` samples of ``n`` that were seen at
-    every hop, against the middle fifth. Shares add up to 1; null where the tail is no slower than the
-    middle."""
-
-    quantile: float
-    n: int
-    slowest: int
-    threshold_ms: float
-    middle_ms: float
-    tail_ms: float
-    stages: list[StageShare]
-    words: str
-
-
-class SearchStep(_Frozen):
-    """One rate or size of a search. ``outcome``: ``sustained``, ``not sustained``, or ``undecided``, where
-    the harness itself did not keep to the schedule. ``cut``: why it ended before its time, or empty.
-    ``quantile_ms`` is the search's quantile of the latencies from sent, null where it is a lost answer."""
-
-    value: float
-    rate_hz: float
-    outcome: str
-    cut: str
-    sent: int
-    skipped: int
-    lost: int
-    p50_ms: float | None
-    quantile_ms: float | None
-    max_ms: float | None
-    lateness_ms: float | None
-
-
-class SearchResult(_Frozen):
-    """A search for what the robot sustains: exploration, no verdict. ``sustained``: the highest value that
-    was, below all that were not; ``not_sustained``: the lowest that was not."""
-
-    varies: str
-    unit: str
-    within_ms: float
-    quantile: float
-    sustained: float | None
-    not_sustained: float | None
-    steps: list[SearchStep]
-    words: list[str]
-
-
-class SwarmTrial(_Frozen):
-    """One trial of a swarm. ``trial``: its key; ``fault_ns``: just before the fault (CLOCK_MONOTONIC).
-    Durations in ms, null where it did not come to that: ``total_ms`` from the fault to the start of the
-    settled order, and the phases that it is the sum of; ``last_sign_ms`` of the leader, after the fault.
-    ``violations`` and ``why`` (of a swarm that did not reorganise) in words."""
-
-    trial: int
-    fault_ns: int
-    robot: str
-    kind: str
-    verified: bool
-    evidence: str
-    warm_up: bool
-    leader: str | None
-    term: int | None
-    total_ms: float | None
-    last_sign_ms: float | None
-    detection_ms: float | None
-    election_ms: float | None
-    agreement_ms: float | None
-    re_forming_ms: float | None
-    violations: list[str]
-    why: list[str]
-
-
-class SwarmResult(_Frozen):
-    """What a swarm did each time it lost its leader. ``phases_ms``: of the trials that count and in which
-    the swarm reorganised; ``period_ms``: between two messages of a robot, of the one that speaks least often;
-    ``violations``: in words, each with its trial."""
-
-    robots: list[str]
-    settle_ms: float
-    period_ms: float | None
-    phases_ms: dict[str, Distribution]
-    trials: list[SwarmTrial]
-    violations: list[str]
-
-
-class ScenarioResult(_Frozen):
+class ScenarioResult(Frozen):
     """What was measured in one scenario. Warm-up and probes are counted apart and nowhere else.
 
     ``sent`` = ``answered`` + ``lost`` + ``open``, of onsets + ``false_onsets`` + ``no_signal`` (None for
@@ -355,7 +243,7 @@ class ScenarioResult(_Frozen):
     checks: list[Check] = []
 
 
-class MonitorResult(_Frozen):
+class MonitorResult(Frozen):
     """One watched signal (``monitors`` of the rig file)."""
 
     name: str
@@ -371,7 +259,7 @@ class MonitorResult(_Frozen):
     ok: bool
 
 
-class Results(_Frozen):
+class Results(Frozen):
     """The whole of ``results.json``."""
 
     schema_version: int = Field(alias="schema", serialization_alias="schema")

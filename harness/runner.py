@@ -114,6 +114,7 @@ def run_rig(
         with interrupts.shielded():
             folder = RunFolder.create(options.out, loaded.rig.rig.name, started, token, clock)
         bench = Bench(loaded, folder, clock, (lock.fileno(),))
+        bench.ask = options.ask
         floor = Floor(bench)
         try:
             interrupts.raise_pending()

@@ -41,6 +41,10 @@ child = processes.start("robot", Process(command=["python", "-c", code]), folder
 guardian.watch_process("robot", child.pid)
 for name, options in told["devices"].items():
     guardian.watch_device(name, "recording", options, 30.0)
+for what, undoings in told["breaking"].items():
+    guardian.breaking(what, undoings)
+for what in told["whole"]:
+    guardian.whole(what)
 if told["fork"]:
     if os.fork() == 0:  # holds every descriptor of the harness, the guardian's pipe too
         time.sleep(300)
@@ -90,6 +94,8 @@ class LittleHarness:
             "hang_timeout_s": 10.0,
             "beats": False,
             "fork": False,
+            "breaking": {},
+            "whole": [],
             "devices": {"arm": self.recording(), "base": self.recording()},
         }
         self.popen = subprocess.Popen(

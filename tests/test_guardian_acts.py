@@ -18,6 +18,7 @@ import pytest
 from little_harness import PATIENCE_S, LittleHarness, options, until
 
 from harness import proctable
+from harness.guardian.undo import run, wake
 from harness.guardian.watched import STOP_REPEATS
 
 
@@ -34,6 +35,41 @@ def little(tmp_path: Path) -> Iterator[Callable[..., LittleHarness]]:
     for harness in made:
         harness.end()
         assert harness.members() == []
+
+
+@pytest.mark.slow
+def test_kill_9_undoes_what_was_broken_on_purpose(
+    little: Callable[..., LittleHarness], tmp_path: Path
+) -> None:
+    """A process that hangs is woken, a command run; what was whole again is left alone."""
+    stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    try:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        entry = proctable.read(stopped.pid)
+        assert entry is not None
+        mark = tmp_path / "undone"
+        harness = little(
+            breaking={
+                "swarm.hang of a": [wake(entry)],
+                "swarm.mine of b": [run(["touch", str(mark)], 5.0)],
+                "swarm.mine of c": [run(["touch", str(tmp_path / "never")], 5.0)],
+                "swarm.mine of d": [run(["no-such-program"], 5.0)],
+            },
+            whole=["swarm.mine of c"],
+        )
+        harness.popen.kill()
+        until(lambda: harness.event("done"), "the guardian is done")
+        now = proctable.read(stopped.pid)
+        assert now is not None and now.state not in "Tt"
+        assert mark.exists() and not (tmp_path / "never").exists()
+        told = {each["fault"]: each["result"] for each in harness.event("fault undone")}
+        assert told["swarm.hang of a"] == f"pid {stopped.pid} woken"
+        assert told["swarm.mine of b"] == "touch ended with status 0"
+        assert "FileNotFoundError" in told["swarm.mine of d"]
+        assert set(told) == {"swarm.hang of a", "swarm.mine of b", "swarm.mine of d"}
+    finally:
+        stopped.kill()
+        stopped.wait()
 
 
 @pytest.mark.slow

@@ -13,14 +13,15 @@ from harness.analysis.checks import ERROR
 from harness.analysis.samples import Sampled
 from harness.analysis.statistics import distribution
 from harness.analysis.swarm_lines import Line, line, period_ms
-from harness.analysis.swarm_state import ENDED, FAULT
-from harness.analysis.swarm_trial import Injury, Outcome, Rules, judge_trial
+from harness.analysis.swarm_state import ENDED, FAULT, RETURNED
+from harness.analysis.swarm_trial import Hurt, Injury, Outcome, Rules, judge_trial
 from harness.analysis.timebase import Timebase
+from harness.config.faults import DONE
 from harness.config.match import Match
 from harness.config.schema import RigFile
 from harness.config.swarm import SwarmReorganization
 from harness.model import NO_STAMP, NOT_COUNTED, SAMPLE_DTYPE, SampleFlag, StimulusFlag
-from harness.results import Check, SwarmResult, SwarmTrial
+from harness.results import Check, SwarmFault, SwarmResult, SwarmTrial
 
 if TYPE_CHECKING:
     from harness.folder import RunFolder
@@ -32,6 +33,42 @@ BEFORE_NS = 2_000_000_000
 """What robots said this long before a trial is enough to know how it began."""
 NAMED = 12
 """Violations that are named one by one in the reasons."""
+
+
+class _Done:
+    """What was done in each trial, from the events of a run; by the trial's key."""
+
+    def __init__(self, events: Iterable[Mapping[str, Any]]) -> None:
+        self.faults: dict[int, list[Mapping[str, Any]]] = {}
+        self._back: dict[tuple[int, str], int] = {}
+        self._ended: dict[int, Mapping[str, Any]] = {}
+        for event in events:
+            kind, key = event.get("event"), int(event.get("key", -1))
+            if kind == FAULT:
+                self.faults.setdefault(key, []).append(event)
+            elif kind == RETURNED:
+                self._back[(key, str(event["target"]))] = int(event["after_ns"])
+            elif kind == ENDED:
+                self._ended[key] = event
+
+    def injury(self, key: int, begin_ns: int | None, last_ns: int) -> Injury:
+        """The trial of that key. ``begin_ns``: the end of the trial before, ``last_ns``: of the recording."""
+        faults, over = self.faults[key], self._ended.get(key)
+        return Injury(
+            [
+                Hurt(
+                    int(each["robot"]),
+                    str(each["kind"]),
+                    int(each["before_ns"]),
+                    self._back.get((key, str(each["target"]))),
+                )
+                for each in faults
+            ],
+            int(faults[0]["begun_ns"]) if begin_ns is None else begin_ns,
+            last_ns if over is None else int(over["observed_ns"]),
+            last_ns if over is None else int(over["ended_ns"]),
+            whole=over is not None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +97,14 @@ def sample_swarm(
     """
     lines = {number: line(spec, robot, observed, timebase) for number, robot in enumerate(spec.robots, 1)}
     mine = [event for event in events if event.get("scenario") == name]
-    faults = {int(event["key"]): event for event in mine if event.get("event") == FAULT}
-    ended = {int(event["key"]): event for event in mine if event.get("event") == ENDED}
-    rules = Rules(spec.robots, round(spec.settle_ms * 1e6), round(spec.timeout_ms * 1e6), spec.flaps)
+    done = _Done(mine)
+    rules = Rules(
+        spec.robots,
+        round(spec.settle_ms * 1e6),
+        round(spec.timeout_ms * 1e6),
+        spec.flaps,
+        spec.candidate_state,
+    )
     out = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
     for column in ("key", "intended_ns", "sent_ns", "handed_ns", "scenario", "variant"):
         out[column] = stimuli[column]
@@ -71,34 +113,25 @@ def sample_swarm(
     trials: list[SwarmTrial] = []
     by_stamp, begin_ns = 0, None
     for row in out:
-        fault = faults.get(int(row["key"]))
+        key = int(row["key"])
         if row["sent_ns"] == NO_STAMP:
             row["flags"] = SampleFlag.NOT_SENT
             continue
-        if fault is None:
+        if key not in done.faults:
             row["flags"] = SampleFlag.OPEN
             continue
-        over = ended.get(int(row["key"]))
-        last_ns = until_ns if until_ns is not None else int(row["sent_ns"])
-        injury = Injury(
-            int(fault["robot"]),
-            int(fault["begun_ns"]) if begin_ns is None else begin_ns,
-            int(fault["before_ns"]),
-            last_ns if over is None else int(over["restored_ns"]),
-            last_ns if over is None else int(over["ended_ns"]),
-            whole=over is not None,
-        )
+        injury = done.injury(key, begin_ns, until_ns if until_ns is not None else int(row["sent_ns"]))
         begin_ns = injury.end_ns
         found = judge_trial(lines, injury, rules)
         by_stamp += _decide(row, found, injury, rules, lines)
-        trials.append(_trial(row, fault, found, injury, rules))
+        trials.append(_trial(row, done.faults[key], found, injury, rules))
     counting = [each for each in trials if not each.warm_up and each.total_ms is not None]
     phases = {
         phase: distribution(np.array([getattr(each, f"{phase}_ms") for each in counting], float), ())
         for phase in (*PHASES, "total")
     }
     violations = [
-        f"trial {place} ({each.robot} {_DONE[each.kind]}): {words}"
+        f"trial {place} ({_whom(each)}): {words}"
         for place, each in enumerate(trials)
         for words in each.violations
     ]
@@ -120,9 +153,6 @@ def sample_swarm(
         swarm=result,
         remarks=_remarks(result),
     )
-
-
-_DONE = {"kill": "killed", "hang": "stopped"}
 
 
 def _decide(row: Any, found: Outcome, injury: Injury, rules: Rules, lines: Mapping[int, Line]) -> int:
@@ -153,7 +183,9 @@ def _seen(at_ns: int, lines: Mapping[int, Line]) -> tuple[int, bool]:
     return at_ns, False
 
 
-def _trial(row: Any, fault: Mapping[str, Any], found: Outcome, injury: Injury, rules: Rules) -> SwarmTrial:
+def _trial(
+    row: Any, faults: list[Mapping[str, Any]], found: Outcome, injury: Injury, rules: Rules
+) -> SwarmTrial:
     marks = [injury.before_ns, found.noticed_ns, found.first_follows_ns, found.last_follows_ns, found.held_ns]
     durations: dict[str, float | None] = {}
     for phase, start, end in zip(PHASES, marks, marks[1:], strict=False):
@@ -163,22 +195,60 @@ def _trial(row: Any, fault: Mapping[str, Any], found: Outcome, injury: Injury, r
     def since(at_ns: int | None) -> float | None:
         return None if at_ns is None else (at_ns - injury.before_ns) / 1e6
 
+    def called(number: int | None) -> str | None:
+        return rules.called(number) if number else None
+
+    first = faults[0]
     return SwarmTrial(
         trial=int(row["key"]),
         fault_ns=injury.before_ns,
-        robot=rules.called(injury.robot),
-        kind=str(fault["kind"]),
-        verified=bool(fault["verified"]),
-        evidence=str(fault["evidence"]),
+        robot=rules.called(int(first["robot"])),
+        kind=str(first["kind"]),
+        verified=all(bool(each["verified"]) for each in faults),
+        evidence=str(first["evidence"]),
         warm_up=bool(row["stimulus_flags"] & StimulusFlag.WARM_UP),
-        leader=None if found.leader is None else rules.called(found.leader),
+        leader=called(found.leader),
         term=found.term,
         total_ms=since(found.held_ns),
+        since_last_ms=None if found.held_ns is None else (found.held_ns - injury.last_ns) / 1e6,
+        handed_ms=since(int(first["after_ns"])),
+        proven_ms=since(_proven(first)),
         last_sign_ms=since(found.last_sign_ns),
+        noticed_ms=since(found.noticed_ns),
+        noticed_by=called(found.noticed_by),
+        stood_ms=since(found.stood_ns),
+        stood=called(found.stood),
+        first_follows_ms=since(found.first_follows_ns),
+        first_follows=called(found.first_follows),
+        last_follows_ms=since(found.last_follows_ns),
+        last_follows=called(found.last_follows),
+        last_holds=called(found.last_holds),
+        faults=[_fault(each, injury, rules) for each in faults],
+        observed_ms=since(injury.observed_ns),
         violations=list(found.violations),
         why=list(found.why),
         **durations,
     )
+
+
+def _fault(fault: Mapping[str, Any], injury: Injury, rules: Rules) -> SwarmFault:
+    return SwarmFault(
+        robot=rules.called(int(fault["robot"])),
+        kind=str(fault["kind"]),
+        at_ms=(int(fault["before_ns"]) - injury.before_ns) / 1e6,
+        verified=bool(fault["verified"]),
+        evidence=str(fault["evidence"]),
+    )
+
+
+def _proven(fault: Mapping[str, Any]) -> int | None:
+    told = fault.get("details", {}).get("proven_ns")
+    return None if told is None else int(told)
+
+
+def _whom(trial: SwarmTrial) -> str:
+    """Who was broken, in words."""
+    return ", ".join(f"{each.robot} {DONE[each.kind]}" for each in trial.faults)
 
 
 def sample_of_folder(
@@ -205,13 +275,14 @@ def _remarks(result: SwarmResult) -> list[str]:
     if len(result.violations) > NAMED:
         lines.append(f"and {len(result.violations) - NAMED} violations more")
     stuck = [each for each in result.trials if each.total_ms is None and each.why and not each.warm_up]
-    lines += [f"after the fault of {each.robot}: {'; '.join(each.why)}" for each in stuck[:3]]
+    lines += [f"{_whom(each)}, and then: {'; '.join(each.why)}" for each in stuck[:3]]
     return lines
 
 
 def swarm_faults(result: SwarmResult) -> Check:
     """Whether every fault took hold: what was not broken has shown nothing."""
-    failed = [each for each in result.trials if not each.verified]
+    done = [fault for each in result.trials for fault in each.faults]
+    failed = [each for each in done if not each.verified]
     return Check(
         name="faults",
         ok=not failed,

@@ -1,49 +1,83 @@
-"""One loss of a leader: when the survivors noticed, followed and held their roles, and what they must not do.
+"""One trial of a swarm: when the survivors noticed, stood, followed and held their roles.
 
-A violation is a violation whatever the time was:
-
-- two leaders in one term, as the robots say whom they follow or that they lead;
-- a follower of the injured leader when the observation of the trial ends;
-- flapping: a robot that leaves its leader several times within one term;
-- a role held twice, by one assignment, for as long as the settling time;
-- an election without a fault, before the fault or after the swarm had settled.
+Reorganised is the swarm from the start of the first window on, after the last fault of the trial, in which
+all survivors kept one newer order for the settling time: one leader of theirs in one term, each with a role
+of its own by one assignment. A robot that was broken and is alive and heard (its link is slow, or it was
+restored in the middle of the trial) may keep the lead, or take it again: then an order of all that are alive
+counts too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from harness.analysis.swarm_lines import Line
-from harness.analysis.swarm_state import Said, order
+from harness.analysis.swarm_state import Order, Said, order
+from harness.analysis.swarm_violations import Violations
+
+
+@dataclass(frozen=True)
+class Hurt:
+    """What was done to one robot in a trial, in ns (CLOCK_MONOTONIC). ``robot``: its number; ``back_ns``: it
+    was whole again in the middle of the trial, None where that was only after the observation; ``forgets``:
+    what it said before means nothing then, since it has started anew."""
+
+    robot: int
+    kind: str
+    before_ns: int
+    back_ns: int | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether it goes on speaking."""
+        return self.kind == "slow"
+
+    @property
+    def forgets(self) -> bool:
+        """Whether it starts anew."""
+        return self.kind not in ("hang", "isolate", "slow")
 
 
 @dataclass(frozen=True)
 class Injury:
-    """What was done in a trial, in ns (CLOCK_MONOTONIC). ``robot``: number of the leader that was injured;
-    ``begin_ns``: the swarm was stable; ``restored_ns``: the restoration began; ``end_ns``: it was stable
+    """A trial, in ns (CLOCK_MONOTONIC). ``hurts``: who was broken, in order of time; ``begin_ns``: the swarm
+    was stable; ``observed_ns``: the observation ended, and the restoration began; ``end_ns``: it was stable
     again; ``whole``: the trial came to its end."""
 
-    robot: int
+    hurts: Sequence[Hurt]
     begin_ns: int
-    before_ns: int
-    restored_ns: int
+    observed_ns: int
     end_ns: int
     whole: bool = True
+
+    @property
+    def before_ns(self) -> int:
+        """Just before the first fault."""
+        return self.hurts[0].before_ns
+
+    @property
+    def last_ns(self) -> int:
+        """Just before the last fault."""
+        return self.hurts[-1].before_ns
 
 
 @dataclass
 class Outcome:
-    """What became of it; instants None where it did not happen. ``held_ns``: start of the window in which all
-    survivors followed ``leader`` in ``term`` and held their roles for the settling time. ``why``: of a swarm
-    that did not reorganise, robot by robot."""
+    """What became of it; instants None where it did not happen, numbers of robots 0. ``held_ns``: start of
+    the window of the new order; ``why``: of a swarm that did not reorganise, robot by robot."""
 
     last_sign_ns: int | None = None
     noticed_ns: int | None = None
+    noticed_by: int = 0
+    stood_ns: int | None = None
+    stood: int = 0
     first_follows_ns: int | None = None
+    first_follows: int = 0
     last_follows_ns: int | None = None
+    last_follows: int = 0
     held_ns: int | None = None
+    last_holds: int = 0
     leader: int | None = None
     term: int | None = None
     violations: list[str] = field(default_factory=list)
@@ -52,12 +86,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Rules:
-    """``robots``: the names, in order; times in ns."""
+    """``robots``: the names, in order; times in ns; ``candidate``: the state of who stands, None: unknown."""
 
     robots: Sequence[str]
     settle_ns: int
     timeout_ns: int
     flaps: int
+    candidate: int | None = None
 
     def called(self, number: int) -> str:
         """The name of that robot; ``nobody`` for a number that is none."""
@@ -66,176 +101,175 @@ class Rules:
 
 def judge_trial(lines: Mapping[int, Line], injury: Injury, rules: Rules) -> Outcome:
     """Instants and violations of one trial."""
-    walk = _Walk(lines, injury, rules)
-    for at_ns, number, said in walk.changes:
-        walk.take(at_ns, number, said)
-    return walk.finish()
+    return _Walk(lines, injury, rules).go()
 
 
 class _Walk:
-    """Goes through everything that the robots said during a trial, in order of time."""
+    """Goes through everything that happened in a trial, in order of time."""
 
     def __init__(self, lines: Mapping[int, Line], injury: Injury, rules: Rules) -> None:
         self.lines, self.injury, self.rules = lines, injury, rules
         begun = {number: each.before(injury.begin_ns) for number, each in lines.items()}
         self.state = {number: said for number, said in begun.items() if said is not None}
-        self.survivors = [number for number in lines if number != injury.robot]
-        self.changes = sorted(
-            (
-                (at_ns, number, said)
-                for number, each in lines.items()
-                for at_ns, said in each.after(injury.begin_ns, injury.end_ns)
-            ),
-            key=lambda change: change[:2],
-        )
-        self.out = Outcome(last_sign_ns=lines[injury.robot].last_sign(injury.restored_ns))
-        self.old_term = max((said.term for said in self.state.values()), default=0)
-        self.leaders: dict[int, set[int]] = {}
-        self.named: set[tuple[str, int]] = set()
-        self.departures = dict.fromkeys(self.survivors, 0)
+        self.hurt = {each.robot: each for each in injury.hurts}
+        self.survivors = [number for number in lines if number not in self.hurt]
+        self.alive = {each.robot for each in injury.hurts if each.heard}
+        self.silent: set[int] = set()
+        self.out = Outcome(last_sign_ns=self._last_sign())
+        self.old: Order | None = None
         self.follows_since: dict[int, tuple[tuple[int, int], int]] = {}
-        self.first_follows: dict[tuple[int, int], int] = {}
-        self.window: tuple[tuple[int, int], int] | None = None
-        self.twice: dict[tuple[int, int], tuple[int, int]] = {}
-        for number, said in self.state.items():
-            self._leads(number, said)
-        self._slots(injury.begin_ns)
+        self.first_follows: dict[tuple[int, int], tuple[int, int]] = {}
+        self.window: tuple[Order, int, int] | None = None
+        self.watched = Violations(
+            self.out.violations, rules.robots, rules.settle_ns, injury.begin_ns, self.state
+        )
 
-    def take(self, at_ns: int, number: int, said: Said) -> None:
-        """Robot ``number`` says something new."""
+    def _last_sign(self) -> int | None:
+        first = self.injury.hurts[0]
+        until = self.injury.observed_ns if first.back_ns is None else first.back_ns
+        return self.lines[first.robot].last_sign(until)
+
+    def go(self) -> Outcome:
+        """Everything, to the end of the trial."""
+        injury = self.injury
+        # At one instant a fault comes before what is said, and what is said before a return.
+        steps: list[tuple[int, int, int, Said | None]] = [
+            (at_ns, 1, number, said)
+            for number, each in self.lines.items()
+            for at_ns, said in each.after(injury.begin_ns, injury.end_ns)
+        ]
+        steps += [(each.before_ns, 0, each.robot, None) for each in injury.hurts]
+        steps += [(each.back_ns, 2, each.robot, None) for each in injury.hurts if each.back_ns is not None]
+        for at_ns, what, number, said in sorted(steps, key=lambda step: step[:3]):
+            self._close_window(at_ns)
+            if said is not None:
+                self._says(at_ns, number, said)
+            elif what == 0:
+                self._is_hurt(at_ns, number)
+            else:
+                self._is_back(at_ns, number)
+        return self._finish()
+
+    # -- steps -----------------------------------------------------------------------------------------------
+
+    def _is_hurt(self, at_ns: int, number: int) -> None:
+        present = order(self.state, [each for each in self.lines if each not in self.silent])
+        if self.old is None:
+            self.old = present if present is not None else self._latest()
+        elif present is not None and present.newer(self.old):
+            self.old = present  # a later fault has its own order to be coped with
+        if number not in self.alive:
+            self.silent.add(number)
+        # Reorganised is who has coped with the last fault.
+        self.out.held_ns, self.window = None, None
+        if at_ns == self.injury.last_ns:
+            self._open_window(at_ns, 0)
+
+    def _is_back(self, at_ns: int, number: int) -> None:
+        self.alive.add(number)
+        self.silent.discard(number)
+        if self.hurt[number].forgets:
+            self.state.pop(number, None)
+        self._open_window(at_ns, number)
+
+    def _says(self, at_ns: int, number: int, said: Said) -> None:
         before = self.state.get(number)
-        self._close_window(at_ns)
         self.state[number] = said
-        self._leads(number, said)
-        self._slots(at_ns)
-        if at_ns < self.injury.before_ns:
-            if said.term > self.old_term:
-                self._violate("election", said.term, f"an election without a fault, to term {said.term}")
-                self.old_term = said.term
+        self.watched.says(at_ns, number, said, before, silent=self.silent)
+        if self.old is None:
+            self.watched.without_a_fault(said.term)
             return
-        if number == self.injury.robot:
+        if number in self.silent:
             return
+        if number not in self.hurt:
+            self._notices(at_ns, number, before, said)
         way = (said.follows, said.term)
-        if before is not None:
-            self._noticed(at_ns, before, said)
-            if 1 <= before.follows <= len(self.rules.robots) and (
-                before.follows != said.follows and before.term == said.term
-            ):
-                self.departures[number] += 1
         if self.follows_since.get(number, (None, 0))[0] != way:
             self.follows_since[number] = (way, at_ns)
-        self.first_follows.setdefault(way, at_ns)
-        self._after_settling(at_ns, said)
-        self._open_window(at_ns)
+        if number not in self.hurt:
+            self.first_follows.setdefault(way, (at_ns, number))
+        if self.out.held_ns is not None and self.out.term is not None:
+            self.watched.after_settling(said.term, self.out.term, at_ns - self.out.held_ns)
+        self._open_window(at_ns, number)
 
-    def finish(self) -> Outcome:
-        """The end of the trial."""
-        end = self.injury.end_ns
-        self._close_window(end)
-        out, rules = self.out, self.rules
-        for pair, (slot, since) in self.twice.items():
-            self._held_twice(pair, slot, since, end)
-        for number, count in self.departures.items():
-            if count >= rules.flaps:
-                name = rules.called(number)
-                self._violate("flapping", number, f"{name} left its leader {count} times within a term")
-        if self.injury.whole:
-            self._at_the_end()
-        return out
+    def _notices(self, at_ns: int, number: int, before: Said | None, said: Said) -> None:
+        if before is None:
+            return
+        if before != said and self.out.noticed_ns is None:
+            self.out.noticed_ns, self.out.noticed_by = at_ns, number
+        # Who leads has stood, however short that was.
+        stands = said.state == self.rules.candidate or (said.follows == number and said.term > before.term)
+        if self.rules.candidate is not None and self.out.stood_ns is None and stands:
+            self.out.stood_ns, self.out.stood = at_ns, number
 
     # -- order -----------------------------------------------------------------------------------------------
 
-    def _open_window(self, at_ns: int) -> None:
+    def _latest(self) -> Order:
+        """Where there was no order when the first fault came: the latest term that was told of, and all of
+        its assignments."""
+        return Order(0, max((said.term for said in self.state.values()), default=0), 1 << 62)
+
+    def _found(self) -> Order | None:
+        """The order that counts at present, None where there is none."""
+        assert self.old is not None
         found = order(self.state, self.survivors)
-        new = found is not None and found[1] > self.old_term
-        if not new or found is None:
+        if found is not None and found.newer(self.old):
+            return found
+        if not self.alive:
+            return None
+        return order(self.state, sorted({*self.survivors, *self.alive}))
+
+    def _open_window(self, at_ns: int, number: int) -> None:
+        if at_ns < self.injury.last_ns:
+            return
+        found = self._found()
+        if found is None:
             self.window = None
         elif self.window is None or self.window[0] != found:
-            self.window = (found, at_ns)
+            self.window = (found, at_ns, number)
 
     def _close_window(self, at_ns: int) -> None:
         """Whether the order that held up to now has lasted long enough."""
         if self.window is None or self.out.held_ns is not None:
             return
-        way, since = self.window
-        if at_ns - since >= self.rules.settle_ns:
-            self.out.held_ns, (self.out.leader, self.out.term) = since, way
-            self.out.first_follows_ns = self.first_follows.get(way, since)
-            follows = [self.follows_since[number][1] for number in self.survivors]
-            self.out.last_follows_ns = max(follows)
-
-    def _noticed(self, at_ns: int, before: Said, said: Said) -> None:
-        if self.out.noticed_ns is None and (
-            (before.follows, before.term, before.state) != (said.follows, said.term, said.state)
-        ):
-            self.out.noticed_ns = at_ns
-
-    # -- violations ------------------------------------------------------------------------------------------
-
-    def _violate(self, what: str, of: int, words: str) -> None:
-        if (what, of) not in self.named:
-            self.named.add((what, of))
-            self.out.violations.append(words)
-
-    def _leads(self, number: int, said: Said) -> None:
-        if not 1 <= said.follows <= len(self.rules.robots):
+        way, since, number = self.window
+        # A robot that is merely slow may still be given up as long as it is slow.
+        still = any(each.heard for each in self.injury.hurts) and at_ns < self.injury.observed_ns
+        if at_ns - since < self.rules.settle_ns or still:
             return
-        leaders = self.leaders.setdefault(said.term, set())
-        leaders.add(said.follows)
-        if len(leaders) > 1:
-            names = " and ".join(self.rules.called(each) for each in sorted(leaders))
-            self._violate("leaders", said.term, f"two leaders in term {said.term}: {names}")
+        out = self.out
+        out.held_ns, out.last_holds, out.leader, out.term = since, number, way.leader, way.term
+        key = (way.leader, way.term)
+        out.first_follows_ns, out.first_follows = self.first_follows.get(key, (since, 0))
+        following = [(self.follows_since[n][1], n) for n in self.survivors if n in self.follows_since]
+        out.last_follows_ns, out.last_follows = max(following, default=(since, 0))
+        out.first_follows_ns = min(out.first_follows_ns, out.last_follows_ns)
 
-    def _after_settling(self, at_ns: int, said: Said) -> None:
-        held, term = self.out.held_ns, self.out.term
-        if held is not None and term is not None and said.term > term:
-            self._violate(
-                "election",
-                said.term,
-                f"an election without a fault, to term {said.term}, {(at_ns - held) * 1e-6:.0f} ms after the"
-                " swarm had reorganised",
-            )
+    # -- the end ---------------------------------------------------------------------------------------------
 
-    def _slots(self, at_ns: int) -> None:
-        """Which pairs hold the same slot by the same assignment now."""
-        inside = [number for number in self.state if number != self.injury.robot]
-        if at_ns < self.injury.before_ns:
-            inside = list(self.state)
-        now = {
-            (one, two)
-            for one, two in combinations(sorted(inside), 2)
-            if (a := self.state[one]).holds
-            and (b := self.state[two]).holds
-            and (a.slot, a.term, a.assignment) == (b.slot, b.term, b.assignment)
-        }
-        for pair in [each for each in self.twice if each not in now]:
-            self._held_twice(pair, *self.twice.pop(pair), at_ns)
-        for pair in now:
-            self.twice.setdefault(pair, (self.state[pair[0]].slot, at_ns))
-
-    def _held_twice(self, pair: tuple[int, int], slot: int, since_ns: int, until_ns: int) -> None:
-        if until_ns - since_ns >= self.rules.settle_ns:
-            one, two = (self.rules.called(number) for number in pair)
-            self._violate("slot", pair[0] * 1000 + pair[1], f"slot {slot} is held by {one} and {two}")
+    def _finish(self) -> Outcome:
+        end = self.injury.end_ns
+        self._close_window(end)
+        self.watched.finish(end, self.rules.flaps)
+        if self.injury.whole:
+            self._at_the_end()
+        return self.out
 
     def _at_the_end(self) -> None:
         """What the survivors said when the observation ended."""
-        end, rules, robot = self.injury.restored_ns, self.rules, self.injury.robot
+        end, rules = self.injury.observed_ns, self.rules
         last = {number: self.lines[number].before(end) for number in self.survivors}
-        after_ms = (end - self.injury.before_ns) * 1e-6
-        settled = end - self.injury.before_ns >= rules.settle_ns
+        lost = {each.robot: each.before_ns for each in self.injury.hurts if each.robot not in self.alive}
         for number, said in last.items():
-            if settled and said is not None and said.follows == robot:
-                dead = rules.called(robot)
-                self._violate(
-                    "dead", number, f"{rules.called(number)} still follows {dead}, {after_ms:.0f} ms after"
-                )
-        if self.out.held_ns is None:
-            for number, said in last.items():
-                name = rules.called(number)
-                if said is None:
-                    self.out.why.append(f"{name} says nothing")
-                    continue
-                role = f"holds slot {said.slot}" if said.holds else "holds no role of that term"
-                whom = rules.called(said.follows)
-                self.out.why.append(f"{name} follows {whom} in term {said.term} and {role}")
+            since = lost.get(said.follows) if said is not None else None
+            if said is not None and since is not None and end - since >= rules.settle_ns:
+                self.watched.follows_the_lost(number, said.follows, end - since)
+        if self.out.held_ns is not None:
+            return
+        for number, said in last.items():
+            name = rules.called(number)
+            if said is None:
+                self.out.why.append(f"{name} says nothing")
+                continue
+            role = f"holds slot {said.slot}" if said.holds else "holds no role of that term"
+            self.out.why.append(f"{name} follows {rules.called(said.follows)} in term {said.term} and {role}")

@@ -218,6 +218,8 @@ def _bounds(path: DataPath, part: schema.Monitor | schema.WaitStep, required: bo
 def _swarm(parts: Parts, path: DataPath, scenario: schema.SwarmReorganization) -> Iterator[Refusal]:
     """The fault's port, and those of every robot, each of which has to observe a number."""
     yield from _reference(parts, (*path, "stimulus"), scenario.stimulus, "fault")
+    for place, further in enumerate(scenario.also):
+        yield from _reference(parts, (*path, "also", place, "stimulus"), further.stimulus, "fault")
     for column, template in scenario.columns.items():
         for robot in scenario.robots:
             port = scenario.port(column, robot)

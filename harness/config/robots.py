@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.config.explain import Refusal
+from harness.config.faults import ROBOT, filled
 from harness.config.problems import DataPath
 from harness.config.reader import Document
-from harness.config.swarm import ROBOT, RobotNames, filled
+from harness.config.swarm import RobotNames
 
 
 def expand(document: Document) -> Iterator[Refusal]:

@@ -13,6 +13,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     Tag,
+    model_validator,
 )
 
 from harness.config.changing import Alternate, Sequence, Value, by_key, in_words
@@ -83,7 +84,17 @@ class Ready(Strict):
     serves: str | None = Field(default=None, description="a service or action that somebody serves")
     log: str | None = Field(default=None, description="a regular expression found in its output")
     device: Name | None = Field(default=None, description="the device that is asked (default: the only one)")
+    first: bool = Field(
+        default=False,
+        description="`log` has to hold before any device is opened: of a process that makes the network",
+    )
     timeout_s: PositiveFloat = 30.0
+
+    @model_validator(mode="after")
+    def _first_by_log(self) -> Ready:
+        if self.first and (self.log is None or self.publishes is not None or self.serves is not None):
+            raise ValueError("first: needs `log`, and neither publishes nor serves: no device is open yet")
+        return self
 
 
 class Process(Strict):

@@ -1,20 +1,19 @@
-"""What a rig file may say of swarms: robots by name, faults of their processes, how they are seen to
-reorganise."""
+"""What a rig file may say of swarms: robots by name, and how they are seen to reorganise."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
+from harness.config.faults import ROBOT
 from harness.config.measuring_base import ScenarioBase
 from harness.config.schedules import Trials
 from harness.config.strict import Name, PortRef, Strict
 
-ROBOT = "{robot}"
-NUMBER = "{number}"
 LEAST_ROBOTS = 3
+COLUMNS = ("follows", "term", "slot", "assignment", "state", "version")
+NAMED = r"^[A-Za-z]\w*$"
 Template = Annotated[
     str,
     Field(
@@ -22,22 +21,6 @@ Template = Annotated[
         description="device.port, with {robot} for the name of each robot",
     ),
 ]
-
-
-def filled(template: str, robot: str, number: int) -> str:
-    """The template for one robot. Not ``str.format``: regular expressions have braces of their own."""
-    return template.replace(ROBOT, robot).replace(NUMBER, str(number))
-
-
-def _compiled(text: str) -> str:
-    try:
-        re.compile(filled(text, "robot", 1))
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from error
-    return text
-
-
-Regex = Annotated[str, Field(min_length=1), AfterValidator(_compiled)]
 
 
 class RobotNames(Strict):
@@ -57,34 +40,31 @@ def robot_names(given: list[str] | RobotNames) -> list[str]:
     return given.names if isinstance(given, RobotNames) else given
 
 
-class Restart(Strict):
-    """Who starts a robot again that was killed: a process of the run that takes a signal for it."""
+class Further(Strict):
+    """A further fault of the same trial."""
 
-    process: Regex = Field(
-        description="regular expression that the command line of one process of the run matches"
+    stimulus: PortRef = Field(description="the fault port; may be the same one")
+    robot: str = Field(
+        default="follower",
+        pattern=NAMED,
+        description="whom: `follower`, drawn at random; `leader`, the one that was stable before; with `at`"
+        " candidacy or elected, `next`: who stands, or is followed; or a robot's name",
     )
-    signal: Literal["SIGUSR1", "SIGUSR2", "SIGHUP"] = "SIGUSR1"
-
-
-class ProcessFault(Strict):
-    """A fault of a robot's process. Only processes of the run itself are touched."""
-
-    kind: Literal["kill", "hang"] = Field(description="`kill`: SIGKILL; `hang`: SIGSTOP, undone by SIGCONT")
-    process: Regex = Field(
-        description="regular expression that the command line of the robot's process matches, and of no other"
-        " process of the run; {robot} and {number} (from 1) stand for the robot that is meant",
+    at: Literal["fault", "noticed", "candidacy", "elected"] = Field(
+        default="fault",
+        description="counted from: the first fault; the first survivor that notices it, that stands for"
+        " election, that follows a new leader",
     )
-    restart: Restart | None = Field(
-        default=None, description="of `kill`; left out: the swarm starts it again by itself"
-    )
-    timeout_s: PositiveFloat = Field(
-        default=20.0, description="longest time until the process runs again after the restoration"
+    after_ms: NonNegativeFloat = Field(default=0.0, description="so long after that moment")
+    within_ms: PositiveFloat = Field(
+        default=2000.0,
+        description="longest wait for that moment; when it does not come, the run ends in ERROR",
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> ProcessFault:
-        if self.kind == "hang" and self.restart is not None:
-            raise ValueError("restart goes with kind kill: a process that hangs is woken by SIGCONT")
+    def _known(self) -> Further:
+        if self.robot == "next" and self.at not in ("candidacy", "elected"):
+            raise ValueError("robot: next goes with `at: candidacy` or `at: elected`")
         return self
 
 
@@ -103,6 +83,28 @@ class SwarmReorganization(ScenarioBase):
     )
     state: Template | None = Field(
         default=None, description="a number that changes when a robot begins to suspect its leader"
+    )
+    version: Template | None = Field(
+        default=None,
+        description="the number of its role's assignment within the term; needed where the leader survives",
+    )
+    candidate_state: int | None = Field(
+        default=None, description="the number of `state` with which a robot stands for election"
+    )
+    robot: str = Field(
+        default="leader",
+        pattern=NAMED,
+        description="who is broken: the `leader` of the moment, a `follower`, drawn at random, or a robot's"
+        " name",
+    )
+    also: list[Further] = Field(default=[], description="further faults of the same trial, in their order")
+    returns_ms: PositiveFloat | None = Field(
+        default=None,
+        description="who was broken first is restored so long after its fault, whatever the others do by"
+        " then; left out: once the survivors have reorganised",
+    )
+    quorum: bool = Field(
+        default=True, description="false: the swarm needs no majority of survivors to reorganise"
     )
     settle_ms: PositiveFloat = Field(
         default=100.0, description="a new order counts once it has lasted this long without a break"
@@ -137,12 +139,46 @@ class SwarmReorganization(ScenarioBase):
             raise ValueError("stages are of commands that are passed on; a swarm has none")
         if self.arrival != "received":
             raise ValueError("arrival: received is the only one that several robots have in common")
+        self._victims()
         return self
+
+    def _victims(self) -> None:
+        named = [self.robot, *(each.robot for each in self.also)]
+        unknown = [each for each in named if each not in ("leader", "follower", "next", *self.robots)]
+        if unknown or self.robot == "next":
+            raise ValueError(
+                f"robot: {(unknown or ['next'])[0]!r} is neither leader nor follower nor one of"
+                f" {', '.join(self.robots)}"
+            )
+        left = len(self.robots) - len(named)
+        if self.quorum and 2 * left <= len(self.robots):
+            raise ValueError(
+                f"also: of {len(self.robots)} robots {left} are left, which is no majority; break fewer, or"
+                " say `quorum: false` if the swarm needs none"
+            )
+        if (
+            self.version is None
+            and self.robot != "leader"
+            and not any(e.robot != "follower" for e in self.also)
+        ):
+            raise ValueError(
+                "robot: where the leader may survive, `version` is needed: without it nobody can tell the new"
+                " assignment of roles from the old one"
+            )
+        if self.candidate_state is not None and self.state is None:
+            raise ValueError("candidate_state is a number of `state`, which is not given")
+        if self.candidate_state is None and any(each.at == "candidacy" for each in self.also):
+            raise ValueError("also: `at: candidacy` needs candidate_state")
+
+    @property
+    def fault_ports(self) -> list[str]:
+        """Every ``device.port`` that breaks a robot, once."""
+        return list(dict.fromkeys([self.stimulus, *(each.stimulus for each in self.also)]))
 
     @property
     def columns(self) -> dict[str, str]:
         """The templates that are given, by what they say."""
-        given = {name: getattr(self, name) for name in ("follows", "term", "slot", "assignment", "state")}
+        given = {name: getattr(self, name) for name in COLUMNS}
         return {name: template for name, template in given.items() if template is not None}
 
     def port(self, column: str, robot: str) -> str:

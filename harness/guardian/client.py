@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,16 @@ class Guardian:
         self._request(
             {"op": "watch_process", "name": name, "pid": pid}, REQUEST_TIMEOUT_S, f"process {name!r}"
         )
+
+    def breaking(self, what: str, undoings: Sequence[Mapping[str, Any]]) -> None:
+        """Something is about to be broken on purpose: if the harness ends before :meth:`whole`, the guardian
+        undoes it, before it stops the devices. ``what`` names it. Raises OperationError, DeadlineError."""
+        told = {"op": "breaking", "what": what, "undo": [dict(each) for each in undoings]}
+        self._request(told, REQUEST_TIMEOUT_S, f"the fault {what}")
+
+    def whole(self, what: str) -> None:
+        """It has been undone. Raises OperationError, DeadlineError."""
+        self._send({"op": "whole", "what": what})
 
     def beat(self) -> None:
         """Say that the harness is alive; never waits, never raises. About every 0.5 s, from the first one on.

@@ -20,6 +20,7 @@ from pathlib import Path
 from harness import proctable
 from harness.guardian.protocol import CHUNK, Lines, Message, encode
 from harness.guardian.record import Record
+from harness.guardian.undo import Undo, undo
 from harness.guardian.watched import Order, WatchedDevice
 
 STOP_DEADLINE_S = 3.0
@@ -27,6 +28,10 @@ STOP_DEADLINE_S = 3.0
 OPENING_DEADLINE_S = 20.0
 """For devices that were still being opened; their stop begins as soon as they are."""
 CLOSE_DEADLINE_S = 3.0
+UNDO_FIRST_S = 0.3
+"""Waking a process or taking a link up takes microseconds; then the devices are stopped, undone or not."""
+UNDO_DEADLINE_S = 15.0
+"""For commands that undo faults, before the run's processes are ended."""
 RECORD_DEADLINE_S = 2.0
 TICK_S = 0.5
 IGNORED = ("SIGINT", "SIGHUP", "SIGTERM", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGPIPE", "SIGXFSZ")
@@ -54,6 +59,7 @@ class Keeper:
         self._lines = Lines()
         self._devices: dict[str, WatchedDevice] = {}
         self._sessions: dict[int, int] = {}
+        self._broken: dict[str, list[Undo]] = {}
         self._reply_lock = threading.Lock()
         self._beating = False
         self._silence_s = 0.0
@@ -143,6 +149,11 @@ class Keeper:
             if entry is not None:
                 self._sessions[entry.session] = self._session_start(entry)
             self._reply({"re": message["id"], "error": None})
+        elif operation == "breaking":
+            self._broken[str(message["what"])] = list(message["undo"])
+            self._reply({"re": message["id"], "error": None})
+        elif operation == "whole":
+            self._broken.pop(str(message["what"]), None)
         elif operation == "watch_device":
             device = WatchedDevice(message["name"], message["adapter"], message["options"], self._run_id)
             self._devices[device.name] = device
@@ -170,6 +181,11 @@ class Keeper:
     def _act(self, reason: str, end_processes: bool) -> None:
         """Stop every device, before all else; then write down; then end the run's processes."""
         noticed_ns = time.monotonic_ns()
+        # A robot that hangs or is cut off hears no stop. Beside the stops: a command that takes long must not
+        # keep those of the others.
+        undoing = threading.Thread(target=self._undo, name="undo", daemon=True)
+        undoing.start()
+        undoing.join(UNDO_FIRST_S)
         devices = dict(self._devices)
         orders = {name: device.stop() for name, device in devices.items()}
         opening = [name for name, device in devices.items() if not device.settled.is_set()]
@@ -182,6 +198,7 @@ class Keeper:
         )
         for name, order in orders.items():
             self._record_stop(name, order)
+        undoing.join(UNDO_DEADLINE_S)
         if not end_processes:
             self._record.add("processes kept")
             return
@@ -195,6 +212,12 @@ class Keeper:
         self._close_devices()
         self._record.add("done")
         self._record.finish(RECORD_DEADLINE_S)
+
+    def _undo(self) -> None:
+        """Undo what was broken on purpose, the last one first."""
+        for what, undoings in reversed(list(self._broken.items())):
+            for each in undoings:
+                self._record.add("fault undone", fault=what, result=undo(each))
 
     def _record_stop(self, name: str, order: Order) -> None:
         attempts = list(order.attempts)

@@ -1,4 +1,4 @@
-"""A swarm loses its leader: wait until it is stable, injure the leader, observe, restore, wait again.
+"""A swarm loses its leader: wait until it is stable, break a robot, observe, restore, wait again.
 
 What is looked at here controls the trials, and nothing else: every instant and every violation is found
 afterwards, in the tables, by :mod:`harness.analysis.swarm`.
@@ -6,30 +6,28 @@ afterwards, in the tables, by :mod:`harness.analysis.swarm`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.analysis.swarm_state import ENDED, FAULT, Said, order
+from harness.analysis.swarm_state import ENDED, Order
 from harness.config.schema import SwarmReorganization, Trials
-from harness.errors import DeadlineError, OperationError
-from harness.faults import ProcessFaults
+from harness.errors import OperationError
 from harness.live import Tracker
 from harness.model import NO_STAMP, FaultRecord, StimulusFlag
 from harness.planned import Planned
 from harness.scenarios.sender import send_from_a_thread
+from harness.scenarios.swarm_breaking import Breaking
+from harness.scenarios.swarm_moments import Moments
+from harness.scenarios.swarm_watch import Watch
 from harness.schedule import KeyMaker, Stopped, sleep_until
 
 if TYPE_CHECKING:
     from harness.bench import Bench
 
 POLL_NS = 2_000_000
-FRESH_NS = 1_000_000_000
-"""A robot that has said nothing for this long is not known to be well."""
 
 
 class SwarmDriver:
@@ -42,23 +40,17 @@ class SwarmDriver:
         self._bench, self._index, self._name, self._spec, self._keys = bench, index, name, spec, keys
         assert isinstance(spec.schedule, Trials)
         self._schedule = spec.schedule
-        device, _, port = spec.stimulus.partition(".")
-        options = bench.rig.devices[device].ports[port].fault
-        fault = bench.devices[device].fault(port)
-        assert isinstance(fault, ProcessFaults)
-        self._fault, self._kind = fault, str(options.kind)
+        self._breaking = Breaking(bench, name, spec)
+        self._watch = Watch(bench, name, spec)
+        self._moments = Moments(bench, name, spec, self._watch)
         self._planned = Planned(bench, name)
-        self._states = {
-            number: {column: bench.states[spec.port(column, robot)] for column in spec.columns}
-            for number, robot in enumerate(spec.robots, 1)
-        }
         self._append = bench.stimuli.append
         self._amend = bench.stimuli.amender("sent_ns", "handed_ns")
         self._amend_flags = bench.stimuli.amender("sent_ns", "handed_ns", "flags")
         self._lost_in_a_row = 0
         self.tracker = Tracker(keyed=False)
         """Nothing that it sees matters: a swarm has no answers."""
-        self.recorded: list[dict[str, Any]] = [{"fault": self._kind}]
+        self.recorded: list[dict[str, Any]] = [{"fault": self._breaking.kind(spec.stimulus)}]
 
     @contextmanager
     def background(self) -> Iterator[None]:
@@ -66,8 +58,13 @@ class SwarmDriver:
         yield
 
     def probe(self) -> int:
-        """Wait for the first stable order; nothing is sent. Raises DeadlineError."""
-        self._stable(lambda: False, keeps_house=True)
+        """Wait for the first stable order; nothing is sent. Raises DeadlineError, and OperationError where a
+        robot could not be broken."""
+        self._watch.stable(lambda: False, keeps_house=True)
+        for port in self._spec.fault_ports:
+            for robot in self._spec.robots:
+                self._breaking.aim(port, robot)
+        self._breaking.forget()
         return 0
 
     def drain(self) -> None:
@@ -96,151 +93,149 @@ class SwarmDriver:
                 if not self._trial(rng, warm_up, stopped):
                     return
 
-        send_from_a_thread(self._bench, loop, self.check)
+        try:
+            send_from_a_thread(self._bench, loop, self.check)
+        finally:
+            self._breaking.undo()
 
     # -- one trial -------------------------------------------------------------------------------------------
 
     def _trial(self, rng: np.random.Generator, flags: int, stopped: Stopped) -> bool:
-        """One fault and what follows; False when it has to end."""
+        """One fault, those that belong to it, and what follows; False when it has to end."""
         clock = self._bench.clock
         begun_ns: int | None = None
         while True:
-            found = self._stable(stopped)
+            found = self._watch.stable(stopped)
             if found is None:
                 return False
             begun_ns = begun_ns or clock.monotonic_ns()
-            leader = self._spec.robots[found[0] - 1]
+            victims = self._victims(found, rng)
             due = clock.monotonic_ns() + int(rng.uniform(*self._schedule.dwell_ms) * 1e6)
-            self._fault.aim(leader)
+            self._aim(victims)
             if not sleep_until(clock, due, stopped):
                 return False
-            if self._order(range(1, len(self._spec.robots) + 1)) == found:
+            if self._watch.order(self._watch.everybody) == found:
                 break
-            # Whom to injure has changed in between: the analysis will find the election that nobody caused.
-            self._bench.folder.event("swarm_unsettled", scenario=self._name, leader=leader)
-        key, injured = self._injure(found[0], begun_ns, due, flags)
-        survivors = [number for number in self._states if number != found[0]]
-        reorganised = self._observe(survivors, found, injured, stopped)
+            # Whom to break has changed in between: the analysis will find the election that nobody caused.
+            self._breaking.forget()
+            self._bench.folder.event("swarm_unsettled", scenario=self._name, leader=found.leader)
+        assert victims[0] is not None
+        key, record = self._break_first(victims[0], begun_ns, due, flags)
+        broken = {victims[0]: record}
+        if not self._break_later(key, found, broken, victims[1:], begun_ns, stopped):
+            return False
+        reorganised = self._observe(key, found, broken, stopped)
+        observed_ns = clock.monotonic_ns()
+        if reorganised is None:
+            return False
         if not flags:
             self._lost_in_a_row = 0 if reorganised else self._lost_in_a_row + 1
-        restored = self._fault.restore()
-        if not restored.verified:
-            raise OperationError(
-                f"scenario {self._name!r}: {leader} could not be restored ({restored.evidence})",
-                hint="look at processes/*.log",
-            )
+        ended: dict[str, Any] = {"observed_ns": observed_ns, "restored_ns": observed_ns, "evidence": ""}
         try:
-            return self._stable(stopped) is not None
+            restored = self._breaking.restore(stopped)
+            if restored is None:
+                return False
+            if restored:
+                ended["restored_ns"] = restored[0].before_ns
+                ended["evidence"] = "; ".join(f"{each.target}: {each.evidence}" for each in restored)
+            return self._watch.stable(stopped) is not None
         finally:
+            self._breaking.over()
             self._bench.folder.event(
-                ENDED,
-                scenario=self._name,
-                key=key,
-                restored_ns=restored.before_ns,
-                running_ns=restored.after_ns,
-                evidence=restored.evidence,
-                ended_ns=clock.monotonic_ns(),
+                ENDED, scenario=self._name, key=key, **ended, ended_ns=clock.monotonic_ns()
             )
 
-    def _injure(self, leader: int, begun_ns: int, due_ns: int, flags: int) -> tuple[int, FaultRecord]:
-        """Break the leader, with a row in the table; raises OperationError where it did not take hold."""
-        robot = self._spec.robots[leader - 1]
+    def _victims(self, found: Order, rng: np.random.Generator) -> list[str | None]:
+        """Whom each fault of the trial will break; None where that shows only in the trial."""
+        robots = self._spec.robots
+        chosen: list[str | None] = []
+        for wanted in (self._spec.robot, *(each.robot for each in self._spec.also)):
+            if wanted == "next":
+                chosen.append(None)
+                continue
+            if wanted == "follower":
+                free = [each for each in robots if each not in (*chosen, robots[found.leader - 1])]
+                chosen.append(free[int(rng.integers(len(free)))])
+            else:
+                chosen.append(robots[found.leader - 1] if wanted == "leader" else wanted)
+        return chosen
+
+    def _aim(self, victims: list[str | None]) -> None:
+        ports = [self._spec.stimulus, *(each.stimulus for each in self._spec.also)]
+        for port, victim in zip(ports, victims, strict=True):
+            for robot in self._spec.robots if victim is None else [victim]:
+                self._breaking.aim(port, robot)
+
+    def _break_first(self, robot: str, begun_ns: int, due_ns: int, flags: int) -> tuple[int, FaultRecord]:
+        """Break the first robot, with a row in the table. Raises OperationError where that did not work."""
         key, now = self._keys.next_key(), self._bench.clock.monotonic_ns()
         self._bench.require_housekeeping(now)
         self._append(key, due_ns, now, NO_STAMP, flags, self._index, 0)
+        sent: list[FaultRecord] = []
+
+        def write(record: FaultRecord) -> None:
+            sent.append(record)
+            self._amend(record.before_ns, record.after_ns)
+
         try:
-            record = self._fault.inject(robot, self._kind)
+            self._breaking.inject(self._spec.stimulus, robot, key, 0, begun_ns, then=write)
         except Exception:
-            self._amend_flags(NO_STAMP, NO_STAMP, flags | StimulusFlag.UNSENT)
+            if not sent:
+                self._amend_flags(NO_STAMP, NO_STAMP, flags | StimulusFlag.UNSENT)
             raise
-        self._amend(record.before_ns, record.after_ns)
-        self._bench.folder.event(
-            FAULT,
-            scenario=self._name,
-            key=key,
-            robot=leader,
-            port=self._spec.stimulus,
-            begun_ns=begun_ns,
-            **asdict(record),
-        )
-        if not record.verified:
-            raise OperationError(
-                f"scenario {self._name!r}: the fault {record.kind} of {robot} did not take hold"
-                f" ({record.evidence})",
-                hint="does the pattern of the fault port name the process that is the robot?",
-            )
-        return key, record
+        return key, sent[0]
+
+    def _break_later(
+        self,
+        key: int,
+        before: Order,
+        broken: dict[str, FaultRecord],
+        victims: list[str | None],
+        begun_ns: int,
+        stopped: Stopped,
+    ) -> bool:
+        """Break the others, each at its moment; ``broken`` is added to. False when stopped."""
+        fault_ns = next(iter(broken.values())).before_ns
+        for number, (further, victim) in enumerate(zip(self._spec.also, victims, strict=True), 1):
+            robot = self._moments.wait(further, victim, before, fault_ns, list(broken), stopped)
+            if robot is None:
+                return False
+            broken[robot] = self._breaking.inject(further.stimulus, robot, key, number, begun_ns)
+        return True
 
     def _observe(
-        self, survivors: list[int], before: tuple[int, int], injured: FaultRecord, stopped: Stopped
-    ) -> bool:
-        """Until a new order has lasted for the settling time, or cannot begin in time any more."""
+        self, key: int, before: Order, broken: dict[str, FaultRecord], stopped: Stopped
+    ) -> bool | None:
+        """Whether a new order has lasted for the settling time; it ends when none can begin in time any more,
+        at the soonest once the robot that is to return has. None when stopped."""
         clock, settle_ns = self._bench.clock, int(self._spec.settle_ms * 1e6)
-        latest = injured.before_ns + int(self._spec.timeout_ms * 1e6)
-        since: int | None = None
-        held: tuple[int, int] | None = None
+        robots, first = self._spec.robots, next(iter(broken.values()))
+        survivors = [n for n, robot in enumerate(robots, 1) if robot not in broken]
+        alive = [n for n in self._watch.everybody if n in survivors or broken[robots[n - 1]].kind == "slow"]
+        slow = len(alive) > len(survivors)
+        latest = max(each.before_ns for each in broken.values()) + int(self._spec.timeout_ms * 1e6)
+        due_ns = None if self._spec.returns_ms is None else first.before_ns + int(self._spec.returns_ms * 1e6)
+        since, held = 0, None
         while True:
-            now, found = clock.monotonic_ns(), self._order(survivors)
-            if found is None or found != held or found[1] <= before[1]:
-                held, since = found, now if found is not None and found[1] > before[1] else None
-            if since is not None and now - since > settle_ns:
+            now = clock.monotonic_ns()
+            if due_ns is not None and now >= due_ns:
+                self._breaking.restore_one(self._spec.stimulus, first.target, key)
+                alive, due_ns = sorted({*alive, robots.index(first.target) + 1}), None
+            found = self._new(before, survivors, alive)
+            if found is None or found != held:
+                held, since = found, now
+            over, settled = now > latest + settle_ns, held is not None and now - since > settle_ns
+            # A robot that is merely slow may still be given up as long as it is slow.
+            if due_ns is None and settled and (over or not slow):
                 return True
-            if since is None and now > latest + settle_ns:
+            if due_ns is None and over and held is None:
                 return False
             if not sleep_until(clock, now + POLL_NS, stopped):
-                return False
-
-    # -- what the robots say now -----------------------------------------------------------------------------
-
-    def _order(self, robots: Any) -> tuple[int, int] | None:
-        said = {number: one for number in robots if (one := self._said(number)) is not None}
-        return order(said, robots)
-
-    def _said(self, number: int) -> Said | None:
-        """What that robot said last, None where it has said nothing for a while."""
-        states = self._states[number]
-        if self._bench.clock.monotonic_ns() - min(each.seen_ns for each in states.values()) > FRESH_NS:
-            return None
-        values = {column: each.value for column, each in states.items()}
-        if not all(math.isfinite(value) for value in values.values()):
-            return None
-        return Said(**{column: int(value) for column, value in values.items()})
-
-    def _stable(self, stopped: Stopped, *, keeps_house: bool = False) -> tuple[int, int] | None:
-        """Wait until all robots have kept one order for the settling time; None when stopped."""
-        clock, settle_ns = self._bench.clock, int(self._spec.settle_ms * 1e6)
-        begun = since = clock.monotonic_ns()
-        held: tuple[int, int] | None = None
-        everybody = list(self._states)
-        while True:
-            now, found = clock.monotonic_ns(), self._order(everybody)
-            if found != held or found is None:
-                held, since = found, now
-            if found is not None and now - since > settle_ns:
-                return found
-            if now - begun > int(self._spec.stable_timeout_s * 1e9):
-                raise DeadlineError(
-                    f"scenario {self._name!r}: the swarm was not stable for {self._spec.settle_ms:g} ms"
-                    f" within {self._spec.stable_timeout_s:g} s; no trial can start ({self._words()})",
-                    hint="do all robots run, and do the ports `follows`, `term` and `slot` show what is"
-                    " meant? raise stable_timeout_s for a slow swarm",
-                )
-            if keeps_house:
-                self._bench.tick()
-            if not sleep_until(clock, now + 2 * POLL_NS, stopped):
                 return None
 
-    def _words(self) -> str:
-        lines = []
-        for number, robot in enumerate(self._spec.robots, 1):
-            said = self._said(number)
-            if said is None:
-                lines.append(f"{robot} says nothing")
-            else:
-                whom = self._called(said.follows)
-                lines.append(f"{robot} follows {whom} in term {said.term}, slot {said.slot}")
-        return "; ".join(lines)
-
-    def _called(self, number: int) -> str:
-        robots = self._spec.robots
-        return robots[number - 1] if 1 <= number <= len(robots) else "nobody"
+    def _new(self, before: Order, survivors: list[int], alive: list[int]) -> Order | None:
+        """The order after the fault: a newer one of the survivors, or one with those that are alive too."""
+        found = self._watch.order(survivors)
+        if found is not None and found.newer(before):
+            return found
+        return self._watch.order(alive) if len(alive) > len(survivors) else None

@@ -22,7 +22,7 @@ from harness.model import (
 
 MS = 1_000_000
 ROBOTS = ["a", "b", "c", "d", "e"]
-COLUMNS = ("follows", "term", "slot", "assignment", "state")
+COLUMNS = ("follows", "term", "slot", "assignment", "state", "version")
 PERIOD_MS = 10
 START_MS, FAULT_MS, RESTORED_MS, END_MS = 1000, 1300.25, 2600, 3000
 
@@ -32,7 +32,7 @@ def spec(**changes: Any) -> SwarmReorganization:
     made: dict[str, Any] = {
         "kind": "swarm_reorganization",
         "stimulus": "swarm.kill",
-        **{column: "swarm.{robot}_" + column for column in COLUMNS},
+        **{column: "swarm.{robot}_" + column for column in COLUMNS[:-1]},
         "robots": ROBOTS,
         "timeout_ms": 500.0,
         "schedule": Trials(kind="trials", samples=120),
@@ -47,6 +47,7 @@ class Script:
     said: list[tuple[float, int, tuple[int, ...]]] = field(default_factory=list)
     faults: list[dict[str, Any]] = field(default_factory=list)
     ended: dict[int, dict[str, Any]] = field(default_factory=dict)
+    returned: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for number in range(1, 6):
@@ -62,11 +63,20 @@ class Script:
         *,
         assigned: int = 0,
         state: int = 1,
+        version: int = 1,
     ) -> None:
         """Robot ``number`` says this from that instant on, and again every PERIOD_MS."""
-        self.said.append((at_ms, number, (follows, term, slot, assigned or term, state)))
+        self.said.append((at_ms, number, (follows, term, slot, assigned or term, state, version)))
 
-    def fault(self, at_ms: float = FAULT_MS, *, robot: int = 1, verified: bool = True, key: int = 0) -> None:
+    def fault(
+        self,
+        at_ms: float = FAULT_MS,
+        *,
+        robot: int = 1,
+        verified: bool = True,
+        key: int = 0,
+        kind: str = "kill",
+    ) -> None:
         """The leader is killed; the trial is over at END_MS."""
         self.faults.append(
             {
@@ -74,21 +84,29 @@ class Script:
                 "scenario": "failover",
                 "key": key,
                 "robot": robot,
-                "kind": "kill",
+                "target": ROBOTS[robot - 1],
+                "kind": kind,
                 "begun_ns": START_MS * MS,
                 "before_ns": round(at_ms * MS),
                 "after_ns": round(at_ms * MS) + 5000,
                 "verified": verified,
                 "evidence": "pid 1 gone",
+                "details": {"proven_ns": str(round(at_ms * MS) + 300_000)},
             }
         )
         self.ended[key] = {
             "event": "swarm_trial_ended",
             "scenario": "failover",
             "key": key,
+            "observed_ns": RESTORED_MS * MS,
             "restored_ns": RESTORED_MS * MS,
             "ended_ns": END_MS * MS,
         }
+
+    def returns(self, at_ms: float, *, robot: int = 1, key: int = 0) -> None:
+        """That robot is whole again in the middle of its trial."""
+        event = {"event": "swarm_returned", "scenario": "failover", "key": key, "target": ROBOTS[robot - 1]}
+        self.returned.append({**event, "before_ns": round(at_ms * MS) - 100, "after_ns": round(at_ms * MS)})
 
     def reorganises(self, leader: int = 2, term: int = 8) -> None:
         """The usual course: b stands 15 ms after the fault and leads after 18; e is the last, after 22.5; all
@@ -113,6 +131,8 @@ class Script:
             gone = [fault["before_ns"] / MS for fault in self.faults if fault["robot"] == number]
             back = [at for at, who, _ in self.said if who == number and gone and at > gone[0]]
             silent = (gone[0], min(back, default=END_MS + 100)) if gone else (0.0, 0.0)
+            if any(fault["robot"] == number and fault["kind"] == "slow" for fault in self.faults):
+                silent = (0.0, 0.0)
             messages = [each for each in messages if not silent[0] <= each[0] < silent[1]]
             for index, column in enumerate(COLUMNS):
                 table = np.zeros(len(messages), OBSERVATION_DTYPE)
@@ -126,13 +146,14 @@ class Script:
     def sampled(self, *, warm_up: bool = False, **changes: Any) -> SwarmSampled:
         """What the analysis makes of it."""
         tables = self.tables()
-        stimuli = np.zeros(len(self.faults), STIMULUS_DTYPE)
-        for row, fault in zip(stimuli, self.faults, strict=True):
+        firsts = list({fault["key"]: fault for fault in reversed(self.faults)}.values())[::-1]
+        stimuli = np.zeros(len(firsts), STIMULUS_DTYPE)
+        for row, fault in zip(stimuli, firsts, strict=True):
             row["key"] = fault["key"]
             row["intended_ns"], row["sent_ns"] = fault["before_ns"] - 30_000, fault["before_ns"]
             row["handed_ns"], row["flags"] = fault["after_ns"], int(StimulusFlag.WARM_UP) * warm_up
         timebase = Timebase([HOST_MONOTONIC, HOST_REALTIME], np.zeros(0, CLOCK_DTYPE), {})
-        events = [*self.faults, *self.ended.values()]
+        events = [*self.faults, *self.returned, *self.ended.values()]
         return sample_swarm(
             "failover", spec(**changes), stimuli, tables.__getitem__, timebase, events, (END_MS + 100) * MS
         )

@@ -181,3 +181,120 @@ def test_warm_up_is_in_no_figure() -> None:
     assert not counted(found.samples).any()
     assert found.swarm.trials[0].warm_up and found.swarm.phases_ms["total"].n == 0
     assert found.by_stamp == 0
+
+
+# -- other plans ---------------------------------------------------------------------------------------------
+
+
+def test_two_at_once_count_from_the_first_fault() -> None:
+    script = Script()
+    script.fault()
+    script.fault(FAULT_MS + 1.5, robot=5)
+    script.reorganises()
+    (trial,) = script.sampled().swarm.trials
+    # Without e the last role is d's.
+    assert trial.total_ms == pytest.approx(24.5) and trial.since_last_ms == pytest.approx(23.0)
+    assert [(each.robot, each.at_ms) for each in trial.faults] == [("a", 0.0), ("e", 1.5)]
+    assert (trial.last_holds, trial.violations) == ("d", [])
+
+
+def test_the_new_leader_is_lost_too() -> None:
+    script = Script()
+    script.fault()
+    script.reorganises()
+    script.fault(FAULT_MS + 23, robot=2)
+    script.said = [each for each in script.said if each[1] == 1 or each[0] < FAULT_MS + 23]
+    for place, (number, after) in enumerate(((3, 40.0), (4, 41.0), (5, 42.0))):
+        script.say(FAULT_MS + after, number, 3, 9, place)
+    script.say(2700, 1, 3, 9, 4)
+    script.say(2750, 2, 3, 9, 3)
+    found = script.sampled()
+    (trial,) = found.swarm.trials
+    assert (trial.leader, trial.term) == ("c", 9)
+    assert trial.total_ms == pytest.approx(42.0) and trial.since_last_ms == pytest.approx(19.0)
+    assert trial.violations == []
+    assert "a killed, b killed" not in str(found.remarks)
+
+
+def test_an_order_from_before_the_last_fault_counts_for_nothing() -> None:
+    script = usual()
+    script.fault(FAULT_MS + 300, robot=5)
+    (trial,) = script.sampled().swarm.trials
+    assert trial.total_ms is None  # settled before the second fault, and with the role of e unfilled after it
+
+
+def lost_follower() -> Script:
+    script = Script()
+    script.fault(robot=5)
+    for place, (number, after) in enumerate(((1, 30.0), (2, 31.0), (3, 32.0), (4, 33.5))):
+        script.say(FAULT_MS + after, number, 1, 7, place, version=2)
+    script.say(2700, 5, 1, 7, 4, version=2)
+    return script
+
+
+def test_a_lost_follower_ends_with_the_new_assignment() -> None:
+    changes = {"robot": "follower", "version": "swarm.{robot}_version"}
+    (trial,) = lost_follower().sampled(**changes).swarm.trials
+    assert (trial.robot, trial.leader, trial.term) == ("e", "a", 7)
+    assert trial.total_ms == pytest.approx(33.5) and trial.violations == []
+    assert trial.detection_ms == pytest.approx(30.0) and trial.noticed_by == "a"
+
+
+def test_a_lost_follower_that_nobody_misses_is_no_reorganisation() -> None:
+    script = Script()
+    script.fault(robot=5)
+    changes = {"robot": "follower", "version": "swarm.{robot}_version"}
+    (trial,) = script.sampled(**changes).swarm.trials
+    assert trial.total_ms is None and trial.violations == []
+
+
+def test_a_leader_that_is_slow_and_stays_has_taken_no_time() -> None:
+    script = Script()
+    script.fault(kind="slow")
+    (trial,) = script.sampled().swarm.trials
+    assert (trial.total_ms, trial.leader, trial.term) == (0.0, "a", 7)
+    assert trial.detection_ms is None and trial.violations == []
+
+
+def test_a_leader_that_is_slow_may_be_given_up_late() -> None:
+    script = Script()
+    script.fault(kind="slow")
+    script.reorganises()
+    shift = 400.0
+    script.said = [(at + shift * (FAULT_MS < at < 2700), *rest) for at, *rest in script.said]  # type: ignore[misc]
+    script.say(FAULT_MS + shift + 30, 1, 2, 8, 4)
+    (trial,) = script.sampled(timeout_ms=1000.0).swarm.trials
+    assert trial.total_ms == pytest.approx(shift + 24.75)
+    assert trial.violations == []
+
+
+def test_a_leader_that_returns_before_anybody_noticed_goes_on() -> None:
+    script = Script()
+    script.fault(kind="hang")
+    script.returns(FAULT_MS + 8)
+    script.say(FAULT_MS + 9, 1, 1, 7, 0)
+    (trial,) = script.sampled().swarm.trials
+    assert (trial.leader, trial.total_ms) == ("a", pytest.approx(8.0))
+    assert trial.violations == []
+
+
+def test_a_leader_that_returns_late_must_not_disturb() -> None:
+    script = usual()
+    script.faults[0]["kind"] = "hang"
+    script.returns(FAULT_MS + 300)
+    script.say(FAULT_MS + 310, 1, 2, 8, 4)
+    (trial,) = script.sampled().swarm.trials
+    assert trial.total_ms == pytest.approx(24.75) and trial.violations == []
+    for number in range(1, 6):
+        script.say(FAULT_MS + 320 + number, number, 1, 9, number - 1)
+    (trial,) = script.sampled().swarm.trials
+    assert any("an election without a fault, to term 9" in words for words in trial.violations)
+
+
+def test_who_stood_and_who_was_last_is_named() -> None:
+    (trial,) = usual().sampled(candidate_state=3).swarm.trials
+    assert (trial.noticed_by, trial.stood, trial.first_follows) == ("b", "b", "b")
+    assert (trial.last_follows, trial.last_holds) == ("e", "e")
+    assert trial.stood_ms == pytest.approx(15.0) and trial.first_follows_ms == pytest.approx(18.0)
+    assert trial.last_follows_ms == pytest.approx(22.5) and trial.proven_ms == pytest.approx(0.3)
+    assert usual().sampled().swarm.trials[0].stood_ms is None

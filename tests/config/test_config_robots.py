@@ -34,7 +34,7 @@ def test_ports_are_made_for_each_robot() -> None:
     loaded = load_rig(RIG)
     device = loaded.rig.devices["swarm"]
     assert device.robots == NAMES
-    assert len(device.ports) == 5 * 5 + 1
+    assert len(device.ports) == 5 * 6 + 3
     assert device.ports["robot3_term"].response.topic == "/robot3/status"
     assert device.ports["robot3_term"].response.value == "data[3]"
     scenario = loaded.rig.scenarios["failover"]
@@ -87,10 +87,29 @@ def test_templates_need_names() -> None:
         ("dwell_ms: [200, 800]", "dwell_ms: [800, 200]", "the first may not be the larger"),
         ("kind: kill\n", "kind: maim\n", "kill"),
         ("--robot={number} ", "--robot=({number} ", "is no regular expression"),
-        ("kind: kill\n", "kind: hang\n", "restart goes with kind kill"),
+        ("kind: kill\n", "kind: hang\n", "restart: unknown key"),
         ("limit: 50", "limit: 1000", "not below the timeout"),
         (', value: "data[3]"', "", "observes no number"),
+        *(
+            ("    settle_ms: 100", f"    {plan}\n    settle_ms: 100", words)
+            for plan, words in (
+                ("robot: follower", "`version` is needed"),
+                ("robot: robot9", "'robot9' is neither leader nor follower nor one of robot1"),
+                ("robot: next", "'next' is neither"),
+                (
+                    "also: [{stimulus: swarm.kill}, {stimulus: swarm.kill}]",
+                    "2 are left, which is no majority",
+                ),
+                ("also: [{stimulus: swarm.robot1_term}]", "is a response, not a fault"),
+                ("also: [{stimulus: swarm.kill, robot: next}]", "goes with `at: candidacy`"),
+            )
+        ),
     ],
 )
 def test_mistakes_of_the_scenario_and_the_fault(old: str, new: str, words: str) -> None:
     assert words in mistakes((old, new))
+
+
+def test_who_stands_is_known_by_a_state() -> None:
+    also = "    also: [{stimulus: swarm.kill, robot: next, at: candidacy}]\n"
+    assert "needs candidate_state" in mistakes(("    candidate_state: 3\n", also))

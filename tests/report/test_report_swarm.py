@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.analysis.statistics import distribution
 from harness.report.swarm import largest_phase, reorganised
-from harness.results import ScenarioResult, SwarmResult, SwarmTrial
+from harness.results import ScenarioResult, SwarmFault, SwarmResult, SwarmTrial
 
 PHASES = ("detection", "election", "agreement", "re_forming")
 
@@ -26,6 +26,22 @@ def trial(number: int, *parts: float, violations: tuple[str, ...] = (), verified
         term=5 if parts else None,
         total_ms=sum(parts) if parts else None,
         last_sign_ms=-3.0,
+        since_last_ms=sum(parts) if parts else None,
+        handed_ms=0.01,
+        proven_ms=0.4,
+        noticed_ms=parts[0] if parts else None,
+        noticed_by="bert",
+        stood_ms=None,
+        stood=None,
+        first_follows_ms=sum(parts[:2]) if parts else None,
+        first_follows="bert",
+        last_follows_ms=sum(parts[:3]) if parts else None,
+        last_follows="carl",
+        last_holds="carl",
+        observed_ms=900.0,
+        faults=[
+            SwarmFault(robot="anna", kind="kill", at_ms=0.0, verified=verified, evidence="pid 7 in state S")
+        ],
         **dict(zip((f"{name}_ms" for name in PHASES), parts or (None,) * 4, strict=True)),
         violations=list(violations),
         why=[] if parts else ["carl follows nobody in term 4 and holds slot 2"],

@@ -21,7 +21,7 @@ from harness.adapters.ros2.shm import clean_shared_memory
 from harness.adapters.ros2.stopping import AnySending, SafeStop
 from harness.config.swarm import robot_names
 from harness.errors import ConfigurationError, OperationError
-from harness.faults import ProcessFaults
+from harness.faults import FaultPort, make_fault
 from harness.model import ClockInfo, ClockKind, Finding
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
 
@@ -40,7 +40,7 @@ class Ros2Device:
         self._graph: graph.Graph | None = None
         self._stimuli: dict[str, AnySending] = {}
         self._responses: dict[str, TopicResponse | CallResponse] = {}
-        self._faults: dict[str, ProcessFaults] = {}
+        self._faults: dict[str, FaultPort] = {}
         self._profiles: dict[str, Any] = {}
         self._readers: Readers | None = None
         self._stop: SafeStop | None = None
@@ -78,7 +78,7 @@ class Ros2Device:
                 self._responses[name] = maker.response(name, port.response, self._stimuli)
         if role is Role.HARNESS:
             self._faults = {
-                name: ProcessFaults(
+                name: make_fault(
                     name,
                     port.fault,
                     robot_names(self.options.robots),
@@ -144,7 +144,7 @@ class Ros2Device:
             for stimulus in self._stimuli.values():
                 stimulus.disconnect()
             for fault in self._faults.values():
-                fault.wake()
+                fault.undo()
             self._faults.clear()
             self._stimuli.clear()
             self._responses.clear()

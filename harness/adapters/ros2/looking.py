@@ -148,7 +148,7 @@ class Lookout:
             (software["rmw"], software["transport"], f"domain {software['domain_id']}", software["discovery"])
         )
         found.append(Finding("middleware", Severity.INFO, text, software["rmw"]))
-        return found
+        return _together(found)
 
     def _hints(self, astray: list[AnyLook], wide: Ear | None) -> dict[str, str]:
         """By port with nobody across from it, what may be behind that: a name that is nearly the one in our
@@ -226,6 +226,20 @@ class Lookout:
         own, heard = "" if look.mine is None else look.mine.gid, self._session.heard()
         places = sorted({f"{one.node}: {network.where(one.gid, own, heard)}" for one in look.others})
         return "; ".join(places)
+
+
+def _together(findings: list[Finding]) -> list[Finding]:
+    """What is said of one topic once for each of its ports is said once for all of them."""
+    ports: dict[Finding, list[str]] = {}
+    for one in findings:
+        message, comma, port = one.message.partition(", port ")
+        ports.setdefault(replace(one, message=message), []).extend([port] if comma else [])
+    return [
+        replace(one, message=f"{one.message}, port{'s' * (len(names) > 1)} {', '.join(names)}")
+        if names
+        else one
+        for one, names in ports.items()
+    ]
 
 
 def _absent(looks: list[AnyLook]) -> list[AnyLook]:

@@ -8,10 +8,10 @@ from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, m
 
 from harness.config.changing import by_key, in_words
 from harness.config.elements import Scalar
+from harness.config.faults import FaultOptions
 from harness.config.match import CALL
 from harness.config.measuring import Background
 from harness.config.schema import Match, Name, Stop, Strict, Value
-from harness.config.swarm import ProcessFault
 
 ProfileName = Literal[
     "default",
@@ -222,7 +222,7 @@ class Port(Strict):
         ]
         | None
     ) = None
-    fault: ProcessFault | None = None
+    fault: FaultOptions | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Port:

@@ -91,8 +91,8 @@ class Readers:
 
     def _lost(self, response: TopicResponse) -> Callable[[Any], None]:
         def lost(event: Any) -> None:
-            topic = response.options.topic
-            self._report(lost_finding(topic, event.total_count_change, event.total_count))
+            topic, name = response.options.topic, response.name
+            self._report(lost_finding(topic, event.total_count_change, event.total_count, name))
 
         return lost
 

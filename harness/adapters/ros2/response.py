@@ -126,7 +126,7 @@ class TopicResponse:
         if self.publisher_count is None or self.publisher_count() != 1:
             return  # several writers count each for itself, and nothing says whose number this is
         self.dropped += count
-        self._report(lost_finding(self.options.topic, count, self.dropped))
+        self._report(lost_finding(self.options.topic, count, self.dropped, self.name))
 
     def _cannot_read(self, error: Exception) -> None:
         self.unreadable += 1
@@ -146,7 +146,7 @@ def sim_clock(robot_clock: str) -> str:
     return f"{robot_clock.removesuffix('.clock')}.sim_time"
 
 
-def lost_finding(topic: str, count: int, total: int) -> Finding:
+def lost_finding(topic: str, count: int, total: int, port: str) -> Finding:
     """Answers that were published and never reached the harness: the bench's fault, not the robot's."""
     return Finding(
         "messages lost",
@@ -154,6 +154,7 @@ def lost_finding(topic: str, count: int, total: int) -> Finding:
         f"the middleware dropped {count} message(s) on {topic} before the harness",
         str(total),
         "lower the rate, raise the depth (qos), or make the port reliable",
+        port,
     )
 
 

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from pydantic import TypeAdapter
 
 from harness import proctable
 from harness.clock import HostClock
-from harness.config.swarm import ProcessFault
+from harness.config.faults import FaultOptions
 from harness.errors import ConfigurationError, DeadlineError, OperationError
-from harness.faults import ProcessFaults, command_line
+from harness.faults import FaultPort, make_fault
+from harness.faults.base import command_line
 
 ROBOTS = ["left", "right"]
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -50,9 +52,10 @@ def until(holds: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def faults(run_id: str, **options: object) -> ProcessFaults:
-    told = ProcessFault.model_validate({"kind": "kill", "process": "--robot={number}$", **options})
-    return ProcessFaults("break", told, ROBOTS, run_id, HostClock())
+def faults(run_id: str, **options: object) -> FaultPort:
+    given = {"kind": "kill", "process": "--robot={number}$", **options}
+    told = TypeAdapter(FaultOptions).validate_python(given)
+    return make_fault("break", told, ROBOTS, run_id, HostClock())
 
 
 def test_kill_is_verified_and_restored_when_it_runs_again(run_id: str, start: Start) -> None:
@@ -65,9 +68,9 @@ def test_kill_is_verified_and_restored_when_it_runs_again(run_id: str, start: St
     right.wait()
     assert right.returncode == -9 and left.poll() is None
     again = start("--robot=2")
-    restored = fault.restore()
+    restored = fault.restore("right")
     assert restored.verified and str(again.pid) in restored.evidence
-    assert fault.restore().evidence == "nothing was broken"
+    assert fault.restore("right").evidence == "nothing was broken"
 
 
 def test_nobody_starts_it_again(run_id: str, start: Start) -> None:
@@ -75,7 +78,7 @@ def test_nobody_starts_it_again(run_id: str, start: Start) -> None:
     fault = faults(run_id, timeout_s=0.05)
     assert fault.inject("left", "kill").verified
     with pytest.raises(DeadlineError, match="left was not started again"):
-        fault.restore()
+        fault.restore("left")
 
 
 def test_hang_stops_and_goes_on(run_id: str, start: Start) -> None:
@@ -84,17 +87,43 @@ def test_hang_stops_and_goes_on(run_id: str, start: Start) -> None:
     record = fault.inject("left", "hang")
     entry = proctable.read(left.pid)
     assert record.verified and entry is not None and entry.state == "T"
-    restored = fault.restore()
+    restored = fault.restore("left")
     entry = proctable.read(left.pid)
     assert restored.verified and entry is not None and entry.state != "T"
+
+
+def test_who_leaves_has_to_end(run_id: str, start: Start) -> None:
+    left = start("--robot=1")
+    fault = faults(run_id, kind="leave", signal="SIGTERM", timeout_s=20.0)
+    record = fault.inject("left", "leave")
+    assert record.verified and left.wait(20) == -15
+    again = start("--robot=1")
+    assert str(again.pid) in fault.restore("left").evidence
+
+
+def test_two_robots_are_broken_and_restored_each_by_itself(run_id: str, start: Start) -> None:
+    both = [start("--robot=1"), start("--robot=2")]
+    fault = faults(run_id, kind="hang")
+
+    def states() -> list[str]:
+        entries = [proctable.read(each.pid) for each in both]
+        return ["T" if each is not None and each.state == "T" else "runs" for each in entries]
+
+    fault.inject("left", "hang")
+    fault.inject("right", "hang")
+    assert states() == ["T", "T"]
+    fault.restore("left")
+    assert states() == ["runs", "T"]
+    fault.undo()
+    until(lambda: states() == ["runs", "runs"])
 
 
 def test_waking_is_safe_at_any_time(run_id: str, start: Start) -> None:
     left = start("--robot=1")
     fault = faults(run_id, kind="hang")
-    fault.wake()
+    fault.undo()
     fault.inject("left", "hang")
-    fault.wake()
+    fault.undo()
     until(lambda: (entry := proctable.read(left.pid)) is not None and entry.state != "T")
 
 
@@ -117,7 +146,7 @@ def test_who_restarts_has_to_be_one_process(run_id: str, start: Start) -> None:
     fault = faults(run_id, restart={"process": "--launcher"})
     fault.inject("left", "kill")
     with pytest.raises(OperationError, match="0 processes of this run match '--launcher'"):
-        fault.restore()
+        fault.restore("left")
 
 
 def test_what_it_cannot_do_is_refused(run_id: str) -> None:
