@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import AliasChoices, Field
+from pydantic import ConfigDict, Field
 
 from harness.model import Verdict
 from harness.results_base import Distribution, Frozen, Interval
@@ -183,12 +183,8 @@ class RequirementResult(Frozen):
     fail_from: int | None
     headroom: float | None
     dependence: Dependence | None = None
-    checks: list[Check] = []
+    checks: list[Check] = Field(default=[])
     decision: list[str] = Field(default=[], description="the rule and its arithmetic, line by line, in words")
-
-
-_FROM: Any = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
-# `from` is a word of Python's own.
 
 
 class ScenarioResult(Frozen):
@@ -233,14 +229,14 @@ class ScenarioResult(Frozen):
     latency_from_intent_ms: Distribution
     lateness_ms: Distribution
     stages_ms: dict[str, Distribution]
-    hops: list[HopResult] = []
-    hops_lost: dict[str, int] = {}
-    hops_tail: list[HopsTail] = []
-    hops_words: list[str] = []
+    hops: list[HopResult] = Field(default=[])
+    hops_lost: dict[str, int] = Field(default={})
+    hops_tail: list[HopsTail] = Field(default=[])
+    hops_words: list[str] = Field(default=[])
     search: SearchResult | None = None
     swarm: SwarmResult | None = None
     trend: Trend | None = None
-    checks: list[Check] = []
+    checks: list[Check] = Field(default=[])
 
 
 class MonitorResult(Frozen):
@@ -273,12 +269,12 @@ class Results(Frozen):
     verdict: Verdict
     requirements: list[RequirementResult]
     scenarios: dict[str, ScenarioResult]
-    monitors: list[MonitorResult] = []
-    findings: list[dict[str, str]] = []
-    uncertainty: list[UncertaintyItem] = []
-    floors: list[FloorResult] = []
-    clocks: list[ClockResult] = []
-    earlier_runs: list[dict[str, str]] = []
+    monitors: list[MonitorResult] = Field(default=[])
+    findings: list[dict[str, str]] = Field(default=[])
+    uncertainty: list[UncertaintyItem] = Field(default=[])
+    floors: list[FloorResult] = Field(default=[])
+    clocks: list[ClockResult] = Field(default=[])
+    earlier_runs: list[dict[str, str]] = Field(default=[])
     environment: dict[str, Any]
     provenance: dict[str, Any]
 

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
+    """No key is unknown, none changes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 

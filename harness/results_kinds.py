@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import AliasChoices, Field
+
 from harness.results_base import Distribution, Frozen
+
+_FROM: Any = Field(validation_alias=AliasChoices("from", "from_"), serialization_alias="from")
+# `from` is a word of Python's own.
 
 
 class HopResult(Frozen):
