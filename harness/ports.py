@@ -166,6 +166,9 @@ class Fault(Protocol):
     def inject(self, target: str, kind: str) -> FaultRecord:
         """Break it, verify that the fault took hold, and say when."""
 
+    def processes(self) -> dict[str, int]:
+        """The robots that are processes of this run, with their pids; who cannot be told is left out."""
+
     def request(self, target: str) -> str | None:
         """What the operator is to be asked to do before :meth:`restore`; None where nobody is asked."""
 

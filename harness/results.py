@@ -15,8 +15,10 @@ from harness.results_kinds import (
     SearchResult,
     SearchStep,
     StageShare,
+    SwarmChange,
     SwarmFault,
     SwarmResult,
+    SwarmTimeline,
     SwarmTrial,
 )
 
@@ -36,8 +38,10 @@ __all__ = [
     "SearchResult",
     "SearchStep",
     "StageShare",
+    "SwarmChange",
     "SwarmFault",
     "SwarmResult",
+    "SwarmTimeline",
     "SwarmTrial",
     "Trend",
     "UncertaintyItem",

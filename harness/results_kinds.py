@@ -107,8 +107,9 @@ class SwarmTrial(Frozen):
     Instants in ms after the fault: ``handed_ms`` it was handed over, ``proven_ms`` it was seen to have taken
     hold, ``last_sign_ms`` the last that was heard of the robot, and of the survivors ``noticed_ms``,
     ``stood_ms`` (null where no state tells), ``first_follows_ms``, ``last_follows_ms``; beside each who it
-    was, and ``last_holds`` who completed the order; ``observed_ms`` the end of the observation. ``faults``:
-    all of the trial; ``robot``, ``kind`` and ``evidence`` are those of the first.
+    was, and ``last_holds`` who completed the order; ``observed_ms`` the end of the observation.
+    ``waited_ms``: longest time that a survivor waited for a CPU of this host meanwhile, null where none is a
+    process of the run. ``faults``: all of the trial; ``robot``, ``kind`` and ``evidence`` are the first's.
     ``violations`` and ``why`` (of a swarm that did not reorganise) in words."""
 
     trial: int
@@ -139,19 +140,46 @@ class SwarmTrial(Frozen):
     last_follows: str | None
     last_holds: str | None
     observed_ms: float | None
+    waited_ms: float | None
+    waited_by: str | None
     faults: list[SwarmFault]
     violations: list[str]
     why: list[str]
 
 
+class SwarmChange(Frozen):
+    """A robot says something new. ``follows``: null for nobody; ``slot``: null where it holds none."""
+
+    at_ms: float
+    follows: str | None
+    term: int
+    slot: int | None
+    state: int | None
+
+
+class SwarmTimeline(Frozen):
+    """What every robot said around the fault of a trial, in ms from it; ``why`` this trial is shown."""
+
+    trial: int
+    why: str
+    begin_ms: float
+    end_ms: float
+    robots: dict[str, list[SwarmChange]]
+
+
 class SwarmResult(Frozen):
     """What a swarm did each time it lost its leader. ``phases_ms``: of the trials that count and in which
     the swarm reorganised; ``period_ms``: between two messages of a robot, of the one that speaks least often;
-    ``violations``: in words, each with its trial."""
+    ``gap_ms``: the longest silence between two messages of a robot that was well, but for one in a thousand;
+    ``detection_timeout_ms``: as the rig file tells it; ``violations``: in words, each with its trial;
+    ``timelines``: of some trials."""
 
     robots: list[str]
     settle_ms: float
     period_ms: float | None
+    gap_ms: float | None
+    detection_timeout_ms: float | None
     phases_ms: dict[str, Distribution]
     trials: list[SwarmTrial]
     violations: list[str]
+    timelines: list[SwarmTimeline] = Field(default=[])

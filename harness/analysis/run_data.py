@@ -20,6 +20,7 @@ from harness.analysis.onset import directions
 from harness.analysis.onset_known import onset_checks
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
+from harness.analysis.starved import starved
 from harness.analysis.summaries import Described, arrival_is, loss
 from harness.analysis.swarm import ORDER, SwarmSampled, sample_swarm, swarm_faults
 from harness.analysis.throughput import search_result
@@ -238,6 +239,9 @@ class RunData:
         checks += [clock] if clock else []
         if isinstance(sampled, SwarmSampled):
             broken.append(swarm_faults(sampled.swarm))
+            checks += starved(
+                sampled.swarm, [each for each in self._rig.requirements if each.scenario == name]
+            )
         else:
             checks += onset_checks(sampled, self._match(spec.response), aborted=self.aborted)
             checks += floor_measured(self._run, of_scenario(self.floors, name), self._rig.host.floor_s)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from harness.analysis.checks import ERROR
 from harness.analysis.samples import Sampled
 from harness.analysis.statistics import distribution
-from harness.analysis.swarm_lines import Line, line, period_ms
+from harness.analysis.swarm_lines import Line, gap_ms, line, period_ms
 from harness.analysis.swarm_state import ENDED, FAULT, RETURNED
+from harness.analysis.swarm_timeline import timelines
 from harness.analysis.swarm_trial import Hurt, Injury, Outcome, Rules, judge_trial
 from harness.analysis.timebase import Timebase
 from harness.config.faults import DONE
@@ -50,6 +51,14 @@ class _Done:
                 self._back[(key, str(event["target"]))] = int(event["after_ns"])
             elif kind == ENDED:
                 self._ended[key] = event
+
+    def waited(self, key: int) -> tuple[str | None, float | None]:
+        """Which survivor waited longest for a CPU in that trial, and how long, in ms."""
+        waits = self._ended.get(key, {}).get("waited_ns") or {}
+        if not waits:
+            return None, None
+        robot = max(waits, key=waits.__getitem__)
+        return robot, waits[robot] / 1e6
 
     def injury(self, key: int, begin_ns: int | None, last_ns: int) -> Injury:
         """The trial of that key. ``begin_ns``: the end of the trial before, ``last_ns``: of the recording."""
@@ -112,6 +121,7 @@ def sample_swarm(
     out["arrived_ns"] = out["seen_ns"] = NO_STAMP
     trials: list[SwarmTrial] = []
     by_stamp, begin_ns = 0, None
+    hurt: list[tuple[int, int, int]] = []
     for row in out:
         key = int(row["key"])
         if row["sent_ns"] == NO_STAMP:
@@ -122,9 +132,10 @@ def sample_swarm(
             continue
         injury = done.injury(key, begin_ns, until_ns if until_ns is not None else int(row["sent_ns"]))
         begin_ns = injury.end_ns
+        hurt += [(each.robot, each.before_ns, injury.end_ns) for each in injury.hurts]
         found = judge_trial(lines, injury, rules)
         by_stamp += _decide(row, found, injury, rules, lines)
-        trials.append(_trial(row, done.faults[key], found, injury, rules))
+        trials.append(_trial(row, done.faults[key], found, injury, rules, done.waited(key)))
     counting = [each for each in trials if not each.warm_up and each.total_ms is not None]
     phases = {
         phase: distribution(np.array([getattr(each, f"{phase}_ms") for each in counting], float), ())
@@ -140,9 +151,12 @@ def sample_swarm(
         robots=list(spec.robots),
         settle_ms=spec.settle_ms,
         period_ms=period_ms(lines, *window),
+        gap_ms=gap_ms(lines, hurt, *window),
+        detection_timeout_ms=spec.detection_timeout_ms,
         phases_ms=phases,
         trials=trials,
         violations=violations,
+        timelines=timelines(lines, trials, spec.robots),
     )
     return SwarmSampled(
         samples=out,
@@ -184,7 +198,12 @@ def _seen(at_ns: int, lines: Mapping[int, Line]) -> tuple[int, bool]:
 
 
 def _trial(
-    row: Any, faults: list[Mapping[str, Any]], found: Outcome, injury: Injury, rules: Rules
+    row: Any,
+    faults: list[Mapping[str, Any]],
+    found: Outcome,
+    injury: Injury,
+    rules: Rules,
+    waited: tuple[str | None, float | None],
 ) -> SwarmTrial:
     marks = [injury.before_ns, found.noticed_ns, found.first_follows_ns, found.last_follows_ns, found.held_ns]
     durations: dict[str, float | None] = {}
@@ -225,6 +244,8 @@ def _trial(
         last_holds=called(found.last_holds),
         faults=[_fault(each, injury, rules) for each in faults],
         observed_ms=since(injury.observed_ns),
+        waited_by=waited[0],
+        waited_ms=waited[1],
         violations=list(found.violations),
         why=list(found.why),
         **durations,

@@ -84,6 +84,23 @@ def line(
     return Line(at_ns, seen, stamped, changes, said)
 
 
+def gap_ms(
+    lines: dict[int, Line], hurt: list[tuple[int, int, int]], begin_ns: int, end_ns: int
+) -> float | None:
+    """The time between two messages of a robot that was well which one in a thousand exceeds. ``hurt``:
+    number of a robot, from when to when it was not well. None with fewer than a thousand."""
+    found = []
+    for number, each in lines.items():
+        inside = each.at_ns[(each.at_ns >= begin_ns) & (each.at_ns <= end_ns)]
+        gaps, well = np.diff(inside), np.ones(max(0, len(inside) - 1), bool)
+        for robot, since, until in hurt:
+            if robot == number:
+                well &= (inside[1:] < since) | (inside[:-1] > until)
+        found.append(gaps[well])
+    whole = np.concatenate(found) if found else np.zeros(0)
+    return float(np.quantile(whole, 0.999, method="higher")) / 1e6 if len(whole) >= 1000 else None
+
+
 def period_ms(lines: dict[int, Line], begin_ns: int, end_ns: int) -> float | None:
     """Time between two messages of a robot, the median; of the robot that speaks least often. None where
     nobody says enough."""

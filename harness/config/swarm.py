@@ -112,6 +112,11 @@ class SwarmReorganization(ScenarioBase):
     stable_timeout_s: PositiveFloat = Field(
         default=30.0, description="longest wait for a stable swarm before a trial"
     )
+    detection_timeout_ms: PositiveFloat | None = Field(
+        default=None,
+        description="after which silence the robots suspect their leader, where that is known: the report"
+        " then says what it would have to be",
+    )
     flaps: PositiveInt = Field(
         default=3, description="a robot that leaves its new leader this often in a trial is flapping"
     )

@@ -86,6 +86,20 @@ class FaultPort(ABC):
         """That of the port."""
         return str(self._options.kind)
 
+    def processes(self) -> dict[str, int]:
+        """The robots that are processes of this run, with their pids; who cannot be told is left out."""
+        process = getattr(self._options, "process", None)
+        if process is None:
+            return {}
+        members = {one.pid: command_line(one.pid) for one in proctable.run_members(self._run_id)}
+        found = {}
+        for robot in self._robots:
+            expression = re.compile(self._filled(process, robot))
+            pids = [pid for pid, line in members.items() if expression.search(line)]
+            if len(pids) == 1:
+                found[robot] = pids[0]
+        return found
+
     def request(self, target: str) -> str | None:
         """What the operator is to be asked before :meth:`restore`; None where nobody is."""
         ask = self._options.ask

@@ -6,6 +6,7 @@ Content says what there is, the template how it looks. Every string is data: non
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 Block = dict[str, Any]
@@ -62,3 +63,9 @@ def table(
 def figure(file: str, alt: str, caption: str) -> Block:
     """A picture in the same folder as the document's data; ``alt`` is its content in words."""
     return {"kind": "figure", "file": file, "alt": alt, "caption": caption}
+
+
+def save(root: Path, stem: str, svg: str) -> str:
+    """Write a picture beside the document's data; its file name."""
+    (root / f"{stem}.svg").write_text(svg, encoding="utf-8")
+    return f"{stem}.svg"

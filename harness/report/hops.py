@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.report import text as t
-from harness.report.blocks import Block, Column, bullets, cell, figure, heading, paragraph, table
+from harness.report.blocks import Block, Column, bullets, cell, figure, heading, paragraph, save, table
 from harness.results import HopResult, HopsTail, ScenarioResult, StageShare
 from harness.wording import quantile_name
 
@@ -42,7 +42,7 @@ def _stages(stem: str, hops: list[HopResult], root: Path) -> Iterator[Block]:
         f"{name}: p50 {t.number(part.p50)} ms, p99 {t.number(part.p99)} ms" for name, part in parts.items()
     )
     yield figure(
-        _save(root, stem, figures.stages(parts)),
+        save(root, stem, figures.stages(parts)),
         f"Bars of the stage that ends at each port. {words}",
         "Stages between the ports that the command passes, median and p99. Quantiles of stages do not add up "
         "to those of the whole.",
@@ -105,7 +105,7 @@ def _tails(stem: str, tails: list[HopsTail], root: Path) -> Iterator[Block]:
                 for part in tail.stages
             )
             yield figure(
-                _save(root, f"{stem}-tail-{place}", hop_figures.middle_and_tail(tail)),
+                save(root, f"{stem}-tail-{place}", hop_figures.middle_and_tail(tail)),
                 f"Mean of each stage, in the middle and in the tail beyond {quantile}. {described}",
                 f"Mean of each stage around the median (40 to 60 % of the ranks) and beyond {quantile}: "
                 "these add up.",
@@ -158,8 +158,3 @@ def _shares(tail: HopsTail, quantile: str) -> Block:
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + "."
-
-
-def _save(root: Path, stem: str, svg: str) -> str:
-    (root / f"{stem}.svg").write_text(svg, encoding="utf-8")
-    return f"{stem}.svg"

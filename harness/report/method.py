@@ -250,10 +250,16 @@ def environment(run: Mapping[str, Any], results: Results) -> list[Block]:
 
 def _ports(ports: Mapping[str, Any]) -> list[Block]:
     """What the stamps of each response port are; of the rig's ports alone."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, port in ports.items():
+        if isinstance(port, Mapping) and not name.startswith("_"):
+            what = tuple(t.scalar(port.get(key)) for key in ("received_is", "received_clock", "stamp_clock"))
+            alike.setdefault(what, []).append(name)
+    # Of a swarm there are dozens of the same kind.
     rows = [
-        [name, *(t.scalar(port.get(key)) for key in ("received_is", "received_clock", "stamp_clock"))]
-        for name, port in ports.items()
-        if isinstance(port, Mapping) and not name.startswith("_")
+        [shown, *what]
+        for what, names in alike.items()
+        for shown in ([", ".join(names)] if len(names) > 6 else names)
     ]
     if not rows:
         return []

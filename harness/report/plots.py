@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harness.report import measured
 from harness.report import text as t
-from harness.report.blocks import Block, figure, heading, paragraph
+from harness.report.blocks import Block, figure, heading, paragraph, save
 from harness.report.hops import hop_by_hop
 from harness.report.series import Series, extract, places
 from harness.report.swarm import reorganised
@@ -37,12 +37,12 @@ def results_section(
         yield heading(f"Scenario “{name}”", 2)
         yield measured.counts(scenario)
         yield from measured.distributions(scenario)
-        yield from reorganised(scenario)
+        requirements = [entry for entry in results.requirements if entry.scenario == name]
+        yield from reorganised(f"scenario-{place}-swarm", scenario, requirements, root)
         series = extract(samples, numbers[name])
         if not len(series):
             yield paragraph("No stimulus was counted in this scenario: there is nothing to draw.", "bad")
             continue
-        requirements = [entry for entry in results.requirements if entry.scenario == name]
         yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root)
         yield from _stages(f"scenario-{place}-stages", scenario, root)
         yield from measured.clamped(scenario, series)
@@ -63,12 +63,12 @@ def _plots(
     else:
         bounds = _drawn(marks)
         yield figure(
-            _save(root, f"{stem}-exceedance", figures.exceedance(series, marks)),
+            save(root, f"{stem}-exceedance", figures.exceedance(series, marks)),
             f"Complementary distribution of latency with a logarithmic tail. {summary}",
             f"Share of stimuli that took longer than x (complementary ECDF, lost ones included).{bounds}",
         )
         yield figure(
-            _save(root, f"{stem}-histogram", figures.histogram(series, marks)),
+            save(root, f"{stem}-histogram", figures.histogram(series, marks)),
             f"Histogram of latency. {summary}",
             "Histogram of latency from intent; the counts are on a logarithmic axis.",
         )
@@ -78,7 +78,7 @@ def _plots(
             else ""
         )
         yield figure(
-            _save(root, f"{stem}-time", figures.over_time(series, marks, _medians(trend))),
+            save(root, f"{stem}-time", figures.over_time(series, marks, _medians(trend))),
             f"Latency over time. {summary}",
             f"Latency over time; triangles: {figures.beyond_words(marks)} the limit; crosses at the top: "
             f"lost stimuli.{thinned}"
@@ -88,13 +88,13 @@ def _plots(
             yield paragraph(f"Stationarity: {trend.words}.", "plain" if trend.ok else "warn")
         if len(series) >= FEW:
             yield figure(
-                _save(root, f"{stem}-heat", figures.heat_map(series, marks)),
+                save(root, f"{stem}-heat", figures.heat_map(series, marks)),
                 f"Heat map of latency over time. {summary}",
                 "How the distribution of latency moves over time: in a stationary run the bands are even.",
             )
     worst = t.with_unit(t.number(float(series.lateness_ms.max())), "ms")
     yield figure(
-        _save(root, f"{stem}-lateness", figures.lateness(series, marks)),
+        save(root, f"{stem}-lateness", figures.lateness(series, marks)),
         f"Lateness of the harness, over time and as complementary distribution; largest {worst}.",
         "Lateness of the harness itself (sent − intended): over time, and as the share that was later than "
         "x.",
@@ -139,7 +139,7 @@ def _stages(stem: str, scenario: ScenarioResult, root: Path) -> Iterator[Block]:
         else ""
     )
     yield figure(
-        _save(root, stem, figures.stages(stages)),
+        save(root, stem, figures.stages(stages)),
         f"Bars of each stage. {words}",
         "Stages of a round trip, median and p99. Quantiles of stages do not add up to those of the whole."
         f"{few}{waited}",
@@ -161,8 +161,3 @@ def _mark(requirement: RequirementResult) -> Mark | None:
     return Mark(
         requirement.id, requirement.quantile, limit, estimate, lower, upper, limit_is=requirement.limit_is
     )
-
-
-def _save(root: Path, stem: str, svg: str) -> str:
-    (root / f"{stem}.svg").write_text(svg, encoding="utf-8")
-    return f"{stem}.svg"

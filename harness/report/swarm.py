@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from harness.analysis.evidence import MS_PER_UNIT
+from harness.analysis.swarm_advice import advice
 from harness.report import text as t
-from harness.report.blocks import Block, Column, bullets, cell, heading, paragraph, table
-from harness.results import Distribution, ScenarioResult, SwarmResult, SwarmTrial
+from harness.report.blocks import Block, Column, bullets, cell, figure, heading, paragraph, save, table
+from harness.results import Distribution, RequirementResult, ScenarioResult, SwarmResult, SwarmTrial
 
 PHASES = {
     "detection": "fault to the first survivor that noticed",
@@ -19,15 +22,15 @@ TRIALS = 150
 """Rows of the list of trials at most; the slowest are kept."""
 
 
-def reorganised(scenario: ScenarioResult) -> Iterator[Block]:
-    """Blocks of a swarm scenario, none of any other."""
+def reorganised(
+    stem: str, scenario: ScenarioResult, requirements: Sequence[RequirementResult], root: Path
+) -> Iterator[Block]:
+    """Blocks of a swarm scenario, none of any other; its pictures are written to ``root`` as SVG."""
     swarm = scenario.swarm
     if swarm is None:
         return
-    yield heading("Losing the leader, phase by phase", 2)
-    if swarm.phases_ms["total"].n:
-        yield paragraph(largest_phase(swarm))
-        yield _phases(swarm)
+    asked = _asked(requirements)
+    limit_ms = None if asked is None else asked[0]
     yield heading("Violations", 2)
     if swarm.violations:
         yield bullets(swarm.violations)
@@ -36,21 +39,61 @@ def reorganised(scenario: ScenarioResult) -> Iterator[Block]:
             "None: no two leaders in one term, nobody who followed the lost leader at the end, no flapping,"
             " no role held twice, no election without a fault."
         )
+    yield heading("Losing a robot, phase by phase", 2)
+    if swarm.phases_ms["total"].n:
+        yield _phases(swarm)
+        yield _stacks(stem, swarm, limit_ms, root)
+        if asked is not None:
+            yield bullets(advice(swarm, *asked, swarm.detection_timeout_ms))
+    yield from _timelines(stem, swarm, limit_ms, root)
     if swarm.trials:
         yield heading("Trials", 2)
         yield _trials(swarm)
 
 
-def largest_phase(swarm: SwarmResult) -> str:
-    """Which phase the time goes into, in words."""
-    parts = {name: swarm.phases_ms[name].mean or 0.0 for name in PHASES if name != "total"}
-    name = max(parts, key=parts.__getitem__)
-    whole = sum(parts.values())
-    share = f", {parts[name] / whole:.0%} of the whole" if whole else ""
-    return (
-        f"The longest phase is {t.words(name).replace('re forming', 're-forming')} ({PHASES[name]}):"
-        f" {t.number(parts[name], 2)} ms on average{share}. To be quicker, begin there."
+def _asked(requirements: Sequence[RequirementResult]) -> tuple[float, float, float] | None:
+    """The narrowest limit of latency in ms, its quantile and U; None without one."""
+    found = [
+        (
+            float(each.limit * MS_PER_UNIT[each.unit]),
+            each.quantile,
+            float((each.uncertainty or 0.0) * MS_PER_UNIT[each.unit]),
+        )
+        for each in requirements
+        if each.quantity == "latency" and each.quantile is not None and each.unit in MS_PER_UNIT
+    ]
+    return min(found, default=None)
+
+
+def _stacks(stem: str, swarm: SwarmResult, limit_ms: float | None, root: Path) -> Block:
+    from harness.report import swarm_figures  # matplotlib takes a second to import
+
+    total = swarm.phases_ms["total"]
+    return figure(
+        save(root, f"{stem}-phases", swarm_figures.phases(swarm, limit_ms)),
+        f"Stacked bars of the phases of each trial; the whole from {t.number(total.min)} to"
+        f" {t.number(total.max)} ms.",
+        "Each trial as a stack of its phases. Trials that did not reorganise have no bar.",
     )
+
+
+def _timelines(stem: str, swarm: SwarmResult, limit_ms: float | None, root: Path) -> Iterator[Block]:
+    from harness.report import swarm_figures
+
+    trials = {each.trial: each for each in swarm.trials}
+    for place, shown in enumerate(swarm.timelines):
+        trial = trials[shown.trial]
+        words = "; ".join(trial.violations) or (
+            f"reorganised after {t.number(trial.total_ms)} ms"
+            if trial.total_ms is not None
+            else "not reorganised"
+        )
+        yield figure(
+            save(root, f"{stem}-timeline-{place}", swarm_figures.timeline(shown, trial, limit_ms)),
+            f"What each robot said around the fault of trial {trial.trial}: {words}.",
+            f"Trial {trial.trial} ({shown.why}): whom each robot said that it follows; a line across: its"
+            f" role changed. {words[:1].upper()}{words[1:]}.",
+        )
 
 
 def _phases(swarm: SwarmResult) -> Block:

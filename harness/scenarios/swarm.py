@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from harness.errors import OperationError
 from harness.live import Tracker
 from harness.model import NO_STAMP, FaultRecord, StimulusFlag
 from harness.planned import Planned
+from harness.procload import Waits
 from harness.scenarios.sender import send_from_a_thread
 from harness.scenarios.swarm_breaking import Breaking
 from harness.scenarios.swarm_moments import Moments
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
     from harness.bench import Bench
 
 POLL_NS = 2_000_000
+
+
+@dataclass
+class _Trial:
+    """``before``: the order that was broken; ``broken``: by name; ``waited``: for a CPU, to the new order."""
+
+    key: int
+    before: Order
+    begun_ns: int
+    broken: dict[str, FaultRecord]
+    waits: Waits
+    waited: dict[str, int] = field(default_factory=dict)
 
 
 class SwarmDriver:
@@ -112,6 +126,7 @@ class SwarmDriver:
             victims = self._victims(found, rng)
             due = clock.monotonic_ns() + int(rng.uniform(*self._schedule.dwell_ms) * 1e6)
             self._aim(victims)
+            waits = self._breaking.waits()
             if not sleep_until(clock, due, stopped):
                 return False
             if self._watch.order(self._watch.everybody) == found:
@@ -121,16 +136,18 @@ class SwarmDriver:
             self._bench.folder.event("swarm_unsettled", scenario=self._name, leader=found.leader)
         assert victims[0] is not None
         key, record = self._break_first(victims[0], begun_ns, due, flags)
-        broken = {victims[0]: record}
-        if not self._break_later(key, found, broken, victims[1:], begun_ns, stopped):
+        waits.begin()
+        trial = _Trial(key, found, begun_ns, {victims[0]: record}, waits)
+        if not self._break_later(trial, victims[1:], stopped):
             return False
-        reorganised = self._observe(key, found, broken, stopped)
+        reorganised = self._observe(trial, stopped)
         observed_ns = clock.monotonic_ns()
         if reorganised is None:
             return False
         if not flags:
             self._lost_in_a_row = 0 if reorganised else self._lost_in_a_row + 1
         ended: dict[str, Any] = {"observed_ns": observed_ns, "restored_ns": observed_ns, "evidence": ""}
+        ended["waited_ns"] = {robot: ns for robot, ns in trial.waited.items() if robot not in trial.broken}
         try:
             restored = self._breaking.restore(stopped)
             if restored is None:
@@ -185,29 +202,20 @@ class SwarmDriver:
             raise
         return key, sent[0]
 
-    def _break_later(
-        self,
-        key: int,
-        before: Order,
-        broken: dict[str, FaultRecord],
-        victims: list[str | None],
-        begun_ns: int,
-        stopped: Stopped,
-    ) -> bool:
-        """Break the others, each at its moment; ``broken`` is added to. False when stopped."""
-        fault_ns = next(iter(broken.values())).before_ns
+    def _break_later(self, trial: _Trial, victims: list[str | None], stopped: Stopped) -> bool:
+        """Break the others, each at its moment. False when stopped."""
+        broken, fault_ns = trial.broken, next(iter(trial.broken.values())).before_ns
         for number, (further, victim) in enumerate(zip(self._spec.also, victims, strict=True), 1):
-            robot = self._moments.wait(further, victim, before, fault_ns, list(broken), stopped)
+            robot = self._moments.wait(further, victim, trial.before, fault_ns, list(broken), stopped)
             if robot is None:
                 return False
-            broken[robot] = self._breaking.inject(further.stimulus, robot, key, number, begun_ns)
+            broken[robot] = self._breaking.inject(further.stimulus, robot, trial.key, number, trial.begun_ns)
         return True
 
-    def _observe(
-        self, key: int, before: Order, broken: dict[str, FaultRecord], stopped: Stopped
-    ) -> bool | None:
+    def _observe(self, trial: _Trial, stopped: Stopped) -> bool | None:
         """Whether a new order has lasted for the settling time; it ends when none can begin in time any more,
         at the soonest once the robot that is to return has. None when stopped."""
+        broken = trial.broken
         clock, settle_ns = self._bench.clock, int(self._spec.settle_ms * 1e6)
         robots, first = self._spec.robots, next(iter(broken.values()))
         survivors = [n for n, robot in enumerate(robots, 1) if robot not in broken]
@@ -219,11 +227,13 @@ class SwarmDriver:
         while True:
             now = clock.monotonic_ns()
             if due_ns is not None and now >= due_ns:
-                self._breaking.restore_one(self._spec.stimulus, first.target, key)
+                self._breaking.restore_one(self._spec.stimulus, first.target, trial.key)
                 alive, due_ns = sorted({*alive, robots.index(first.target) + 1}), None
-            found = self._new(before, survivors, alive)
+            found = self._new(trial.before, survivors, alive)
             if found is None or found != held:
                 held, since = found, now
+                if found is not None or not trial.waited:
+                    trial.waited = trial.waits.since()
             over, settled = now > latest + settle_ns, held is not None and now - since > settle_ns
             # A robot that is merely slow may still be given up as long as it is slow.
             if due_ns is None and settled and (over or not slow):

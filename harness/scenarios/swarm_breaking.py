@@ -12,6 +12,7 @@ from harness.config.schema import SwarmReorganization
 from harness.errors import OperationError
 from harness.model import FaultRecord
 from harness.ports import Fault
+from harness.procload import Waits
 from harness.scenarios.asking import ask_operator
 from harness.schedule import Stopped
 
@@ -40,6 +41,13 @@ class Breaking:
     def kind(self, port: str) -> str:
         """What that port does, in one word."""
         return self._faults[port].kind
+
+    def waits(self) -> Waits:
+        """Tells how long the robots of this host have to wait for a CPU."""
+        found: dict[str, int] = {}
+        for fault in self._faults.values():
+            found.update(fault.processes())
+        return Waits(found)
 
     def aim(self, port: str, robot: str) -> None:
         """Find what will be broken, and have the guardian know how it is undone. Raises OperationError."""

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from harness.analysis.statistics import distribution
-from harness.report.swarm import largest_phase, reorganised
-from harness.results import ScenarioResult, SwarmFault, SwarmResult, SwarmTrial
+from harness.report.swarm import reorganised
+from harness.results import (
+    RequirementResult,
+    ScenarioResult,
+    SwarmChange,
+    SwarmFault,
+    SwarmResult,
+    SwarmTimeline,
+    SwarmTrial,
+)
 
 PHASES = ("detection", "election", "agreement", "re_forming")
 
@@ -39,6 +49,8 @@ def trial(number: int, *parts: float, violations: tuple[str, ...] = (), verified
         last_follows="carl",
         last_holds="carl",
         observed_ms=900.0,
+        waited_ms=0.2,
+        waited_by="bert",
         faults=[
             SwarmFault(robot="anna", kind="kill", at_ms=0.0, verified=verified, evidence="pid 7 in state S")
         ],
@@ -58,15 +70,24 @@ def swarm(*trials: SwarmTrial, violations: tuple[str, ...] = ()) -> SwarmResult:
         robots=["anna", "bert", "carl"],
         settle_ms=100.0,
         period_ms=5.0,
+        gap_ms=6.0,
+        detection_timeout_ms=15.0,
         phases_ms=phases,
         trials=list(trials),
         violations=list(violations),
     )
 
 
-def shown(result: SwarmResult | None) -> str:
+REQUIREMENT = RequirementResult.model_construct(
+    quantity="latency", quantile=0.95, limit=50.0, unit="ms", uncertainty=5.0
+)
+
+
+def shown(result: SwarmResult | None, folder: Path | None = None) -> str:
     scenario = ScenarioResult.model_construct(swarm=result)
-    return json.dumps(list(reorganised(scenario)), ensure_ascii=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = folder or Path(temporary)
+        return json.dumps(list(reorganised("swarm", scenario, [REQUIREMENT], root)), ensure_ascii=False)
 
 
 def test_other_scenarios_show_nothing() -> None:
@@ -75,7 +96,6 @@ def test_other_scenarios_show_nothing() -> None:
 
 def test_phases_and_the_longest_of_them() -> None:
     result = swarm(trial(0, 15.0, 4.0, 1.0, 0.5), trial(1, 17.0, 2.0, 1.5, 0.0))
-    assert "detection" in largest_phase(result) and "16.00 ms" in largest_phase(result)
     said = shown(result)
     assert "20.50" in said and "0 (warm-up)" in said and "None: no two leaders" in said
     assert "every 5.0 ms" in said
@@ -94,9 +114,45 @@ def test_a_fault_that_did_not_take_hold_is_told() -> None:
     assert "the fault did not take hold: pid 7 in state S" in shown(swarm(trial(1, verified=False)))
 
 
-def test_a_long_list_keeps_the_slowest() -> None:
+def test_a_long_list_keeps_the_slowest(tmp_path: Path) -> None:
     many = [trial(number, float(number % 97), 4.0, 1.0, 0.0) for number in range(200)]
-    blocks = list(reorganised(ScenarioResult.model_construct(swarm=swarm(*many))))
+    scenario = ScenarioResult.model_construct(swarm=swarm(*many))
+    blocks = list(reorganised("swarm", scenario, [REQUIREMENT], tmp_path))
     rows = blocks[-1]["rows"]
     assert len(rows) == 150
     assert "50 quicker ones are in results.json" in blocks[-1]["caption"]
+
+
+def test_timelines_and_phases_are_drawn_from_the_results_alone(tmp_path: Path) -> None:
+    calm = SwarmChange(at_ms=-12.0, follows="anna", term=4, slot=1, state=1)
+    changes = {
+        "anna": [calm],
+        "bert": [
+            calm,
+            SwarmChange(at_ms=16.0, follows=None, term=5, slot=None, state=3),
+            SwarmChange(at_ms=18.0, follows="bert", term=5, slot=0, state=4),
+        ],
+        "carl": [calm, SwarmChange(at_ms=19.0, follows="bert", term=5, slot=2, state=1)],
+    }
+    one = trial(1, 16.0, 2.0, 1.0, 0.0)
+    result = swarm(one).model_copy(
+        update={
+            "timelines": [
+                SwarmTimeline(trial=1, why="the slowest", begin_ms=-12.0, end_ms=34.0, robots=changes)
+            ]
+        }
+    )
+    said = shown(result, tmp_path)
+    assert "Trial 1 (the slowest)" in said and "Reorganised after 19" in said
+    drawn = (tmp_path / "swarm-timeline-0.svg").read_text(encoding="utf-8")
+    for words in ("follows anna", "follows bert", "follows nobody", "noticed", "anna kill", "role 2"):
+        assert words in drawn, words
+    assert "detection" in (tmp_path / "swarm-phases.svg").read_text(encoding="utf-8")
+
+
+def test_a_trial_with_a_violation_that_never_ends_is_drawn(tmp_path: Path) -> None:
+    broken = trial(1, violations=("two leaders in term 5: bert and carl",))
+    lines = [SwarmTimeline(trial=1, why="a violation", begin_ms=-12.0, end_ms=915.0, robots={"anna": []})]
+    said = shown(swarm(broken).model_copy(update={"timelines": lines}), tmp_path)
+    assert "Two leaders in term 5: bert and carl." in said
+    assert (tmp_path / "swarm-timeline-0.svg").is_file()

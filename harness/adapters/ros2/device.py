@@ -273,15 +273,16 @@ class Ros2Device:
 
     def identity(self) -> dict[str, str]:
         """Middleware and versions, and per port: topic, type, QoS and the nodes across from us."""
-        told = {}
+        told: dict[str, str] = {}
+        sharing = self._readers.sharing if self._readers is not None else {}
         for name, one in self._responses.items():
             if isinstance(one, TopicResponse) and one.stamps is not None:
                 told[f"{name}.stamps"] = one.stamps.words()
             if isinstance(one, TopicResponse) and one.largest_bytes:
                 told[f"{name}.largest"] = f"{one.largest_bytes} bytes a message"
-        return {
-            "adapter": "ros2",
-            **self._connected().software(),
-            **dict(self._lookout().identity()),
-            **told,
-        }
+        told = {**dict(self._lookout().identity()), **told}
+        for name, others in sharing.items():
+            # The same topic, nodes and QoS: said once.
+            told = {key: text for key, text in told.items() if key.partition(".")[0] not in others}
+            told[f"{name}.read_by"] = ", ".join([name, *others])
+        return {"adapter": "ros2", **self._connected().software(), **told}

@@ -39,6 +39,11 @@ class Readers:
         self._closed = False
         self._lock = threading.Lock()
 
+    @property
+    def sharing(self) -> dict[str, list[str]]:
+        """Ports that are read through the subscription of another one, by that one."""
+        return {name: members[1:] for name, members in self._leaders.items() if len(members) > 1}
+
     def open(self) -> None:
         """Subscribe and start taking."""
         shared: dict[Any, str] = {}
