@@ -57,6 +57,8 @@ class Bench:
         self.folder = folder
         self.clock = clock
         self._keep_fds = keep_fds
+        self.done: dict[str, int] = {}
+        """Trials that earlier parts of a resumed series have made, by scenario."""
         self.broken: frozenset[str] = frozenset()
         """Response ports (``device.port``) of robots that are broken on purpose at present."""
         self.ask: Callable[[str], bool] | None = None

@@ -7,20 +7,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import __version__
+from harness.cli_run import asker, finish, new_console
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from harness.conclude import RunOutcome
     from harness.folder import RunFolder
     from harness.progress import Display
 
@@ -49,21 +47,6 @@ SET = click.option(
 NAMESPACE = click.option(
     "--namespace", default="", metavar="NS", help="Put before the relative topic names of the ROS 2 devices."
 )
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    class Piped(Console):
-        """A reader that has left, as `head` does, is no verdict: not rich's exit status 1, which is FAIL."""
-
-        def on_broken_pipe(self) -> None:
-            """End with the status of the signal."""
-            with suppress(SystemExit):
-                super().on_broken_pipe()
-            raise SystemExit(128 + signal.SIGPIPE)
-
-    return Piped(stderr=stderr)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -146,50 +129,15 @@ def run(
         scenarios=scenarios or None,
         operator=operator,
         armed=arm,
-        confirm=(lambda _question: True) if confirm_area_clear else _asker({operator}, ()),
-        ask=_asker({operator, "yes", "y", "done"}, displays),
+        confirm=(lambda _question: True) if confirm_area_clear else asker({operator}, ()),
+        ask=asker({operator, "yes", "y", "done"}, displays),
         anyway=anyway,
     )
     outcome = run_rig(loaded, options, on_folder=display)
     summary = outcome.folder / "summary.md"
     if summary.is_file():
         append_step_summary(summary.read_text(encoding="utf-8"))
-    return _finish(outcome, quiet=quiet, as_json=as_json)
-
-
-def _finish(outcome: RunOutcome, *, quiet: bool = False, as_json: bool = False) -> int:
-    from harness.terminal import first_reason, show_outcome
-
-    if as_json:
-        results = outcome.folder / "results.json"
-        if results.is_file():
-            click.echo(results.read_text(encoding="utf-8"))
-        if outcome.error:
-            click.echo(outcome.error, err=True)
-    else:
-        show_outcome(_console(), outcome, brief=quiet)
-        if quiet and (reason := first_reason(outcome)):
-            click.echo(reason, err=True)
-    return 4 if outcome.results is None or outcome.results.aborted else outcome.verdict.exit_status
-
-
-def _asker(agreed: set[str], displays: Sequence[Display]) -> Callable[[str], bool] | None:
-    """Puts a question to the operator, true for one of those answers; None where nobody can answer."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return None
-    wanted = {word.strip().lower() for word in agreed} - {""}
-
-    def ask(question: str) -> bool:
-        with ExitStack() as stack:
-            for display in displays:
-                stack.enter_context(display.paused())
-            click.echo(f"{question}: ", err=True, nl=False)
-            # Not input(): its lock, held by a thread that waits for an answer, would break the exit after
-            # Ctrl-C.
-            answer = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
-        return answer.strip().lower() in wanted
-
-    return ask
+    return finish(outcome, quiet=quiet, as_json=as_json)
 
 
 @cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -213,7 +161,7 @@ def check(rig: str, overrides: tuple[str, ...], namespace: str) -> int:
     from harness.terminal import readiness, show_findings, show_plan
 
     loaded = load_rig(find_rig(rig), overrides, namespace)
-    console = _console()
+    console = new_console()
     show_plan(console, loaded)
     findings = look(loaded)
     show_findings(console, findings)
@@ -230,7 +178,7 @@ def plan(rig: str, overrides: tuple[str, ...], as_json: bool) -> int:
     """Tell how many samples and minutes RIG needs, and how its planned run may end. Nothing is started."""
     from harness.plan_command import run_plan
 
-    return run_plan(_console(), rig, overrides, as_json=as_json)
+    return run_plan(new_console(), rig, overrides, as_json=as_json)
 
 
 @cli.command("list")
@@ -249,7 +197,7 @@ def list_command() -> int:
         except HarnessError as error:
             rows.append((path.stem, "broken", str(error.message).splitlines()[0], shown_path(path)))
             status = error.exit_status
-    show_list(_console(), rows)
+    show_list(new_console(), rows)
     return status
 
 
@@ -276,7 +224,60 @@ def report(run_dir: Path, as_json: bool) -> int:
     """Derive and render everything of RUN_DIR again from its raw tables."""
     from harness.conclude import rerender
 
-    return _finish(rerender(run_dir), as_json=as_json)
+    return finish(rerender(run_dir), as_json=as_json)
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--rig", type=click.Path(exists=True, path_type=Path), help="Its rig file, where that is elsewhere."
+)
+@click.option("--operator", default="", metavar="NAME", help="Who runs it; goes into the report.")
+@click.option("--arm", is_flag=True, help="Let a real rig move.")
+@click.option(
+    "--confirm-area-clear",
+    is_flag=True,
+    help="The operator has confirmed, before this call, that the area is clear and the e-stop at hand.",
+)
+@click.option("--anyway", is_flag=True, help="As of run: although it cannot pass, or the host is too busy.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress; one line at the end.")
+def resume(
+    run_dir: Path,
+    rig: Path | None,
+    operator: str,
+    arm: bool,
+    confirm_area_clear: bool,
+    anyway: bool,
+    quiet: bool,
+) -> int:
+    """Go on with the series of trials of RUN_DIR, which was interrupted, under the same plan.
+
+    The rig file has to be what it was. The new run makes the trials that are left; its verdict is over all.
+    """
+    from harness.progress import Display
+    from harness.resuming import prepare
+    from harness.runner import RunOptions, run_rig
+
+    resumed = prepare(run_dir, rig)
+    displays: list[Display] = []
+
+    def display(folder: RunFolder) -> Display | None:
+        if quiet:
+            return None
+        displays.append(Display(folder.path))
+        return displays[-1]
+
+    options = RunOptions(
+        out=resumed.folder.path.absolute().parents[1],
+        scenarios=tuple(resumed.folder.run["rig"].get("only_scenarios") or ()) or None,
+        operator=operator,
+        armed=arm,
+        confirm=(lambda _question: True) if confirm_area_clear else asker({operator}, ()),
+        ask=asker({operator, "yes", "y", "done"}, displays),
+        anyway=anyway,
+        resumed=resumed,
+    )
+    return finish(run_rig(resumed.loaded, options, on_folder=display), quiet=quiet)
 
 
 @cli.command()
@@ -285,7 +286,7 @@ def recover(run_dir: Path) -> int:
     """After a crash: end what the run left behind and write its report, marked aborted."""
     from harness.conclude import recover as recover_run
 
-    return _finish(recover_run(run_dir))
+    return finish(recover_run(run_dir))
 
 
 @cli.command()
@@ -325,7 +326,7 @@ def doctor(measure: bool, seconds: float, rig: str | None, as_json: bool) -> int
     """Look for what makes this host late, and say how to mend it. Nothing is changed."""
     from harness.doctor.command import run_doctor
 
-    return run_doctor(_console(), measure=measure, seconds=seconds, rig=rig, as_json=as_json)
+    return run_doctor(new_console(), measure=measure, seconds=seconds, rig=rig, as_json=as_json)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -35,6 +35,8 @@ from harness.parquet import Labels, Records, file_sha256, read_labelled, read_re
 
 RUN, EVENTS, JOURNAL, PROCESSES = "run.json", "events.jsonl", "journal", "processes"
 SAMPLES = "samples.parquet"
+PARTS = "parts"
+"""Folder of the earlier parts of a resumed series, `NUMBER_RUN-ID` each."""
 RAW = {
     "stimuli.parquet": STIMULUS_DTYPE,
     "observations.parquet": OBSERVATION_DTYPE,
@@ -117,6 +119,13 @@ class RunFolder:
     def run_id(self) -> str:
         """Start time and token: the name of the folder, as it was made."""
         return str(self.run.get("run_id", self.path.name))
+
+    def parts(self) -> list[RunFolder]:
+        """The earlier parts of a resumed series, the first one first; empty for a run that resumes none."""
+        found = [each for each in (self.path / PARTS).glob("*_*") if each.is_dir()]
+        return [
+            RunFolder.open(each) for each in sorted(found, key=lambda each: int(each.name.partition("_")[0]))
+        ]
 
     # -- small files ------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.by_looks import DECIDED
 from harness.analysis.by_plan import allowed_share, counts_events, designs, ends_by_plan
 from harness.analysis.derive import look
+from harness.analysis.parts import part_of
 from harness.analysis.rule import complement
 from harness.config.schema import Requirement, Trials
 from harness.results import RequirementResult
@@ -41,6 +42,7 @@ class Planned:
             for each in bench.rig.requirements
             if each.scenario == name and each.statistic != "max"
         }
+        self._parts = [part_of(each) for each in bench.folder.parts()]
         self._next = 1 if self._open and ends_by_plan(self._schedule) else NEVER
         if self.stages:
             self._next = self.stages[0] if self._open else NEVER
@@ -79,6 +81,7 @@ class Planned:
             folder.clocks(),
             folder.events(),
             self._name,
+            self._parts,
         )
         return {each.id: each for each in found}, judged
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def waited_ns(pid: int) -> int:
-    """Time that all threads of the process have been runnable and waiting since they began, ns: the second
-    number of ``/proc/PID/task/TID/schedstat`` (Linux, Documentation/scheduler/sched-stats.rst). 0 where the
+def waited_ns(pid: int) -> dict[str, int]:
+    """For how long each thread of the process has been runnable and waiting since it began, in ns, by its
+    number: the second number of ``/proc/PID/task/TID/schedstat`` (Linux, sched-stats.rst). Empty where the
     kernel does not tell, or the process is gone."""
-    total = 0
+    found = {}
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
-            total += int((task / "schedstat").read_bytes().split()[1])
+            found[task.name] = int((task / "schedstat").read_bytes().split()[1])
     except (OSError, IndexError, ValueError):
-        return total
-    return total
+        pass
+    return found
 
 
 class Waits:
@@ -24,12 +24,19 @@ class Waits:
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = dict(pids)
-        self._begun = dict.fromkeys(self._pids, 0)
+        self._begun: dict[str, dict[str, int]] = {}
 
     def begin(self) -> None:
         """Count from now on."""
         self._begun = {name: waited_ns(pid) for name, pid in self._pids.items()}
 
     def since(self) -> dict[str, int]:
-        """How long each has waited since :meth:`begin`, ns. Threads that have ended meanwhile count not."""
-        return {name: max(0, waited_ns(pid) - self._begun[name]) for name, pid in self._pids.items()}
+        """How long each has waited since :meth:`begin`, in ns: the thread that waited longest, since threads
+        that wait side by side lose no more time than that. Threads that have ended or begun meanwhile do not
+        count."""
+        out = {}
+        for name, pid in self._pids.items():
+            begun = self._begun.get(name, {})
+            more = [ns - begun[thread] for thread, ns in waited_ns(pid).items() if thread in begun]
+            out[name] = max(more, default=0)
+        return out

@@ -40,6 +40,7 @@ from harness.lock import RigLock
 from harness.model import SCHEMA_VERSION, Finding, Severity, Verdict
 from harness.processes import end_run_processes
 from harness.prospects import require_possible
+from harness.resuming import Resumed
 from harness.scenario_loop import run_scenarios
 from harness.scenarios.replaying import prepare_replays, read_replays
 from harness.steps import Ask, run_steps
@@ -53,7 +54,8 @@ class RunOptions:
 
     ``ask`` puts a question of a step to the operator, ``confirm`` the one whether a real rig may move; None
     where nobody can answer. ``anyway``: run even where some requirement cannot pass, whatever is measured,
-    or a real rig's host is too busy for a verdict.
+    or a real rig's host is too busy for a verdict. ``resumed``: the earlier run whose series this one goes on
+    with, whose ``loaded`` is the rig then.
     """
 
     out: Path = Path("reports")
@@ -66,6 +68,7 @@ class RunOptions:
     ask: Ask | None = None
     report: bool = True
     anyway: bool = False
+    resumed: Resumed | None = None
     command_line: tuple[str, ...] = field(default_factory=lambda: tuple(sys.argv))
 
 
@@ -119,6 +122,8 @@ def run_rig(
         try:
             interrupts.raise_pending()
             _save_start(bench, options, started)
+            if options.resumed is not None:
+                _go_on(bench, options.resumed)
             watcher = on_folder(folder)
             if watcher is not None:
                 stack.enter_context(watcher)
@@ -213,7 +218,7 @@ def _stop(bench: Bench, floor: Floor, options: RunOptions, end: _End | None) -> 
 
 def _select(loaded: LoadedRig, options: RunOptions) -> LoadedRig:
     """The rig with only the chosen scenarios and, if given, another number of samples."""
-    if options.scenarios is None and options.samples is None:
+    if options.resumed is not None or (options.scenarios is None and options.samples is None):
         return loaded
     resolved = loaded.resolved()
     if options.scenarios is not None:
@@ -295,7 +300,7 @@ def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
         },
         command_line=list(options.command_line),
         operator=options.operator,
-        seed=secrets.randbits(32),
+        seed=secrets.randbits(32) if options.resumed is None else options.resumed.seed,
         host=collect_host(),
         doctor=rig_report(loaded),
         earlier_runs=earlier_runs(folder.path, loaded.sha256),
@@ -309,6 +314,14 @@ def _save_start(bench: Bench, options: RunOptions, started: datetime) -> None:
         findings=[],
         realtime={},
     )
+
+
+def _go_on(bench: Bench, resumed: Resumed) -> None:
+    """Have the earlier parts in this run's folder and on its mind. Raises RecordingError."""
+    resumed.carry(bench.folder)
+    bench.done = {resumed.scenario: resumed.done}
+    for finding in resumed.findings():
+        bench.note(finding)
 
 
 def _save_end(bench: Bench, end: _End | None) -> None:

@@ -13,6 +13,8 @@ from harness.scenarios import driver
 from harness.scenarios.together import measure_together
 from harness.steps import Ask, run_steps
 
+PART_STEP = 1_000_003
+
 
 def run_scenarios(bench: Bench, ask: Ask | None) -> None:
     """Measure every scenario of the rig; what belongs together, at the same time. Raises what ends the
@@ -45,7 +47,9 @@ def _run_group(bench: Bench, group: dict[str, int], records: list[dict[str, Any]
             run_steps(bench, "reset", rig.reset, keys, ask)
         members.append(driver(spec.kind)(bench, index, name, spec, keys))
         given = spec.schedule.seed
-        seeds.append(given if given is not None else (seed + index) % 2**32)
+        base = given if given is not None else seed + index
+        # The parts of a series go on drawing: none repeats what another drew.
+        seeds.append((base + PART_STEP * len(bench.folder.parts())) % 2**32)
         mine.append({"name": name, "variants": members[-1].recorded, "seed": seeds[-1]})
         if hasattr(members[-1], "searched"):
             mine[-1]["search"] = members[-1].searched

@@ -20,9 +20,11 @@ from harness.config.changing import DESCRIBED, in_words
 from harness.config.in_time import RampOver
 from harness.config.schema import OpenLoop, Replay, SwarmReorganization, Throughput
 from harness.config.values import sent_values
+from harness.folder import RunFolder
 from harness.model import Finding, Severity, Verdict
 from harness.pace import duration_s
 from harness.results import RequirementResult, Results
+from harness.resuming import may_go_on
 from harness.steps import describe
 from harness.wording import (
     amount,
@@ -87,6 +89,8 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
         _hang(console, Text(name, style="dim"), Text(figures, style="dim"))
         for words in scenario.search.words[:-1] if scenario.search is not None else []:
             _hang(console, Text(name, style="dim"), Text(words))
+    if results.aborted and may_go_on(RunFolder.open(outcome.folder)):
+        _hang(console, Text("to go on with it", style="dim"), Text(f"harness resume {where}"))
     report = outcome.folder / "report.pdf"
     what = "report" if report.is_file() else "evidence"
     console.print(

@@ -3,7 +3,7 @@ results.json."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from harness.analysis.budget import all_items
 from harness.analysis.checks import Circumstances
 from harness.analysis.floors import floor_results
+from harness.analysis.parts import Series, part_of
 from harness.analysis.provenance import environment, provenance
 from harness.analysis.run_data import RawTable, RunData
 from harness.analysis.samples import tried
@@ -47,6 +48,7 @@ def derive(folder: RunFolder) -> Results:
         list(folder.events()),
         run_id=folder.run_id,
         changed=changed,
+        parts=[part_of(each) for each in folder.parts()],
     )
     folder.write_samples(samples)
     folder.write_json("results.json", results.model_dump(mode="json", by_alias=True))
@@ -84,26 +86,30 @@ def analyse(
     *,
     run_id: str,
     changed: list[str],
+    parts: Sequence[RunData] = (),
 ) -> tuple[Results, RawTable]:
-    """:func:`derive` without files: results, and samples in the order of the stimuli table."""
+    """:func:`derive` without files: results, and samples in the order of the stimuli table. ``parts``: the
+    earlier parts of a resumed series, which count like this one."""
     analysis = RunData(run, rig, stimuli, observations, clocks, events, changed)
     names = [str(each["name"]) for each in run.get("scenarios", [])]
     # A scenario that an aborted run never reached is in the results all the same, with nothing measured.
     names += [name for name in rig.scenarios if name not in names]
-    sampled = {name: analysis.sample(name, index) for index, name in enumerate(names)}
-    monitors, monitor_checks = analysis.monitors(sampled)
+    alone = {name: analysis.sample(name, index) for index, name in enumerate(names)}
+    series = {name: Series(analysis, parts, name, each) for name, each in alone.items()}
+    sampled = {name: each.whole for name, each in series.items()}
+    monitors, monitor_checks = analysis.monitors(alone)
 
     scenarios: dict[str, ScenarioResult] = {}
     circumstances: dict[str, Circumstances] = {}
     for index, (name, each) in enumerate(sampled.items()):
-        circumstances[name], facts = analysis.circumstances(name, each, monitor_checks)
+        circumstances[name], facts = series[name].circumstances(monitor_checks)
         checks = [*circumstances[name].broken, *circumstances[name].checks, *facts]
         scenarios[name] = summarise(
             analysis.described(name),
             each,
             checks,
-            analysis.hopped(name, index, each),
-            analysis.searched(name, index, each),
+            analysis.hopped(name, index, alone[name]),
+            analysis.searched(name, index, alone[name]),
             each.swarm if isinstance(each, SwarmSampled) else None,
         )
     requirements = [
@@ -111,7 +117,7 @@ def analyse(
             each,
             sampled[each.scenario].samples,
             circumstances[each.scenario],
-            analysis.measuring(each, sampled[each.scenario]),
+            series[each.scenario].measuring(each),
         )
         for each in rig.requirements
     ]
@@ -136,9 +142,7 @@ def analyse(
         scenarios=scenarios,
         monitors=monitors,
         findings=[{key: str(value) for key, value in each.items()} for each in run.get("findings", [])],
-        uncertainty=all_items(
-            [(each.id, analysis.budget(each, sampled[each.scenario])) for each in rig.requirements]
-        ),
+        uncertainty=all_items([(each.id, series[each.scenario].budget(each)) for each in rig.requirements]),
         floors=floor_results(analysis.floors),
         clocks=analysis.clocks.results(),
         earlier_runs=[
@@ -148,7 +152,7 @@ def analyse(
         provenance=provenance(run, changed),
     )
     samples = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
-    for index, each in enumerate(sampled.values()):
+    for index, each in enumerate(alone.values()):
         samples[stimuli["scenario"] == index] = each.samples
     for floor in analysis.floors:
         for number, part in (
@@ -168,16 +172,18 @@ def look(
     clocks: RawTable,
     events: list[dict[str, Any]],
     name: str,
+    parts: Sequence[RunData] = (),
 ) -> tuple[list[RequirementResult], int]:
     """The requirements of scenario ``name``, judged by what its tables hold while the run goes on, as if it
-    had ended there by plan; and how many of its samples count."""
+    had ended there by plan; and how many of its samples count, those of earlier ``parts`` included."""
     analysis = RunData({**run, "status": "finished"}, rig, stimuli, observations, clocks, events, [])
     index = [str(each["name"]) for each in run.get("scenarios", [])].index(name)
-    sampled = analysis.sample(name, index)
-    _, monitor_checks = analysis.monitors({name: sampled})
-    circumstances, _ = analysis.circumstances(name, sampled, monitor_checks)
+    series = Series(analysis, parts, name, analysis.sample(name, index))
+    _, monitor_checks = analysis.monitors({name: series.own})
+    circumstances, _ = series.circumstances(monitor_checks)
+    sampled = series.whole
     judged = [
-        judge(each, sampled.samples, circumstances, analysis.measuring(each, sampled))
+        judge(each, sampled.samples, circumstances, series.measuring(each))
         for each in rig.requirements
         if each.scenario == name
     ]

@@ -118,6 +118,11 @@ class RunData:
             still=getattr(described.spec.schedule, "rest", "none") == "still",
         )
 
+    def places(self, name: str) -> list[int]:
+        """The number of that scenario in the tables; none where the run did not come to it."""
+        names = [str(each["name"]) for each in self._run.get("scenarios", [])]
+        return [names.index(name)] if name in names else []
+
     def _directions(self, index: int, match: Match, rows: RawTable) -> NDArray[np.int8] | None:
         """Which way each command went, where onsets have to go with it."""
         begun = self._run["scenarios"]
@@ -227,11 +232,13 @@ class RunData:
         )
 
     def circumstances(
-        self, name: str, sampled: Sampled, monitor_checks: list[Check]
+        self, name: str, sampled: Sampled, monitor_checks: list[Check], own: Sampled | None = None
     ) -> tuple[Circumstances, list[Check]]:
-        """What requirements of that scenario are judged under, and further facts for information."""
+        """What requirements of that scenario are judged under, and further facts for information. ``own``:
+        what this part measured of a resumed series, all of which is ``sampled``."""
         spec, findings = self._rig.scenarios[name], self._run.get("findings", [])
-        window = measured_window(sampled.samples, round(spec.timeout_ms * 1e6)) or (0, 0)
+        mine = (sampled if own is None else own).samples
+        window = measured_window(mine, round(spec.timeout_ms * 1e6)) or (0, 0)
         lost = bench.messages_lost(findings, self._events, name, (spec.response, spec.stimulus), window)
         broken = [lost, bench.raw_data(self._changed)]
         checks = [bench.host_load(findings), *bench.phases(sampled.samples, spec.schedule), *monitor_checks]
@@ -248,7 +255,7 @@ class RunData:
         facts = [
             bench.sending(sampled.samples, spec.schedule.samples),
             loss(sampled.samples, sampled.rejected),
-            bench.wall_clock(sampled.samples, self.timebase),
+            bench.wall_clock(mine, self.timebase),
             bench.stationary(sampled.samples),
             *self.clocks.facts(spec),
         ]

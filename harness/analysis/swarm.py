@@ -165,7 +165,7 @@ def sample_swarm(
         duplicates=0,
         by_stamp=by_stamp,
         swarm=result,
-        remarks=_remarks(result),
+        remarks=remarks_of(result),
     )
 
 
@@ -290,7 +290,7 @@ def sample_of_folder(
     return sample_swarm(name, spec, rows, observed, timebase, events, until_ns).samples
 
 
-def _remarks(result: SwarmResult) -> list[str]:
+def remarks_of(result: SwarmResult) -> list[str]:
     """Violations, and swarms that did not reorganise, for the reasons of a verdict."""
     lines = [f"violation in {words}" for words in result.violations[:NAMED]]
     if len(result.violations) > NAMED:

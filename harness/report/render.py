@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from harness.atomic import write_text
 from harness.errors import RecordingError
-from harness.model import SAMPLE_DTYPE
 from harness.report.junit import render_junit
 from harness.report.pdf import render_pdf
+from harness.report.series import joined
 from harness.report.summary import render_summary
 from harness.results import Results
 
@@ -35,7 +34,8 @@ def render(folder_path: Path) -> list[Path]:
     write_text(junit, render_junit(results, agreed(run)))
     write_text(summary, render_summary(results))
     # A run that broke early has no samples; its report says so.
-    samples = folder.samples() if (path / "samples.parquet").exists() else np.empty(0, SAMPLE_DTYPE)
+    every = [*folder.parts(), folder]
+    samples = joined([each.samples() for each in every if (each.path / "samples.parquet").exists()])
     render_pdf(results, samples, run, pdf, folder.events())
     return [pdf, junit, summary]
 

@@ -4,19 +4,21 @@ extremes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.model import NO_STAMP, NOT_COUNTED, SampleFlag, StimulusFlag
+from harness.model import NO_STAMP, NOT_COUNTED, SAMPLE_DTYPE, SampleFlag, StimulusFlag
 from harness.results import Results
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+INSTANTS = ("intended_ns", "sent_ns", "handed_ns", "arrived_ns", "seen_ns")
+GAP_NS = 1_000_000_000
 _NOT_SHOWN = NOT_COUNTED | StimulusFlag.SKIPPED | StimulusFlag.UNSENT
 _NEITHER = SampleFlag.NOT_SENT | SampleFlag.OPEN | SampleFlag.FALSE_ONSET | SampleFlag.NO_SIGNAL
 
@@ -138,3 +140,18 @@ def thin_marks(time_s: Floats, values: Floats, columns: int) -> tuple[Floats, Fl
     last = np.append(np.flatnonzero(np.diff(column[order])), len(order) - 1)
     keep = order[last]
     return time_s[keep], values[keep]
+
+
+def joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The samples of all parts of a resumed series (SAMPLE_DTYPE), for drawing: the instants of earlier parts
+    are moved so that each ends a second before the next one begins. Their differences stay what they were."""
+    whole = parts[-1] if parts else np.empty(0, SAMPLE_DTYPE)
+    for part in reversed(parts[:-1]):
+        earlier = part.copy()
+        if len(earlier) and len(whole):
+            latest = max(int(earlier[name].max()) for name in INSTANTS)
+            move = int(whole["intended_ns"].min()) - GAP_NS - latest
+            for name in INSTANTS:
+                earlier[name][earlier[name] != NO_STAMP] += move
+        whole = np.concatenate([earlier, whole])
+    return whole

@@ -221,10 +221,12 @@ class CommandRoundTripDriver:
     def _trials(self, schedule: Trials, seed: int, stopped: Stopped) -> None:
         rng = np.random.default_rng(seed)
         clock, planned, steps = self._bench.clock, self._planned, self._steps(schedule)
-        for number in range(schedule.warmup + schedule.samples):
+        before = self._bench.done.get(self._name, 0)
+        for number in range(schedule.warmup + schedule.samples - before):
             if not steps.rest(stopped):
                 return
-            if planned and number > schedule.warmup and planned.enough(number - schedule.warmup):
+            done = before + number - schedule.warmup
+            if planned and number >= schedule.warmup and done > 0 and planned.enough(done):
                 return
             due = clock.monotonic_ns() + int(rng.uniform(*schedule.dwell_ms) * 1e6)
             flags = int(StimulusFlag.WARM_UP) if number < schedule.warmup else 0

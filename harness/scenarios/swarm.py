@@ -99,11 +99,12 @@ class SwarmDriver:
         schedule = self._schedule
 
         def loop(stopped: Stopped) -> None:
-            for number in range(schedule.warmup + schedule.samples):
-                done = number - schedule.warmup
-                if done > 0 and self._planned.enough(done):
+            before = self._bench.done.get(self._name, 0)
+            for number in range(schedule.warmup + schedule.samples - before):
+                done = before + number - schedule.warmup
+                if done > 0 and number >= schedule.warmup and self._planned.enough(done):
                     return
-                warm_up = int(StimulusFlag.WARM_UP) if done < 0 else 0
+                warm_up = int(StimulusFlag.WARM_UP) if number < schedule.warmup else 0
                 if not self._trial(rng, warm_up, stopped):
                     return
 

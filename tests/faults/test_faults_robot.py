@@ -21,9 +21,9 @@ def asks(limit_ms: float, timeout_ms: float, quantile: float = 0.5) -> dict[str,
 
 
 def exit_status(ran: Ran) -> int:
-    from harness.cli import _finish
+    from harness.cli_run import finish
 
-    return _finish(ran.outcome, quiet=True)
+    return finish(ran.outcome, quiet=True)
 
 
 def test_a_robot_that_dies_mid_run_is_an_error_that_names_it(tmp_path):
