@@ -11,11 +11,13 @@ from harness.config.strict import Strict
 
 ROBOT = "{robot}"
 NUMBER = "{number}"
+INDEX = "{index}"
 
 
 def filled(template: str, robot: str, number: int) -> str:
-    """The template for one robot. Not ``str.format``: regular expressions have braces of their own."""
-    return template.replace(ROBOT, robot).replace(NUMBER, str(number))
+    """The template for one robot: its name, its number from 1, its index from 0. Not ``str.format``: regular
+    expressions have braces of their own."""
+    return template.replace(ROBOT, robot).replace(NUMBER, str(number)).replace(INDEX, str(number - 1))
 
 
 def _compiled(text: str) -> str:

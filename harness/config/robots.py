@@ -59,8 +59,9 @@ def _ports(
     if not isinstance(ports, dict):
         return
     made: dict[str, Any] = {}
-    for port, told in ports.items():
+    for port, given in ports.items():
         here = (*path, "ports", port)
+        told = _with_names(given, robots or [])
         if ROBOT not in str(port):
             made[port] = told
             continue
@@ -75,6 +76,14 @@ def _ports(
             made[name] = _filled(told, robot, number)
             _place(document, here, (*path, "ports", name))
     options["ports"] = made
+
+
+def _with_names(told: Any, robots: list[str]) -> Any:
+    """``names: robots`` stands for the names of the device's robots."""
+    response = told.get("response") if isinstance(told, dict) else None
+    if isinstance(response, dict) and response.get("names") == "robots":
+        return {**told, "response": {**response, "names": robots}}
+    return told
 
 
 def _filled(told: Any, robot: str, number: int) -> Any:

@@ -113,3 +113,15 @@ def test_mistakes_of_the_scenario_and_the_fault(old: str, new: str, words: str) 
 def test_who_stands_is_known_by_a_state() -> None:
     also = "    also: [{stimulus: swarm.kill, robot: next, at: candidacy}]\n"
     assert "needs candidate_state" in mistakes(("    candidate_state: 3\n", also))
+
+
+def test_one_topic_of_all_robots_is_read_by_name_and_by_place() -> None:
+    told = 'type: diagnostic_msgs/msg/DiagnosticArray, value: "status[{index}].values[key={robot}].value"'
+    text = TEXT.replace('type: std_msgs/msg/Int64MultiArray, value: "data[2]"', f"{told}, names: robots")
+    ports = rig_from_text(text, "swarm.yaml").devices["swarm"].ports
+    assert ports["robot3_leader"].response.value == "status[2].values[key=robot3].value"
+    assert ports["robot3_leader"].response.names == NAMES
+
+
+def test_names_need_a_string_to_be_read() -> None:
+    assert "which string" in mistakes(('value: "data[3]"', "names: [wedge, line]"))

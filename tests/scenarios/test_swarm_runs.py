@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,14 @@ TRIALS = 4
 WARM_UP = 1
 
 
-def run(folder: Path, *words: str, samples: int, changes: tuple[str, ...] = ()) -> tuple[RunOutcome, Results]:
-    text = RIG.read_text(encoding="utf-8")
+def run(
+    folder: Path,
+    *words: str,
+    samples: int,
+    changes: tuple[str, ...] = (),
+    edit: Callable[[str], str] = str,
+) -> tuple[RunOutcome, Results]:
+    text = edit(RIG.read_text(encoding="utf-8"))
     more = "".join(f', "{word}"' for word in words)
     rig = folder / "swarm.yaml"
     rig.write_text(text.replace('--status-hz, "200"]', f'--status-hz, "200"{more}]'), encoding="utf-8")
@@ -99,6 +106,36 @@ def test_the_instants_are_those_of_the_robots_own_logs(measured: tuple[Path, Res
     # A message cannot arrive before what it tells of; how much later one may is up to the scheduler.
     assert min(off) > -1.0
     assert statistics.median(off) <= whole.half_width_ms
+
+
+def monitored(text: str) -> str:
+    """The rig that sees all robots through one topic, by name, every number a string."""
+    start, end = text.index('      "{robot}_leader"'), text.index("      # What is broken")
+    response = (
+        "response: {{topic: /swarm/status, type: diagnostic_msgs/msg/DiagnosticArray, value: {}, names: {}}}"
+    )
+    ports = [
+        f'      "{{robot}}_{column}": {{'
+        + response.format(
+            f'"status[name={{robot}}].values[key={column}].value"', "robots" if n == 0 else "[]"
+        )
+        + "}\n"
+        for n, column in enumerate(("leader", "term", "slot", "slot_term", "state"))
+    ]
+    text = text[:start] + "".join(ports) + text[end:]
+    return text.replace("ready: {publishes: /robot5/status}", "ready: {publishes: /swarm/status}")
+
+
+def test_all_robots_of_one_topic_are_told_apart(tmp_path: Path) -> None:
+    outcome, results = run(tmp_path, "--monitor-hz", "100", samples=2, edit=monitored)
+    assert outcome.error is None and not results.aborted, results.abort_reason
+    swarm = swarm_of(results)
+    assert swarm.period_ms == pytest.approx(10.0, rel=0.3)
+    terms = [each.term for each in swarm.trials if each.total_ms is not None]
+    assert terms and terms == sorted(set(terms))
+    lost = [each.robot for each in swarm.trials]
+    new = [each.leader for each in swarm.trials]
+    assert all(a == b for a, b in zip(new, lost[1:], strict=False) if a is not None)
 
 
 def test_split_brain_is_caught(tmp_path: Path) -> None:

@@ -84,6 +84,11 @@ class ResponseOptions(Strict):
     type: str = Field(description="message type, e.g. nav_msgs/msg/Odometry")
     match: Match | None = Field(default=None, description="how an answer finds its stimulus")
     value: str | None = Field(default=None, description="path of the signal, a number")
+    names: list[str] | None = Field(
+        default=None,
+        description="`value` is a string then: the first of these names is 1, the second 2, and so on;"
+        " `robots` stands for those of the device. Any other string is the number that it holds, or 0",
+    )
     stamp: str | None = Field(default=None, description="path of the robot's own stamp")
     stamp_clock: Literal["robot", "host", "sim"] = Field(
         default="robot",
@@ -97,6 +102,8 @@ class ResponseOptions(Strict):
     @model_validator(mode="after")
     def _match_path(self) -> ResponseOptions:
         match = self.match
+        if self.names is not None and self.value is None:
+            raise ValueError("names: which string? give `value`, its path")
         if match is None:
             return self
         if match.kind == CALL:
@@ -105,6 +112,8 @@ class ResponseOptions(Strict):
             raise ValueError(f"match of kind {match.kind!r} needs `path`: where the answer carries the key")
         if not match.keyed and match.path:
             raise ValueError(f"match of kind {match.kind!r} takes no `path`: the answers carry no key")
+        if match.of_signal and self.names is not None:
+            raise ValueError("names: a signal is a number, and no name")
         if match.of_signal and self.value is None:
             raise ValueError(
                 f"match of kind {match.kind!r} needs `value` beside it: the path of the signal, a number"

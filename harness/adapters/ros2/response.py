@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from harness.adapters.ros2 import cdr, messages, paths, vendor
@@ -75,6 +76,8 @@ class TopicResponse:
     def _callback(self, clock: HostClock) -> Callable[[bytes, Any], None]:
         monotonic, realtime = clock.monotonic_ns, clock.realtime_ns
         key_field, stamp_field, value_field = self._key, self._stamp, self._value
+        names = self.options.names
+        number_of: Callable[[Any], float] = float if names is None else partial(named_number, names)
         goal_of = self.goal_of if type(self).goal_of is not TopicResponse.goal_of else None
         watch = None if self.stamps is None else self.stamps.see
         expected: int | None = None
@@ -102,7 +105,7 @@ class TopicResponse:
                 if key_field is not None:
                     key = int(key_field.read(data))
                 stamp = NO_STAMP if stamp_field is None else int(stamp_field.read(data))
-                value = _NAN if value_field is None else float(value_field.read(data))
+                value = _NAN if value_field is None else number_of(value_field.read(data))
                 if not -_INT64 <= key < _INT64:
                     key = NO_KEY
             except (LookupError, struct.error, ValueError, OverflowError, RuntimeError) as error:
@@ -167,10 +170,12 @@ class _Field:
         self._deserialize = vendor.load("rclpy.serialization").deserialize_message
         self._constant: int | None = None
         try:
-            self._locator: cdr.Locator | None = cdr.locate(message, path)
+            self._locator: cdr.Locator | None = None
+            if not _is_string(paths.resolve(message, path)):
+                self._locator = cdr.locate(message, path)
         except cdr.NotLocatableError:
-            self._locator = None
-        else:
+            pass
+        if self._locator is not None:
             self._constant = self._locator.constant
             self._reader = cdr.reader(self._locator.kind)
 
@@ -178,10 +183,21 @@ class _Field:
         """The number; a time in ns. Raises LookupError or struct.error where it is not there."""
         if self._locator is None or data[0] != 0 or data[1] > 1:
             # Also what is not PLAIN_CDR: the middleware's own deserialiser knows, or says that it does not.
-            found = paths.read(self._deserialize(data, self._message), self._steps)
+            found = paths.read(self._whole(data), self._steps)
             return found.sec * 1_000_000_000 + found.nanosec if hasattr(found, "nanosec") else found
         at = self._constant
         return self._reader(data, self._locator.offset(data) if at is None else at)
+
+    def _whole(self, data: bytes) -> Any:
+        """The message. Ports of one topic get the same bytes one after the other: decoded once for all."""
+        global _last
+        last = _last
+        if last is None or last[0] is not data or last[1] is not self._message:
+            _last = last = (data, self._message, self._deserialize(data, self._message))
+        return last[2]
+
+
+_last: tuple[bytes, type, Any] | None = None
 
 
 def fields_of(options: ResponseOptions) -> list[tuple[str, str]]:
@@ -203,7 +219,7 @@ def accepted(message: type, options: ResponseOptions, what: str, path: str) -> N
     accepts, wanted = {
         "match.path": (_is_key, "a builtin_interfaces/Time or an integer"),
         "stamp": (_is_stamp, time_or_wide),
-        "value": (is_number, "a number"),
+        "value": (is_number, "a number") if options.names is None else (_is_string, "a string"),
     }[what]
     if what == "match.path" and options.match is not None and options.match.kind == "stamp":
         accepts, wanted = _is_stamp, f"{time_or_wide}, as a stamp in nanoseconds needs"
@@ -219,6 +235,20 @@ def _is_key(kind: paths.FieldType) -> bool:
 
 def _is_stamp(kind: paths.FieldType) -> bool:
     return not kind.plural and kind.base in (TIME, "int64", "uint64")
+
+
+def _is_string(kind: paths.FieldType) -> bool:
+    return not kind.plural and kind.base in ("string", "wstring")
+
+
+def named_number(names: Sequence[str], text: str) -> float:
+    """The place of ``text`` among ``names``, from 1; else the number that it is, or 0."""
+    if text in names:
+        return float(names.index(text) + 1)
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def is_number(kind: paths.FieldType) -> bool:

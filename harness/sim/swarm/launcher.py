@@ -81,7 +81,7 @@ def launch(options: Options, arguments: Sequence[str], stopped: Callable[[], boo
             for number, name in enumerate(options.names, 1):
                 words = [*arguments, f"--robot={number}", f"--state-dir={states}"]
                 children.start(name, words, ["--first"])
-            if options.control or options.poses_hz > 0:
+            if options.control or max(options.poses_hz, options.monitor_hz) > 0:
                 children.start("control", [*arguments, "--robot=-1"])
             print(f"swarm: {len(options.names)} robots started", flush=True)
             _keep(options, children, states, asked, stopped)

@@ -31,6 +31,7 @@ class Options:
     status_hz: float
     pose_hz: float
     poses_hz: float
+    monitor_hz: float
     link_delay_ns: int
     link_jitter_ns: int
     link_loss: float
@@ -84,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--status-hz", type=float, default=100.0, help="beside each change at once")
     add("--pose-hz", type=float, default=20.0)
+    add("--monitor-hz", type=float, default=0.0, help="/swarm/status, of all robots in one message; 0: none")
     add("--poses-hz", type=float, default=0.0, help="/poses of all robots, as motion capture gives; 0: none")
     add("--link-delay-ms", type=_milliseconds, default=0, help="of what each robot hears of the others")
     add("--link-jitter-ms", type=_milliseconds, default=0)
@@ -153,6 +155,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         told.status_hz,
         told.pose_hz,
         told.poses_hz,
+        told.monitor_hz,
         told.link_delay_ms,
         told.link_jitter_ms,
         told.link_loss,
