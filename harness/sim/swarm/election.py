@@ -8,7 +8,7 @@ resigns (6.2), a leader that leaves hands over (3.10). There is no log, so no ca
 Three things go beyond Raft and leave its safety alone, which needs only the votes:
 
 - Timeouts are staggered by slot, so that usually one robot asks first: Zhang and Jacobsen, "ESCAPE to
-  precaution against leader failures", ICDCS 2022, hand out priorities in the same way.
+  precaution against leader failures", ICDCS 2022, hand out priorities too, by how up to date logs are.
 - A pre-vote asked of a robot that still trusts the leader is granted when that trust ends, not refused: the
   majority is there as soon as a majority suspects.
 - A robot without memory (see :class:`Memory`) does not vote before it has heard a leader and a quarantine
