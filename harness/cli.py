@@ -217,6 +217,22 @@ def new(name: str, like: str) -> int:
     return 0
 
 
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", metavar="NAME")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS]")
+def sim(name: str, arguments: tuple[str, ...]) -> int:
+    """Be a simulated robot: swarm, arm, diff_drive, ... (harness sim NAME --help tells its options)."""
+    folder = Path(__file__).parent / "sim"
+    known = [each.parent.name for each in folder.glob("*/__main__.py")]
+    known += [each.stem for each in folder.glob("*.py") if '__name__ == "__main__"' in each.read_text()]
+    if name not in known:
+        raise ConfigurationError(
+            f"no simulated robot {name!r}", hint=f"there are: {', '.join(sorted(known))}"
+        )
+    words = [sys.executable, "-m", f"harness.sim.{name}", *arguments]
+    os.execv(words[0], words)
+
+
 @cli.command()
 @click.argument("run_dir", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print results.json on standard output, nothing else.")

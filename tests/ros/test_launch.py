@@ -182,6 +182,19 @@ def test_a_rig_is_asked_for(bench):
     assert "'rig'" in told and "process started" not in told
 
 
+def test_the_reference_swarm_runs_until_it_is_interrupted(bench):
+    process = bench.start("launch", "harness", "swarm.launch.py", "robots:=3", "status_hz:=20")
+    until(lambda: "3 robots started" in bench.told(), "the swarm has started")
+    process.send_signal(signal.SIGINT)
+    process.wait(PATIENCE_S)
+    until(lambda: not bench.left(), "nothing is left")
+
+
+def test_a_swarm_is_measured_as_any_other_rig(bench):
+    status, told = bench.call("launch", "harness", "swarm.launch.py", "rig:=no_such_rig")
+    assert status == 2 and "no_such_rig" in told
+
+
 @pytest.mark.parametrize("words", [(), ("arm:=true",), ("arm:=true", "operator:=Ada"), ("confirm:=true",)])
 def test_a_real_rig_does_not_move_unasked(bench, words):
     status, told = bench.launch("rig:=loopback", f"set:={SHORT}; rig.simulated=false", "anyway:=true", *words)

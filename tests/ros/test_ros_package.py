@@ -19,6 +19,7 @@ from ros_package import ROOT, Installed, copy_of_the_sources, environment_of, ru
 from harness import __version__, cli
 
 LAUNCH_FILE = ROOT / "launch" / "rig.launch.py"
+SWARM_FILE = ROOT / "launch" / "swarm.launch.py"
 RIGS = sorted(path.name for path in (ROOT / "rig_configs").glob("*.yaml"))
 
 
@@ -52,9 +53,10 @@ def test_every_message_package_that_the_harness_imports_is_a_dependency():
     assert imported and {name for name in imported if f"<exec_depend>{name}<" not in text} == set()
 
 
-def test_the_launch_file_needs_launch_alone():
+@pytest.mark.parametrize("file", [LAUNCH_FILE, SWARM_FILE], ids=["rig", "swarm"])
+def test_the_launch_file_needs_launch_alone(file):
     allowed = {"launch", *sys.stdlib_module_names}
-    for node in ast.walk(ast.parse(LAUNCH_FILE.read_text(), str(LAUNCH_FILE))):
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
         if isinstance(node, ast.Import):
             assert {alias.name.partition(".")[0] for alias in node.names} <= allowed
         elif isinstance(node, ast.ImportFrom):
@@ -75,8 +77,22 @@ def test_the_page_has_every_argument():
     for node in ast.parse(LAUNCH_FILE.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("TEXTS", "LISTS", "SWITCHES"):
             names |= set(ast.literal_eval(node.value))
-    page = (ROOT / "docs" / "ros2-launch.md").read_text()
+    page = (ROOT / "docs" / "ros2-launch.md").read_text().partition("\n## A swarm\n")[0]
     rows = " ".join(re.findall(r"^\| (`[a-z_]+:=.*?) \|", page, re.MULTILINE))
+    assert set(re.findall(r"`([a-z_]+):=", rows)) == names
+
+
+def test_the_swarms_arguments_are_options_of_the_swarm_and_on_the_page():
+    names, flags = {"rig"}, []
+    for node in ast.parse(SWARM_FILE.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("VALUES", "SWITCHES"):
+            table = ast.literal_eval(node.value)
+            names |= set(table)
+            flags += [next(word for word in told if word.startswith("--")) for told in table.values()]
+    known = (ROOT / "harness" / "sim" / "swarm" / "options.py").read_text()
+    assert flags and [flag for flag in flags if f'"{flag}"' not in known] == []
+    page = (ROOT / "docs" / "ros2-launch.md").read_text().partition("| argument of `swarm.launch.py`")[2]
+    rows = " ".join(re.findall(r"^\| (`[a-z_]+:=.*?) \|", page.partition("\n## ")[0], re.MULTILINE))
     assert set(re.findall(r"`([a-z_]+):=", rows)) == names
 
 
@@ -92,6 +108,7 @@ def test_the_wheel_has_what_ros2_looks_for(installed: Installed):
         "share/ament_index/resource_index/packages/harness",
         "share/harness/package.xml",
         "share/harness/launch/rig.launch.py",
+        "share/harness/launch/swarm.launch.py",
         "lib/harness/harness",
     }
     assert modes["lib/harness/harness"] & stat.S_IXUSR
