@@ -167,7 +167,7 @@ class Watch:
         rig = rig_from_resolved(self.folder.run["rig"]["resolved"])
         timebase = Clocks(self.folder.run, rig, self.folder.clocks()).timebase
         if spec["kind"] == "swarm_reorganization":
-            from harness.analysis.swarm import sample_of_folder
+            from harness.analysis.swarm_sampling import sample_of_folder
 
             samples = sample_of_folder(
                 self.folder, rig, figures.scenario, rows[-LAST_TRIALS:], timebase, time.monotonic_ns()

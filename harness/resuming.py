@@ -89,6 +89,7 @@ def may_go_on(folder: RunFolder) -> bool:
         and len(scenarios) == 1
         and scenarios[0]["schedule"]["kind"] == "trials"
         and scenarios[0]["kind"] != "sensor_to_action"
+        and not scenarios[0].get("moves")
     )
 
 
@@ -110,7 +111,7 @@ def prepare(path: Path, rig: Path | None = None) -> Resumed:
         )
     if not may_go_on(folder):
         raise ConfigurationError(
-            f"{folder.path}: only a run of one scenario of trials, not of sensor_to_action, can be resumed",
+            f"{folder.path}: only a run of one scenario of trials, and not of onsets, can be resumed",
             hint="run it anew; with --scenario NAME a run has one",
         )
     loaded = _same_rig(folder, rig)

@@ -22,7 +22,8 @@ from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
 from harness.analysis.starved import starved
 from harness.analysis.summaries import Described, arrival_is, loss
-from harness.analysis.swarm import ORDER, SwarmSampled, sample_swarm, swarm_faults
+from harness.analysis.swarm import ORDER, SwarmSampled, swarm_faults
+from harness.analysis.swarm_sampling import sample_swarm
 from harness.analysis.throughput import search_result
 from harness.analysis.uncertainty import Budget
 from harness.analysis.verdicts import measured_window
@@ -77,8 +78,8 @@ class RunData:
     def described(self, name: str) -> Described:
         """The scenario's part of the rig file, and how its response port matches and stamps."""
         spec = self._rig.scenarios[name]
-        swarm = isinstance(spec, SwarmReorganization)
-        match = ORDER if swarm else self._match(spec.response)
+        said = isinstance(spec, SwarmReorganization) and spec.moves is None
+        match = ORDER if said else self._match(spec.response)
         return Described(spec, match, self.clocks.arrival_is(spec))
 
     def _match(self, reference: str) -> Match:
@@ -103,7 +104,16 @@ class RunData:
         rows = self._stimuli[self._stimuli["scenario"] == index]
         if isinstance(described.spec, SwarmReorganization):
             until = self._last_instant(self._readings)
-            return sample_swarm(name, described.spec, rows, self.observed, self.timebase, self._events, until)
+            return sample_swarm(
+                name,
+                described.spec,
+                described.match,
+                rows,
+                self.observed,
+                self.timebase,
+                self._events,
+                until,
+            )
         return build(
             rows,
             self._observed_in(index, described.spec.response),
@@ -246,6 +256,8 @@ class RunData:
         checks += [clock] if clock else []
         if isinstance(sampled, SwarmSampled):
             broken.append(swarm_faults(sampled.swarm))
+            if sampled.onsets is not None:
+                checks += onset_checks(sampled, self._match(spec.response), aborted=self.aborted)
             checks += starved(
                 sampled.swarm, [each for each in self._rig.requirements if each.scenario == name]
             )

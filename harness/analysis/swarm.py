@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +19,18 @@ from harness.analysis.swarm_trial import Hurt, Injury, Outcome, Rules, judge_tri
 from harness.analysis.timebase import Timebase
 from harness.config.faults import DONE
 from harness.config.match import Match
-from harness.config.schema import RigFile
 from harness.config.swarm import SwarmReorganization
 from harness.model import NO_STAMP, NOT_COUNTED, SAMPLE_DTYPE, SampleFlag, StimulusFlag
 from harness.results import Check, SwarmFault, SwarmResult, SwarmTrial
 
-if TYPE_CHECKING:
-    from harness.folder import RunFolder
-
 ORDER = Match(kind="order")
 """How the new order finds its fault: it is the first one after it."""
 PHASES = ("detection", "election", "agreement", "re_forming")
-BEFORE_NS = 2_000_000_000
-"""What robots said this long before a trial is enough to know how it began."""
 NAMED = 12
 """Violations that are named one by one in the reasons."""
 
 
-class _Done:
+class Done:
     """What was done in each trial, from the events of a run; by the trial's key."""
 
     def __init__(self, events: Iterable[Mapping[str, Any]]) -> None:
@@ -88,7 +82,7 @@ class SwarmSampled(Sampled):
     remarks: list[str] = field(default_factory=list)
 
 
-def sample_swarm(
+def sample_said(
     name: str,
     spec: SwarmReorganization,
     stimuli: NDArray[Any],
@@ -97,8 +91,8 @@ def sample_swarm(
     events: Iterable[Mapping[str, Any]],
     until_ns: int | None,
 ) -> SwarmSampled:
-    """The trials of scenario ``name``: ``stimuli`` are its rows, ``observed`` gives the rows of a port by its
-    name, ``until_ns`` is the last instant that was recorded.
+    """The trials of scenario ``name``, whose robots tell whom they follow: ``stimuli`` are its rows,
+    ``observed`` gives the rows of a port by its name, ``until_ns`` is the last instant that was recorded.
 
     A sample's arrival is the start of the window in which all survivors followed one new leader of one term
     and held roles of their own for the settling time. A trial without it within the timeout, or with a
@@ -106,7 +100,7 @@ def sample_swarm(
     """
     lines = {number: line(spec, robot, observed, timebase) for number, robot in enumerate(spec.robots, 1)}
     mine = [event for event in events if event.get("scenario") == name]
-    done = _Done(mine)
+    done = Done(mine)
     rules = Rules(
         spec.robots,
         round(spec.settle_ms * 1e6),
@@ -114,11 +108,7 @@ def sample_swarm(
         spec.flaps,
         spec.candidate_state,
     )
-    out = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
-    for column in ("key", "intended_ns", "sent_ns", "handed_ns", "scenario", "variant"):
-        out[column] = stimuli[column]
-    out["stimulus_flags"] = stimuli["flags"]
-    out["arrived_ns"] = out["seen_ns"] = NO_STAMP
+    out = begun(stimuli)
     trials: list[SwarmTrial] = []
     by_stamp, begin_ns = 0, None
     hurt: list[tuple[int, int, int]] = []
@@ -135,27 +125,13 @@ def sample_swarm(
         hurt += [(each.robot, each.before_ns, injury.end_ns) for each in injury.hurts]
         found = judge_trial(lines, injury, rules)
         by_stamp += _decide(row, found, injury, rules, lines)
-        trials.append(_trial(row, done.faults[key], found, injury, rules, done.waited(key)))
-    counting = [each for each in trials if not each.warm_up and each.total_ms is not None]
-    phases = {
-        phase: distribution(np.array([getattr(each, f"{phase}_ms") for each in counting], float), ())
-        for phase in (*PHASES, "total")
-    }
-    violations = [
-        f"trial {place} ({_whom(each)}): {words}"
-        for place, each in enumerate(trials)
-        for words in each.violations
-    ]
+        trials.append(trial_of(row, done.faults[key], found, injury, rules, done.waited(key)))
     window = (trials[0].fault_ns, until_ns or trials[-1].fault_ns) if trials else (0, 0)
-    result = SwarmResult(
-        robots=list(spec.robots),
-        settle_ms=spec.settle_ms,
+    result = result_of(
+        spec,
+        trials,
         period_ms=period_ms(lines, *window),
         gap_ms=gap_ms(lines, hurt, *window),
-        detection_timeout_ms=spec.detection_timeout_ms,
-        phases_ms=phases,
-        trials=trials,
-        violations=violations,
         timelines=timelines(lines, trials, spec.robots),
     )
     return SwarmSampled(
@@ -167,6 +143,37 @@ def sample_swarm(
         swarm=result,
         remarks=remarks_of(result),
     )
+
+
+def result_of(spec: SwarmReorganization, trials: list[SwarmTrial], **more: Any) -> SwarmResult:
+    """Phases and violations of all trials; ``more``: what else is known."""
+    counting = [each for each in trials if not each.warm_up and each.total_ms is not None]
+    return SwarmResult(
+        robots=list(spec.robots),
+        settle_ms=spec.settle_ms,
+        detection_timeout_ms=spec.detection_timeout_ms,
+        phases_ms={
+            phase: distribution(np.array([getattr(each, f"{phase}_ms") for each in counting], float), ())
+            for phase in (*PHASES, "total")
+        },
+        trials=trials,
+        violations=[
+            f"trial {place} ({_whom(each)}): {words}"
+            for place, each in enumerate(trials)
+            for words in each.violations
+        ],
+        **more,
+    )
+
+
+def begun(stimuli: NDArray[Any]) -> NDArray[Any]:
+    """Samples of the trials (SAMPLE_DTYPE) without an outcome yet."""
+    out = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
+    for column in ("key", "intended_ns", "sent_ns", "handed_ns", "scenario", "variant"):
+        out[column] = stimuli[column]
+    out["stimulus_flags"] = stimuli["flags"]
+    out["arrived_ns"] = out["seen_ns"] = NO_STAMP
+    return out
 
 
 def _decide(row: Any, found: Outcome, injury: Injury, rules: Rules, lines: Mapping[int, Line]) -> int:
@@ -197,7 +204,7 @@ def _seen(at_ns: int, lines: Mapping[int, Line]) -> tuple[int, bool]:
     return at_ns, False
 
 
-def _trial(
+def trial_of(
     row: Any,
     faults: list[Mapping[str, Any]],
     found: Outcome,
@@ -205,6 +212,7 @@ def _trial(
     rules: Rules,
     waited: tuple[str | None, float | None],
 ) -> SwarmTrial:
+    """One trial as the results have it. ``waited``: who waited longest for a CPU, and how long, in ms."""
     marks = [injury.before_ns, found.noticed_ns, found.first_follows_ns, found.last_follows_ns, found.held_ns]
     durations: dict[str, float | None] = {}
     for phase, start, end in zip(PHASES, marks, marks[1:], strict=False):
@@ -270,24 +278,6 @@ def _proven(fault: Mapping[str, Any]) -> int | None:
 def _whom(trial: SwarmTrial) -> str:
     """Who was broken, in words."""
     return ", ".join(f"{each.robot} {DONE[each.kind]}" for each in trial.faults)
-
-
-def sample_of_folder(
-    folder: RunFolder, rig: RigFile, name: str, rows: NDArray[Any], timebase: Timebase, until_ns: int
-) -> NDArray[Any]:
-    """Samples (SAMPLE_DTYPE) of some ``rows`` of the scenario ``name`` while the run goes on; a trial that is
-    not over yet is OPEN."""
-    spec = rig.scenarios[name]
-    assert isinstance(spec, SwarmReorganization)
-    events, tables = folder.events(), folder.observations()
-    keys = set(rows["key"].tolist())
-    begun = [e["begun_ns"] for e in events if e.get("event") == FAULT and e.get("key") in keys]
-    since_ns = min(begun, default=int(rows["intended_ns"].min())) - BEFORE_NS
-
-    def observed(port: str) -> NDArray[Any]:
-        return tables[port][tables[port]["seen_ns"] >= since_ns]
-
-    return sample_swarm(name, spec, rows, observed, timebase, events, until_ns).samples
 
 
 def remarks_of(result: SwarmResult) -> list[str]:

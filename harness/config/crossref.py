@@ -230,9 +230,13 @@ def _swarm(parts: Parts, path: DataPath, scenario: schema.SwarmReorganization) -
             if wrong:
                 yield wrong[0]
                 break  # the robots' ports are made from one template
-        if template.partition(".")[0] != scenario.follows.partition(".")[0]:
+        if template.partition(".")[0] != scenario.main.partition(".")[0]:
             yield Refusal((*path, column), "is of another device than `follows`; a swarm is one device")
-    device = parts.devices.get(scenario.follows.partition(".")[0])
+    if scenario.moves is not None:
+        match = getattr(getattr(_port(parts, scenario.response), "response", None), "match", None)
+        if match is None or match.kind != "onset":
+            yield Refusal((*path, "moves"), f"{scenario.response} needs `match: {{kind: onset, ...}}`")
+    device = parts.devices.get(scenario.main.partition(".")[0])
     if device is not None and scenario.robots != device.robots:
         yield Refusal((*path, "robots"), "are those of the device: leave them out")
 

@@ -106,7 +106,7 @@ def _scenarios(data: dict[str, Any], names: dict[str, list[str]]) -> Iterator[Re
     for name, options in scenarios.items() if isinstance(scenarios, dict) else ():
         if not isinstance(options, dict) or options.get("kind") != "swarm_reorganization":
             continue
-        follows = options.get("follows")
+        follows = options.get("follows") or options.get("moves")
         device = follows.partition(".")[0] if isinstance(follows, str) else ""
         if device in names:
             options.setdefault("robots", names[device])

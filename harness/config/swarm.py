@@ -12,7 +12,7 @@ from harness.config.schedules import Trials
 from harness.config.strict import Name, PortRef, Strict
 
 LEAST_ROBOTS = 3
-COLUMNS = ("follows", "term", "slot", "assignment", "state", "version")
+COLUMNS = ("follows", "term", "slot", "assignment", "state", "version", "moves")
 NAMED = r"^[A-Za-z]\w*$"
 Template = Annotated[
     str,
@@ -73,11 +73,25 @@ class SwarmReorganization(ScenarioBase):
     docs/swarm.md."""
 
     kind: Literal["swarm_reorganization"]
-    response: PortRef = Field(default="", description="not to be given: `follows` of the first robot")
+    response: PortRef = Field(
+        default="", description="not to be given: `follows`, or `moves`, of the first robot"
+    )
     robots: list[Name] = Field(default=[], description="not to be given: those of the device, in their order")
-    follows: Template = Field(description="whom each robot follows: a robot's number from 1, else nobody")
-    term: Template = Field(description="in which term, or epoch: it grows with each election")
-    slot: Template = Field(description="which role it holds; below 0: none")
+    follows: Template | None = Field(
+        default=None, description="whom each robot follows: a robot's number from 1, else nobody"
+    )
+    term: Template | None = Field(
+        default=None, description="in which term, or epoch: it grows with each election"
+    )
+    slot: Template | None = Field(default=None, description="which role it holds; below 0: none")
+    moves: Template | None = Field(
+        default=None,
+        description="instead of the three: a signal of its motion, with a match of kind onset; reorganised is"
+        " the swarm once all have begun to move",
+    )
+    movers: list[Name] = Field(
+        default=[], description="with `moves`: who has to; default: all that were not broken"
+    )
     assignment: Template | None = Field(
         default=None, description="the term that its role is from: it is held where that is the term itself"
     )
@@ -126,7 +140,7 @@ class SwarmReorganization(ScenarioBase):
     def _response(cls, given: Any) -> Any:
         """The arrivals are those of the ports ``follows``: the first one stands for all."""
         if isinstance(given, dict) and "response" not in given:
-            robots, follows = given.get("robots"), given.get("follows")
+            robots, follows = given.get("robots"), given.get("follows") or given.get("moves")
             if isinstance(robots, list) and robots and isinstance(follows, str):
                 return {**given, "response": follows.replace(ROBOT, str(robots[0]))}
         return given
@@ -144,8 +158,34 @@ class SwarmReorganization(ScenarioBase):
             raise ValueError("stages are of commands that are passed on; a swarm has none")
         if self.arrival != "received":
             raise ValueError("arrival: received is the only one that several robots have in common")
+        self._seen()
         self._victims()
         return self
+
+    def _seen(self) -> None:
+        said = [name for name in COLUMNS[:-1] if getattr(self, name) is not None]
+        if self.moves is None:
+            if not {"follows", "term", "slot"} <= set(said):
+                raise ValueError("follows, term and slot are needed, or `moves` instead of them")
+            if self.movers:
+                raise ValueError("movers goes with `moves`")
+            return
+        if said:
+            raise ValueError(f"moves: is for robots that tell nothing else, and {said[0]} is given")
+        if self.also or self.returns_ms is not None:
+            raise ValueError("moves: `also` and `returns_ms` need robots that tell whom they follow")
+        if self.robot not in self.robots:
+            raise ValueError(
+                "robot: with `moves` nobody tells who leads: name the robot that is to be broken"
+            )
+        unknown = [each for each in self.movers if each not in self.robots]
+        if unknown:
+            raise ValueError(f"movers: {unknown[0]!r} is none of {', '.join(self.robots)}")
+
+    @property
+    def main(self) -> str:
+        """The template that every robot has: whom it follows, or its motion."""
+        return self.follows or self.moves or ""
 
     def _victims(self) -> None:
         named = [self.robot, *(each.robot for each in self.also)]
@@ -162,7 +202,8 @@ class SwarmReorganization(ScenarioBase):
                 " say `quorum: false` if the swarm needs none"
             )
         if (
-            self.version is None
+            self.moves is None
+            and self.version is None
             and self.robot != "leader"
             and not any(e.robot != "follower" for e in self.also)
         ):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.analysis.clocks import Clocks
 from harness.analysis.onset import directions
 from harness.analysis.samples import build, counted, has, latency_ms, lateness_ms
-from harness.analysis.swarm import sample_of_folder
+from harness.analysis.swarm_sampling import sample_of_folder
 from harness.config import rig_from_resolved
 from harness.config.schema import Match, RigFile, SwarmReorganization
 from harness.config.together import groups

@@ -23,6 +23,7 @@ from harness.procload import Waits
 from harness.scenarios.sender import send_from_a_thread
 from harness.scenarios.swarm_breaking import Breaking
 from harness.scenarios.swarm_moments import Moments
+from harness.scenarios.swarm_motion_watch import MotionWatch
 from harness.scenarios.swarm_watch import Watch
 from harness.schedule import KeyMaker, Stopped, sleep_until
 
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
     from harness.bench import Bench
 
 POLL_NS = 2_000_000
+
+
+def _watch(bench: Bench, name: str, spec: SwarmReorganization) -> Watch:
+    if spec.moves is None:
+        return Watch(bench, name, spec)
+    device, _, port = spec.response.partition(".")
+    return MotionWatch(bench, name, spec, bench.rig.devices[device].ports[port].response.match)
 
 
 @dataclass
@@ -55,7 +63,7 @@ class SwarmDriver:
         assert isinstance(spec.schedule, Trials)
         self._schedule = spec.schedule
         self._breaking = Breaking(bench, name, spec)
-        self._watch = Watch(bench, name, spec)
+        self._watch = _watch(bench, name, spec)
         self._moments = Moments(bench, name, spec, self._watch)
         self._planned = Planned(bench, name)
         self._append = bench.stimuli.append

@@ -2,7 +2,7 @@
 
 ``python -m harness.sim.scripted_swarm --robots 5 --log DIRECTORY``: robots that are processes and rclpy
 nodes of their own and say of themselves what the reference swarm says (docs/sim-swarm.md), but elect
-nobody. When the process of a robot that leads has ended, the launcher tells the others at which instants
+nobody. When the process of a robot has ended, the launcher tells the others at which instants
 to notice it, to stand, to follow and to hold a role, drawn with ``--seed``; SIGUSR1 starts it again. Each
 change is logged with the instant (CLOCK_MONOTONIC, ns) just before it was published: one JSON object a
 line, one file per robot. ``--periodic`` publishes nothing at a change, only at the next tick of
@@ -19,6 +19,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from types import FrameType
 from typing import Any
 
 NANO = 1_000_000_000
+POSE_NS = 10_000_000
+DRIVE_NS = 150_000_000
+"""A robot that has a new role drives for so long, at 1 m/s."""
 FOLLOWING, CANDIDATE, LEADING = 1, 3, 4
 """Numbers of `state`, as those of the reference swarm."""
 
@@ -82,20 +86,24 @@ class Player:
         self._now = Line(0, told.leader, told.term, told.slot, told.term, told.state)
         self._log = (told.log / f"robot{told.robot}.jsonl").open("a", buffering=1) if told.log else None
         self._rest = b""
+        self._x, self._goes = 0.0, (0, 0)
 
     def run(self) -> None:
         """Until the launcher is gone."""
         period = round(NANO / self._told.status_hz)
-        due = time.monotonic_ns() + period
+        due = pose = time.monotonic_ns() + period
         self._say()
         while True:
-            at = min(due, self._lines[0].at_ns if self._lines else due)
+            at = min(due, pose, self._lines[0].at_ns if self._lines else due)
             wait_s = max(0.0, (at - time.monotonic_ns()) / NANO)
             if select.select([self._told.orders], [], [], wait_s)[0] and not self._hear():
                 return
             now = time.monotonic_ns()
             while self._lines and self._lines[0].at_ns <= now:
                 self._change(self._lines.pop(0))
+            if now >= pose:
+                self._drive(now)
+                pose += POSE_NS * (1 + (now - pose) // POSE_NS)
             if now >= due:
                 self._say()
                 due += period * (1 + (now - due) // period)
@@ -112,9 +120,19 @@ class Player:
         at_ns = time.monotonic_ns()
         if not self._told.periodic:
             self._say()
+        if line.slot_term == line.term:
+            self._goes = (at_ns, at_ns + DRIVE_NS)
         if self._log is not None:
             entry: dict[str, Any] = {**vars(line), "robot": self._told.robot, "at_ns": at_ns}
             self._log.write(json.dumps(entry) + "\n")
+
+    def _drive(self, now_ns: int) -> None:
+        """Where it is now: it drives for a while at 1 m/s when it has a new role."""
+        since, until = self._goes
+        drawn = self._x + max(0, min(now_ns, until) - since) * 1e-9
+        if now_ns >= until and until:
+            self._x, self._goes = drawn, (0, 0)
+        self._node.publish_pose(time.time_ns(), (drawn, float(self._told.robot)), 0.0)
 
     def _say(self) -> None:
         now, stamp = self._now, time.time_ns()
@@ -131,6 +149,8 @@ class Launcher:
         self._players: dict[int, subprocess.Popen[bytes]] = {}
         self._orders: dict[int, int] = {}
         self._stopped = self._restart = False
+        self._known: set[int] = set()
+        self._environment: dict[str, str] = {}
 
     def run(self) -> None:
         """Until SIGINT or SIGTERM."""
@@ -139,17 +159,22 @@ class Launcher:
         signal.signal(signal.SIGUSR1, self._again)
         if self._told.log:
             self._told.log.mkdir(parents=True, exist_ok=True)
-        try:
-            for number in range(1, self._told.robots + 1):
-                self._start(number, number - 1)
-            print(f"{self._told.robots} robots started", flush=True)
-            while not self._stopped:
-                self._look()
-                time.sleep(0.0005)
-        finally:
-            for one in self._players.values():
-                one.kill()
-                one.wait()
+        from harness.sim.swarm.launcher import transport
+
+        with tempfile.TemporaryDirectory(prefix="harness-scripted-") as temporary:
+            # At the shared memory of a robot that was killed the others would wait for a second.
+            self._environment = {**os.environ, **transport(Path(temporary), dict(os.environ))}
+            try:
+                for number in range(1, self._told.robots + 1):
+                    self._start(number, number - 1)
+                print(f"{self._told.robots} robots started", flush=True)
+                while not self._stopped:
+                    self._look()
+                    time.sleep(0.0005)
+            finally:
+                for one in self._players.values():
+                    one.kill()
+                    one.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopped = True
@@ -171,15 +196,19 @@ class Launcher:
         words += [f"--robots={self._told.robots}", f"--status-hz={self._told.status_hz}"]
         words += ["--periodic"] if self._told.periodic else []
         words += [f"--log={self._told.log}"] if self._told.log else []
-        self._players[number] = subprocess.Popen(words, pass_fds=[reader], stdin=subprocess.DEVNULL)
+        self._players[number] = subprocess.Popen(
+            words, pass_fds=[reader], stdin=subprocess.DEVNULL, env=self._environment
+        )
         os.close(reader)
 
     def _look(self) -> None:
         dead = [number for number, one in self._players.items() if one.poll() is not None]
-        if self._leader in dead:
-            lost, self._term = self._leader, self._term + 1
+        lost = [number for number in dead if number not in self._known]
+        self._known = set(dead)
+        if lost:
+            self._term += 1
             alive = [number for number in self._players if number not in dead]
-            self._leader, lines = play(self._told.seed, self._term, lost, alive, time.monotonic_ns())
+            self._leader, lines = play(self._told.seed, self._term, lost[0], alive, time.monotonic_ns())
             for number, mine in lines.items():
                 text = json.dumps([list(vars(line).values()) for line in mine])
                 os.write(self._orders[number], text.encode() + b"\n")

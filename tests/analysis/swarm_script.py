@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.swarm import SwarmSampled, sample_swarm
+from harness.analysis.swarm import SwarmSampled, sample_said
 from harness.analysis.timebase import Timebase
 from harness.config.schema import SwarmReorganization, Trials
 from harness.model import (
@@ -154,6 +154,6 @@ class Script:
             row["handed_ns"], row["flags"] = fault["after_ns"], int(StimulusFlag.WARM_UP) * warm_up
         timebase = Timebase([HOST_MONOTONIC, HOST_REALTIME], np.zeros(0, CLOCK_DTYPE), {})
         events = [*self.faults, *self.returned, *self.ended.values()]
-        return sample_swarm(
+        return sample_said(
             "failover", spec(**changes), stimuli, tables.__getitem__, timebase, events, (END_MS + 100) * MS
         )

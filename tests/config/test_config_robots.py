@@ -125,3 +125,24 @@ def test_one_topic_of_all_robots_is_read_by_name_and_by_place() -> None:
 
 def test_names_need_a_string_to_be_read() -> None:
     assert "which string" in mistakes(('value: "data[3]"', "names: [wedge, line]"))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "robot1_leader needs `match: {kind: onset"),
+        ("    slot: swarm.{robot}_slot\n", "is for robots that tell nothing else, and slot is given"),
+        ("    robot: leader\n", "nobody tells who leads: name the robot"),
+        ("    movers: [robot9]\n", "'robot9' is none of robot1"),
+        ("    returns_ms: 50\n", "`also` and `returns_ms` need robots that tell"),
+    ],
+)
+def test_mistakes_of_robots_that_only_move(more: str, words: str) -> None:
+    start, end = TEXT.index("    follows:"), TEXT.index("    detection_timeout_ms:")
+    robot = "" if "robot:" in more else "    robot: robot1\n"
+    told = f'    moves: "swarm.{{robot}}_leader"\n{robot}{more}'
+    assert words in mistakes((TEXT[start:end], told))
+
+
+def test_without_motion_the_three_are_needed() -> None:
+    assert "follows, term and slot are needed" in mistakes(('    term: "swarm.{robot}_term"\n', ""))
