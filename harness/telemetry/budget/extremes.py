@@ -56,8 +56,12 @@ class Extremes:
 
     def _cut(self) -> None:
         values, positions, lots = self._joined()
-        order = np.lexsort((lots, -values))[: self.kept]
-        self._floor = float(values[order[-1]]), float(lots[order[-1]])
+        edge = float(np.partition(values, len(values) - self.kept)[len(values) - self.kept])
+        above, equal = np.flatnonzero(values > edge), np.flatnonzero(values == edge)
+        # Of those at the edge the ones with the lowest lots stay.
+        equal = equal[np.argsort(lots[equal])[: self.kept - len(above)]]
+        order = np.concatenate([above, equal])
+        self._floor = edge, float(lots[equal[-1]])
         self._values, self._positions, self._lots = [values[order]], [positions[order]], [lots[order]]
         self._size = len(order)
 

@@ -77,9 +77,11 @@ class Tally:
         n = len(values)
         if n == 0:
             return
-        mean = float(values.mean())
+        mean = float(values.sum()) / n
         about = values - mean
-        self._moments(n, mean, float(about @ about), float(values.min()), float(values.max()))
+        # Not about @ about: BLAS would start threads for it.
+        about *= about
+        self._moments(n, mean, float(about.sum()), float(values.min()), float(values.max()))
         self.buckets.add(values)
         for over in self.overs:
             over.add(values, self.n - n - self.since)
@@ -159,8 +161,7 @@ class Tally:
         made = cls()
         made.n, made.failed, made.invalid, made.since, shift = (int(each) for each in found["counts"])
         made.mean, made.squares, made.smallest, made.largest = (float(each) for each in found["moments"])
-        made.buckets.shift = shift
-        made.buckets.counts = {int(key): int(count) for key, count in found["buckets"]}
+        made.buckets = Buckets.of(shift, {int(key): int(count) for key, count in found["buckets"]})
         pairs = zip(found["numbers"], found["instants"], strict=True)
         made._marks = [(int(n), float(t)) for n, t in pairs]
         made._first = [np.asarray(found["first"], dtype=np.float64)] if "first" in found else None
