@@ -13,21 +13,20 @@ from harness.telemetry.budget.tally import Edges
 
 SLEW_PPM = 500.0
 """Largest rate by which the kernel steers CLOCK_MONOTONIC, adjtimex(2)."""
-LOOPBACK = 4000
-"""Idle calls that are measured, once in a process: about a millisecond."""
+LOOPBACK = 10_000
+"""Idle calls that are measured, once in a process: about two milliseconds."""
+RANK = LOOPBACK - 9
+"""Which of them, in ascending order, is J: being interrupted once or twice must not make it."""
 
 
 @dataclass(frozen=True)
 class OwnFloor:
-    """The largest of ``n`` times, in seconds, that measuring a function which does nothing took."""
+    """J in seconds: the ``rank``-th smallest of ``n`` times that measuring a function which does nothing
+    took."""
 
-    largest: float
+    value: float
+    rank: int
     n: int
-
-    @property
-    def share(self) -> float:
-        """Upper bound, with 99 % confidence, of the share that is larger: Beta(1, n) (see guard.py)."""
-        return 1.0 - float(0.01 ** (1 / self.n))
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +43,7 @@ def own_floor() -> OwnFloor:
         begun = clock()
         function()
         found.append(clock() - begun)
-    return OwnFloor(max(found), LOOPBACK)
+    return OwnFloor(sorted(found)[RANK - 1], RANK, LOOPBACK)
 
 
 def uncertainty(limits: Limits, limit: float) -> float:
@@ -66,7 +65,7 @@ def edges_of(limits: Limits) -> list[Edges]:
     What measuring adds makes a time look longer: FAIL of an upper limit and PASS of a lower one bear it.
     """
     found = []
-    added = own_floor().largest if limits.is_time and limits.judged else 0.0
+    added = own_floor().value if limits.is_time and limits.judged else 0.0
     if limits.upper is not None:
         limit, u = limits.upper * limits.factor, uncertainty(limits, limits.upper)
         found.append(Edges(1, limit - u, limit, limit + u + added))

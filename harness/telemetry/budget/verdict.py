@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.analysis.counts import Counts
 from harness.analysis.dependence import Side, concluded, side_of, top_size
-from harness.analysis.guard import Floor, guard
+from harness.analysis.guard import Floor, guard, share_above
 from harness.analysis.rule import complement
 from harness.analysis.statistics import rank
 from harness.model import Verdict
@@ -75,7 +75,7 @@ def _one(limits: Limits, tally: Tally, which: str, limit: float, over: Over | No
     floor = None
     if limits.is_time:
         own = own_floor()
-        floor = Floor(own.largest, own.n, own.n, own.share)
+        floor = Floor(own.value, own.rank, own.n, share_above(own.rank, own.n))
     at = guard(
         limit * limits.factor,
         p0,
