@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from harness.config import reader
 from harness.config.explain import explain
+from harness.config.find import search_path
 from harness.config.problems import Problem, RigFileError
 from harness.config.strict import Strict
 from harness.errors import ConfigurationError
@@ -19,11 +19,23 @@ ENDINGS = (".yaml", ".yml")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+class FromRig(Strict):
+    """Which requirements of rigs a budget is decided by."""
+
+    kind: Literal["command_round_trip", "sensor_to_action", "swarm_reorganization", "throughput"] = Field(
+        description="of the scenario"
+    )
+    quantity: Literal["latency", "jitter", "loss_rate", "ratio", "rate_hz"] = Field(
+        description="of the requirement"
+    )
+
+
 class Entry(Strict):
     """One budget of a file."""
 
     text: str = Field(description="what the operation is, in a sentence")
     measured: str = Field(default="", description="how it is measured: from where to where, by what")
+    origin: str = Field(default="", description="where the limit comes from, or that it is assumed")
     unit: str = Field(
         min_length=1, description=f"of the limits: one of {', '.join(SECONDS_PER)}, %, 1, or any other"
     )
@@ -38,6 +50,7 @@ class Entry(Strict):
         ge=1,
         description="in observations: a run shorter than the rarest disturbance shows nothing",
     )
+    rig: FromRig | None = Field(default=None, description="runs of rigs decide it, by themselves")
 
 
 class BudgetFile(Strict):
@@ -53,14 +66,6 @@ class BudgetFileError(RigFileError):
     """A file of budgets that cannot be used; ``problems`` lists every mistake found."""
 
 
-def search_path() -> list[Path]:
-    """Folders ``budgets/``, nearest first: of the working directory, the checkout, and what is installed."""
-    share = Path("share") / "harness" / "budgets"
-    here = Path(__file__).resolve()
-    folders = [Path("budgets"), here.parents[3] / "budgets", Path(sys.prefix) / share]
-    return [folder for folder in folders if folder.is_dir()]
-
-
 def load_budgets(path: str | Path | None = None) -> list[Limits]:
     """The budgets of a file, or of all files of a folder in order of their names; None: the catalogue.
 
@@ -68,7 +73,7 @@ def load_budgets(path: str | Path | None = None) -> list[Limits]:
     files have one name.
     """
     if path is None:
-        found = search_path()
+        found = search_path("budgets")
         if not found:
             raise ConfigurationError(
                 "there is no folder budgets/", hint="give load() the path of a file or folder"
@@ -119,7 +124,9 @@ def _limits(file: BudgetFile, document: reader.Document) -> list[Limits]:
             problems.append(document.problem(at, "needs a limit: upper, lower, or both", True))
             continue
         position = document.position(at, True)
-        values: dict[str, Any] = entry.model_dump()
+        values: dict[str, Any] = entry.model_dump(exclude={"rig"})
+        if entry.rig is not None:
+            values["rig"] = (entry.rig.kind, entry.rig.quantity)
         try:
             limits = Limits(
                 name=name, pillar=file.pillar, source=f"{position.source}:{position.line}", **values

@@ -35,8 +35,10 @@ class Limits:
     with ``confidence``, as a requirement of a rig says it.
 
     Limits are in ``unit``; a value exactly at a limit is within it. Neither limit: observed, never judged.
-    ``text`` says what the operation is, ``measured`` how it is measured, ``source`` where it was written.
-    ``longest_disturbance``: in observations, of the rarest disturbance that a run has to be long enough for.
+    ``text`` says what the operation is, ``measured`` how it is measured, ``source`` where it was written,
+    ``origin`` where the limit comes from. ``rig``: kind of scenario and quantity of the requirements of rigs
+    that decide it. ``longest_disturbance``: in observations, of the rarest disturbance that a run has to be
+    long enough for.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Limits:
     text: str = ""
     measured: str = ""
     source: str = ""
+    origin: str = ""
+    rig: tuple[str, str] | None = None
     longest_disturbance: float = 1.0
 
     def __post_init__(self) -> None:
@@ -124,6 +128,8 @@ class Limits:
             text=first.text or second.text,
             measured=first.measured or second.measured,
             source=first.source or second.source,
+            origin=first.origin or second.origin,
+            rig=first.rig or second.rig,
         )
 
     @property

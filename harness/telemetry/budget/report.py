@@ -157,6 +157,8 @@ def _as_dict(line: Line) -> dict[str, Any]:
         "quantile": limits.quantile,
         "confidence": limits.confidence,
         "source": limits.source,
+        "origin": limits.origin,
+        "measured": limits.measured,
         "verdict": line.verdict,
         "n": line.n,
         "mean": line.mean,

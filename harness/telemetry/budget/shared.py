@@ -151,6 +151,11 @@ def gathered(folder: Path, without: str = "") -> Iterator[Found]:
                 yield found
 
 
+def _limits(written: dict[str, Any]) -> Limits:
+    rig = written.pop("rig")
+    return Limits(**written, rig=None if rig is None else (str(rig[0]), str(rig[1])))
+
+
 def _read(path: Path) -> Found | None:
     """One name of one process, consistent although that may be writing; None if it cannot be read."""
     slots = path.with_suffix(".slots")
@@ -160,7 +165,7 @@ def _read(path: Path) -> Found | None:
             with np.load(path, allow_pickle=False) as file:
                 arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
             notes = json.loads(arrays.pop("notes").tobytes())
-            limits = Limits(**notes["limits"])
+            limits = _limits(notes["limits"])
             tally = Tally.of_arrays(arrays)
         except (OSError, ValueError, KeyError, EOFError) as error:
             _log.warning("%s is not what a process observed: %s", path, error)
