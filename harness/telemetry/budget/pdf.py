@@ -14,7 +14,7 @@ from harness.report import style
 from harness.report.blocks import Block, bullets, cell, figure, heading, pairs, paragraph, table
 from harness.report.pdf import set_document
 from harness.telemetry.budget.words import figure as number
-from harness.telemetry.budget.words import pillar_name, reasons, remarks, with_unit
+from harness.telemetry.budget.words import pillar_name, reasons, remarks, runs, with_unit
 
 if TYPE_CHECKING:
     from harness.telemetry.budget.report import Line, Report
@@ -93,6 +93,9 @@ def _blocks(report: Report, root: Path) -> Iterator[Block]:
         yield _table(members)
         why = [f"{line.limits.name}: {'; '.join([*reasons(line), *remarks(line)])}" for line in members]
         yield bullets([each for each in why if not each.endswith(": ")])
+    if report.runs:
+        yield heading("Runs of rigs")
+        yield bullets(line.removeprefix("- ") for line in list(runs(report))[1:])
     silent = report.unobserved()
     if silent:
         yield heading("Nothing observed")

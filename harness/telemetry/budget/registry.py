@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakSet
 
 from harness.errors import ConfigurationError
@@ -20,6 +20,9 @@ from harness.telemetry.budget.report import Report, report_of
 from harness.telemetry.budget.spans import NO_SPAN, NoSpan, Span
 from harness.telemetry.budget.wrap import MARK, Measured, is_measured, measured
 
+if TYPE_CHECKING:
+    from harness.telemetry.budget.jobs import Job
+
 F = TypeVar("F", bound=Callable[..., Any])
 SWITCH = "HARNESS_BUDGET"
 
@@ -30,12 +33,16 @@ class Budgets:
     """Budgets by name. `PerformanceBudget` is the one that everybody shares; a test may have its own.
 
     ``gather``: whether other processes' observations are reported, too: those of all that this one starts
-    (True), or of all that use the same folder (a path). ``enabled``: False takes no cost at all, see
+    (True), or of all that use the same folder (a path). ``reports``: where the runs of rigs are that decide
+    budgets with ``rig``, None for nowhere. ``enabled``: False takes no cost at all, see
     :meth:`off`.
     """
 
-    def __init__(self, *, gather: bool | Path = False, enabled: bool = True) -> None:
+    def __init__(
+        self, *, gather: bool | Path = False, enabled: bool = True, reports: Path | None = Path("reports")
+    ) -> None:
         self.enabled = enabled
+        self.reports = reports
         self._gather = gather
         self._gathering: Gathering | None = None
         self._lock = threading.RLock()
@@ -178,6 +185,34 @@ class Budgets:
         cell.timed = True
         return Span(cell, checked(on_overrun))
 
+    def watch_job(
+        self,
+        name: str,
+        total: float = 1.0,
+        *,
+        limit: float | None = None,
+        unit: str = "min",
+        pillar: str = "",
+        on_alarm: Policy = "warn",
+        every_s: float | None = 5.0,
+    ) -> Job:
+        """A long job, as a context manager: tell it ``job.progress(done)``, of ``total``, and it foretells
+        its end. ``on_alarm`` acts once, as soon as the limit will not hold, as for overruns; the
+        :class:`~harness.telemetry.budget.jobs.Forecast` is looked at with every progress, and every
+        ``every_s`` seconds in a thread of its own where no progress comes (None: no thread).
+
+        ``limit``: at most so many ``unit``, where no budget of that name has one. Switched off, it foretells
+        all the same, and observes nothing. Raises ConfigurationError for a total that is none.
+        """
+        from harness.telemetry.budget.jobs import Job
+
+        cell = self._cells.get(name)
+        if cell is None or limit is not None:
+            limits = Limits(name, unit, limit, pillar=pillar)
+            cell = self._cell(limits) if self.enabled else Cell(limits)
+        cell.timed = True
+        return Job(cell, total, on_alarm, every_s)
+
     def observe(self, name: str, value: float, unit: str | None = None) -> None:
         """Count one value of anything. ``unit``: of the budget by default, else ``"1"``; units of time are
         converted. A value that is no finite number is counted apart, and nothing passes with it.
@@ -248,7 +283,7 @@ class Budgets:
             gathering = self._gathering
         if gathering is not None:
             gathering.flush()
-        return report_of(cells, [] if gathering is None else list(gathering.others()))
+        return report_of(cells, [] if gathering is None else list(gathering.others()), self.reports)
 
     def report(self, format: str = "text", out: str | Path | None = None) -> Report:
         """Print the report, or write it to ``out``: ``text``, ``json``, ``markdown``, or ``pdf`` (which needs

@@ -14,6 +14,7 @@ from harness.errors import ConfigurationError
 from harness.model import Verdict
 from harness.telemetry.budget.cell import Blame, Cell
 from harness.telemetry.budget.limits import PILLARS, Limits
+from harness.telemetry.budget.rigs import FromRun, from_runs
 from harness.telemetry.budget.tally import Tally, together
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ class Line:
 @dataclass(frozen=True)
 class Report:
     """All names, in the order in which they were declared; ``verdict`` of all that have a limit and were
-    observed, None where there is no such thing."""
+    observed, None where there is no such thing. ``runs``: what the newest runs of rigs say of budgets."""
 
     created: str
     lines: list[Line]
     processes: int
+    runs: list[FromRun] = field(default_factory=list)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -76,7 +78,8 @@ class Report:
         out."""
         from harness.telemetry.budget.verdict import worst
 
-        return worst([each.verdict for each in self.lines if each.verdict is not None and each.n])
+        observed = [each.verdict for each in self.lines if each.verdict is not None and each.n]
+        return worst(observed + [each.verdict for each in self.runs])
 
     def __getitem__(self, name: str) -> Line:
         """The line of that name. Raises KeyError."""
@@ -96,7 +99,12 @@ class Report:
 
     def unobserved(self) -> list[Line]:
         """Budgets that nothing was observed of: neither kept nor broken."""
-        return [line for line in self.lines if line.limits.judged and not line.n]
+        decided = {each.budget for each in self.runs}
+        return [
+            line
+            for line in self.lines
+            if line.limits.judged and not line.n and line.limits.name not in decided
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; docs/performance-budget.md has the keys."""
@@ -106,6 +114,7 @@ class Report:
             "verdict": self.verdict,
             "processes": self.processes,
             "budgets": [_as_dict(line) for line in self.lines],
+            "runs": [asdict(each) for each in self.runs],
         }
 
     def render(self, format: str) -> str:
@@ -179,8 +188,9 @@ def _as_dict(line: Line) -> dict[str, Any]:
     }
 
 
-def report_of(cells: Sequence[Cell], others: Iterable[Found]) -> Report:
-    """The report on cells of this process and on what others observed."""
+def report_of(cells: Sequence[Cell], others: Iterable[Found], reports: Path | None = None) -> Report:
+    """The report on cells of this process, on what others observed, and on the runs of rigs in
+    ``reports``."""
     by_name: dict[str, list[tuple[str, Limits, Tally, dict[str, int], dict[str, Blame], int]]] = {}
     for cell in cells:
         own = (cell.errors, cell.blame, cell.attributed) if cell.store is None else ({}, {}, 0)
@@ -190,8 +200,9 @@ def report_of(cells: Sequence[Cell], others: Iterable[Found]) -> Report:
             (found.process, found.limits, found.tally, found.errors, found.blame, found.attributed)
         )
     lines = [_line(parts) for parts in by_name.values()]
+    runs = [] if reports is None else from_runs([line.limits for line in lines], reports)
     processes = {part[0] for parts in by_name.values() for part in parts if part[2].n}
-    return Report(datetime.now(timezone.utc).isoformat(timespec="seconds"), lines, len(processes))
+    return Report(datetime.now(timezone.utc).isoformat(timespec="seconds"), lines, len(processes), runs)
 
 
 def _line(parts: list[tuple[str, Limits, Tally, dict[str, int], dict[str, Blame], int]]) -> Line:

@@ -93,12 +93,29 @@ def text(report: Report) -> str:
             said = f"- {line.limits.name}: {with_unit(line.mean, line.limits.unit)} avg ({verdict})"
             more = "; ".join([*reasons(line), *remarks(line)])
             lines.append(f"{said} {more}" if more else said)
+    lines += runs(report)
     if not lines:
         lines.append(NOTHING)
     silent = report.unobserved()
     if silent:
         lines.append(f"{plural(len(silent), 'budget')} of which nothing was observed: {_some(silent)}")
     return "\n".join(lines) + "\n"
+
+
+def runs(report: Report) -> Iterator[str]:
+    """One line for each thing that a run of a rig says of a budget."""
+    if report.runs:
+        yield "Runs of rigs:"
+    units = {line.limits.name: line.limits.unit for line in report.lines}
+    for each in report.runs:
+        unit = units[each.budget]
+        item = "simulated" if each.simulated else "real"
+        average = "" if each.average is None else f" {with_unit(each.average, unit)} avg"
+        bound = "" if each.bound is None else f", bound {with_unit(each.bound, unit)}"
+        yield (
+            f"- {each.budget}:{average} ({each.verdict.value}) {each.rig} ({item}), run {each.run}: "
+            f"{each.reason}; n {each.n}{bound}"
+        )
 
 
 def _some(lines: list[Line], most: int = 8) -> str:
@@ -140,6 +157,9 @@ def markdown(report: Report) -> str:
             if line.judged or line.failed or line.invalid
         ]
         body += ["", *why] if why else []
+    said = list(runs(report))
+    if said:
+        body += ["", "## Runs of rigs", "", *(f"- {_escape(line.removeprefix('- '))}" for line in said[1:])]
     if not body:
         body = ["", NOTHING]
     silent = report.unobserved()
