@@ -140,6 +140,8 @@ class Cell:
 
     def count(self, tally: Tally, values: np.ndarray[tuple[int], np.dtype[np.float64]], now: float) -> None:
         """Add values, as they were put, to a tally."""
+        if len(values) == 0:
+            return
         if self.timed and values.min() <= 0:
             failed = np.signbit(values)
             tally.failed += int(failed.sum())

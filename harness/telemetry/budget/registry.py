@@ -281,6 +281,8 @@ class Budgets:
         with self._lock:
             cells = list(self._cells.values())
             gathering = self._gathering
+            if gathering is None and isinstance(self._gather, Path):
+                gathering = self._gathering = Gathering(self._gather)
         if gathering is not None:
             gathering.flush()
         return report_of(cells, [] if gathering is None else list(gathering.others()), self.reports)

@@ -37,7 +37,7 @@ from harness.telemetry.budget.tally import Tally
 
 SLOTS = 4096
 HEAD = 8
-PATIENCE_S = 2.0
+PATIENCE_S = 10.0
 
 _log = logging.getLogger("harness.budget")
 
