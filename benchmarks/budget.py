@@ -124,7 +124,7 @@ _MEMORY = """
 import resource, sys, tracemalloc
 from harness.telemetry.budget import Budgets
 book = Budgets()
-measured = book.measure(max_time_ms=5, name="idle", nest=bool(int(sys.argv[2])))(lambda: None)
+measured = book.measure(max_time_ms=5, name="idle")(lambda: None)
 for _ in range(1000):
     measured()
 tracemalloc.start()
@@ -139,7 +139,7 @@ def memory_mb(calls: int) -> tuple[float, float]:
     """Memory that so many observations of one name leave behind, and their peak, in MB; in a process of its
     own."""
     said = subprocess.run(
-        [sys.executable, "-c", _MEMORY, str(calls), "0"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _MEMORY, str(calls)], capture_output=True, text=True, check=True
     ).stdout
     left, peak = (int(each) / 1e6 for each in said.split())
     return left, peak
