@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +84,28 @@ def test_what_it_measures_is_the_time_of_the_call() -> None:
     line = budgets.results()["sleep"]
     assert line.n == 3 and line.smallest is not None and line.smallest >= 20
     assert 3 * line.mean <= 1e3 * around  # type: ignore[operator]
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance-budget.md"
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_examples_of_the_page_run(clean: Budgets, number: int) -> None:
+    code = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(code) == 4
+    exec(compile(code[number], f"{PAGE.name} example {number}", "exec"), {"__name__": "example"})
+    assert any(line.n for line in clean.results().lines)
+
+
+def test_the_page_names_what_there_is() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for method in re.findall(r"`PerformanceBudget\.(\w+)\(", text):
+        assert callable(getattr(Budgets, method)), method
+    from harness.telemetry.budget.files import load_budgets
+
+    names = {limits.name for limits in load_budgets(PAGE.parents[1] / "budgets")}
+    table = text[text.index("sentence by sentence") :]
+    named = set(
+        re.findall(r"`((?:security|robotics|maestro|simulation|compression|space|system)\.\w+)`", table)
+    )
+    assert named == names
