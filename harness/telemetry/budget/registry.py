@@ -96,8 +96,10 @@ class Budgets:
             if cell is not None:
                 cell.agree(limits)
                 return cell
-            cell = self._cells[limits.name] = Cell(limits)
+            cell = Cell(limits)
             self._join(cell)
+            # Only now: another thread may find it without the lock, and put at once.
+            self._cells[limits.name] = cell
             return cell
 
     def _join(self, cell: Cell) -> None:
