@@ -140,3 +140,11 @@ def test_reset_forgets_the_folder_too(tmp_path: Path) -> None:
     budgets.reset()
     measured()
     assert budgets.results()["f"].n == 1
+
+
+def test_no_number_in_a_file_neither_waits_nor_is_lost(tmp_path: Path) -> None:
+    budgets = Budgets(gather=tmp_path, reports=None)
+    for number in range(SLOTS + 10):
+        budgets.observe("v", float("nan") if number % 2 else float(number))
+    line = budgets.results()["v"]
+    assert (line.n, line.invalid) == (SLOTS // 2 + 5, SLOTS // 2 + 5)

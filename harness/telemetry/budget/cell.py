@@ -80,6 +80,13 @@ class Cell:
             self.put, self.due = self.share(self), inf
         self.tell()
 
+    def times(self) -> None:
+        """From now on values come from timed functions, which put what raised below zero."""
+        if not self.timed:
+            self.timed = True
+            if self.store is not None:
+                self.store.flush()
+
     def tell(self) -> None:
         """Let all users take what has changed."""
         for user in list(self.users):
@@ -124,10 +131,10 @@ class Cell:
         return now + (min(LONGEST_S, BATCH * since / n) if n else LONGEST_S)
 
     def counted(self) -> Tally:
-        """The tally with all that was observed until now."""
+        """A copy of the tally with all that was observed until now."""
         with self._lock:
             self._take(time.perf_counter())
-            return self.tally
+            return Tally.of_arrays(self.tally.arrays())
 
     def _take(self, now: float) -> int:
         pending = self._pending

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from math import inf, isnan
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -15,6 +16,7 @@ from harness.errors import ConfigurationError
 from harness.telemetry.budget.cell import Cell
 from harness.telemetry.budget.gathering import Gathering, after_fork
 from harness.telemetry.budget.limits import Limits
+from harness.telemetry.budget.observed import Observed, observed
 from harness.telemetry.budget.overrun import Overrun, Policy, act, checked
 from harness.telemetry.budget.report import Report, report_of
 from harness.telemetry.budget.spans import NO_SPAN, NoSpan, Span
@@ -184,7 +186,7 @@ class Budgets:
         cell = self._cells.get(name)
         if cell is None or max_time_ms is not None:
             cell = self._cell(Limits(name, "ms", max_time_ms, None, quantile, confidence, pillar))
-        cell.timed = True
+        cell.times()
         return Span(cell, checked(on_overrun))
 
     def watch_job(
@@ -212,7 +214,7 @@ class Budgets:
         if cell is None or limit is not None:
             limits = Limits(name, unit, limit, pillar=pillar)
             cell = self._cell(limits) if self.enabled else Cell(limits)
-        cell.timed = True
+        cell.times()
         return Job(cell, total, on_alarm, every_s)
 
     def observe(self, name: str, value: float, unit: str | None = None) -> None:
@@ -237,8 +239,8 @@ class Budgets:
                 )
             factor = other.factor
         kept = float(value) * factor
-        # Below zero means of a timed function that it raised.
-        cell.put(kept if kept >= 0 or not cell.timed else float("nan"))
+        # Below zero means of a timed function that it raised; NaN is a place that nothing was put into yet.
+        cell.put(inf if isnan(kept) or (kept < 0 and cell.timed) else kept)
         now = time.perf_counter()
         if now > cell.due:
             cell.due = cell.drain(now)
@@ -280,6 +282,10 @@ class Budgets:
     def results(self) -> Report:
         """What was observed until now, in this process and those that are gathered with it, and the
         verdicts."""
+        return report_of(self.observed(), self.reports)
+
+    def observed(self) -> list[Observed]:
+        """What was observed until now by name, without verdicts: quick, for export."""
         with self._lock:
             cells = list(self._cells.values())
             gathering = self._gathering
@@ -287,7 +293,7 @@ class Budgets:
                 gathering = self._gathering = Gathering(self._gather)
         if gathering is not None:
             gathering.flush()
-        return report_of(cells, [] if gathering is None else list(gathering.others()), self.reports)
+        return observed(cells, [] if gathering is None else gathering.others())
 
     def report(self, format: str = "text", out: str | Path | None = None) -> Report:
         """Print the report, or write it to ``out``: ``text``, ``json``, ``markdown``, or ``pdf`` (which needs

@@ -4,7 +4,7 @@ pdf.py."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError
 from harness.model import Verdict
-from harness.telemetry.budget.cell import Blame, Cell
+from harness.telemetry.budget.cell import Blame
 from harness.telemetry.budget.limits import PILLARS, Limits
+from harness.telemetry.budget.observed import Observed
 from harness.telemetry.budget.rigs import FromRun, from_runs
-from harness.telemetry.budget.tally import Tally, together
+from harness.telemetry.budget.tally import Tally
 
 if TYPE_CHECKING:
-    from harness.telemetry.budget.shared import Found
     from harness.telemetry.budget.verdict import Judged
 
 SCHEMA = 1
@@ -28,7 +28,7 @@ FORMATS = ("text", "json", "markdown", "pdf")
 @dataclass(frozen=True)
 class Line:
     """One name. Values in its unit, None where nothing was observed; ``p99`` and the other quantiles are at
-    most 1.6 % too large where more than 16 384 values were observed and none is judged at that quantile.
+    most 1.1 % too large where more than 16 384 values were observed and none is judged at that quantile.
 
     ``verdict``: None without a limit. ``failed`` observations ended in an exception (``errors``: by kind, as
     far as their process could still tell), ``invalid`` were no number, ``unlimited`` came before there was a
@@ -188,39 +188,18 @@ def _as_dict(line: Line) -> dict[str, Any]:
     }
 
 
-def report_of(cells: Sequence[Cell], others: Iterable[Found], reports: Path | None = None) -> Report:
-    """The report on cells of this process, on what others observed, and on the runs of rigs in
-    ``reports``."""
-    by_name: dict[str, list[tuple[str, Limits, Tally, dict[str, int], dict[str, Blame], int]]] = {}
-    for cell in cells:
-        own = (cell.errors, cell.blame, cell.attributed) if cell.store is None else ({}, {}, 0)
-        by_name.setdefault(cell.limits.name, []).append(("", cell.limits, cell.counted(), *own))
-    for found in others:
-        by_name.setdefault(found.limits.name, []).append(
-            (found.process, found.limits, found.tally, found.errors, found.blame, found.attributed)
-        )
-    lines = [_line(parts) for parts in by_name.values()]
+def report_of(observed: Sequence[Observed], reports: Path | None = None) -> Report:
+    """The report on what was observed, and on the runs of rigs in ``reports``."""
+    lines = [_line(each) for each in observed]
     runs = [] if reports is None else from_runs([line.limits for line in lines], reports)
-    processes = {part[0] for parts in by_name.values() for part in parts if part[2].n}
+    processes = {process for each in observed for process in each.processes}
     return Report(datetime.now(timezone.utc).isoformat(timespec="seconds"), lines, len(processes), runs)
 
 
-def _line(parts: list[tuple[str, Limits, Tally, dict[str, int], dict[str, Blame], int]]) -> Line:
+def _line(found: Observed) -> Line:
     from harness.telemetry.budget.verdict import judge, worst
 
-    limits = parts[0][1]
-    for _, other, *_rest in parts[1:]:
-        if other.judged and not limits.judged:
-            limits = other
-    tally = together([part[2] for part in parts])
-    errors: dict[str, int] = {}
-    blame: dict[str, Blame] = {}
-    for _, _, _, kinds, shares, _ in parts:
-        for kind, count in kinds.items():
-            errors[kind] = errors.get(kind, 0) + count
-        for name, share in shares.items():
-            entry = blame.setdefault(name, Blame())
-            entry.times, entry.seconds = entry.times + share.times, entry.seconds + share.seconds
+    limits, tally = found.limits, found.tally
     judged = judge(limits, tally)
     factor, known = limits.factor, tally.n > 0
     quantiles = [_quantile(tally, each) for each in (0.5, 0.9, 0.99)]
@@ -238,10 +217,10 @@ def _line(parts: list[tuple[str, Limits, Tally, dict[str, int], dict[str, Blame]
         failed=tally.failed,
         invalid=tally.invalid,
         unlimited=tally.since if limits.judged else 0,
-        errors=errors,
-        blame=blame,
-        attributed=sum(part[5] for part in parts),
-        processes=len({part[0] for part in parts if part[2].n}),
+        errors=found.errors,
+        blame=found.blame,
+        attributed=found.attributed,
+        processes=len(found.processes),
         judged=judged,
         verdict=worst([each.verdict for each in judged]),
         tally=tally,

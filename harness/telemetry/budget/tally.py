@@ -133,11 +133,16 @@ class Tally:
     def arrays(self) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
         """Everything as arrays, for a file; :meth:`of_arrays` makes it again."""
         numbers, instants = self.marks()
-        keys = np.array(list(self.buckets.counts.items()), dtype=np.int64).reshape(-1, 2)
+        buckets = self.buckets
+        above, below = (
+            np.array(list(each.items()), dtype=np.int64).reshape(-1, 2)
+            for each in (buckets.above, buckets.below)
+        )
         found: dict[str, NDArray[np.float64] | NDArray[np.int64]] = {
-            "counts": np.array([self.n, self.failed, self.invalid, self.since, self.buckets.shift]),
+            "counts": np.array([self.n, self.failed, self.invalid, self.since, buckets.scale, buckets.zeros]),
             "moments": np.array([self.mean, self.squares, self.smallest, self.largest]),
-            "buckets": keys,
+            "above": above,
+            "below": below,
             "numbers": numbers[1:],
             "instants": instants[1:],
         }
@@ -159,9 +164,10 @@ class Tally:
     def of_arrays(cls, found: dict[str, NDArray[np.float64] | NDArray[np.int64]]) -> Tally:
         """The tally that :meth:`arrays` wrote. Raises KeyError or ValueError for anything else."""
         made = cls()
-        made.n, made.failed, made.invalid, made.since, shift = (int(each) for each in found["counts"])
+        made.n, made.failed, made.invalid, made.since, scale, zeros = (int(each) for each in found["counts"])
         made.mean, made.squares, made.smallest, made.largest = (float(each) for each in found["moments"])
-        made.buckets = Buckets.of(shift, {int(key): int(count) for key, count in found["buckets"]})
+        above, below = ({int(key): int(count) for key, count in found[name]} for name in ("above", "below"))
+        made.buckets = Buckets.of(scale, zeros, above, below)
         pairs = zip(found["numbers"], found["instants"], strict=True)
         made._marks = [(int(n), float(t)) for n, t in pairs]
         made._first = [np.asarray(found["first"], dtype=np.float64)] if "first" in found else None

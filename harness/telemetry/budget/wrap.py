@@ -41,10 +41,7 @@ def measured(function: Any, cell: Cell, policy: Policy, *, nest: bool) -> Any:
     both kinds, and class and static methods."""
     if isinstance(function, classmethod | staticmethod):
         return type(function)(measured(function.__func__, cell, policy, nest=nest))
-    if not cell.timed:
-        cell.timed = True
-        if cell.store is not None:
-            cell.store.flush()
+    cell.times()
     plain = policy == "record"
     if inspect.iscoroutinefunction(function):
         from harness.telemetry.budget.asynchronous import coroutine
