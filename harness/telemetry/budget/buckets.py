@@ -10,6 +10,7 @@ quantiles that are shown; no verdict rests on them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,9 +118,17 @@ class Buckets:
         self.zeros += other.zeros
         self._settle()
 
+    def coarser_than(self, span: int) -> tuple[int, Counts, Counts]:
+        """Scale, counts above and below zero, merged until either reaches over at most ``span`` buckets."""
+        scale, above, below = self.scale, self.above, self.below
+        while any(counts and max(counts) - min(counts) >= span for counts in (above, below)):
+            scale, above, below = scale - 1, _coarser(above), _coarser(below)
+        return scale, above, below
+
     def edge(self, key: int) -> float:
         """The lower edge of that bucket."""
-        return float(2.0 ** min(key / 2.0**self.scale, 1023.999))
+        power = key / 2.0**self.scale
+        return float_info.max if power >= float_info.max_exp else float(2.0**power)
 
     def __iter__(self) -> Iterator[tuple[float, float, int]]:
         """Lower edge, upper edge and count of every bucket that is not empty, ascending."""

@@ -195,7 +195,8 @@ def together(tallies: Iterable[Tally]) -> Tally:
     Where a kept value lies in the whole is reckoned from the instants at which each process had observed how
     much, so that a disturbance which hits all of them at once is seen as one. Limits are those of the first.
     """
-    parts = [each for each in tallies if each.n or each.invalid or each.failed]
+    given = list(tallies)
+    parts = [each for each in given if each.n or each.invalid or each.failed] or given[:1]
     if len(parts) < 2:
         return parts[0] if parts else Tally()
     whole = Tally([over.edges for over in max(parts, key=lambda each: len(each.overs)).overs])

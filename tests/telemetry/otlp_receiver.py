@@ -1,0 +1,44 @@
+"""A collector: a real gRPC server on the official protocol package, that keeps what it gets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+
+
+class Receiver(metrics_service_pb2_grpc.MetricsServiceServicer):
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+        self.arrived = threading.Event()
+        self.address = ""
+
+    def Export(self, request: Any, context: Any) -> Any:
+        self.got.append(request)
+        self.arrived.set()
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+    def metrics(self) -> dict[str, Any]:
+        """The last ones, by name."""
+        (resource,) = self.got[-1].resource_metrics
+        (scope,) = resource.scope_metrics
+        return {metric.name: metric for metric in scope.metrics}
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    server = grpc.server(ThreadPoolExecutor(2))
+    receiver = Receiver()
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(receiver, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    receiver.address = f"http://127.0.0.1:{port}"
+    server.start()
+    try:
+        yield receiver
+    finally:
+        server.stop(None).wait()
