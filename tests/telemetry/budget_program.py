@@ -20,6 +20,10 @@ def operation(number: int) -> None:
         raise ValueError(number)
 
 
+@PerformanceBudget.measure(max_time_ms=1e-6, name="tight")
+def tight() -> None: ...
+
+
 def work(threads: int, calls: int) -> int:
     def loop() -> None:
         for number in range(calls):
@@ -29,6 +33,7 @@ def work(threads: int, calls: int) -> int:
                 pass
             if number % 10 == 0:
                 PerformanceBudget.observe("value", number)
+                tight()
 
     started = [threading.Thread(target=loop) for _ in range(threads)]
     for thread in started:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.telemetry.budget.cell import Blame, Cell
+from harness.telemetry.budget.guarding import edges_of
 from harness.telemetry.budget.limits import Limits
 from harness.telemetry.budget.shared import Found
 from harness.telemetry.budget.tally import Tally, together
@@ -38,9 +39,13 @@ def observed(cells: Sequence[Cell], others: Iterable[Found]) -> list[Observed]:
 
 def _together(parts: list[Found]) -> Observed:
     limits = next((each.limits for each in parts if each.limits.judged), parts[0].limits)
+    edges = edges_of(limits)
     errors: dict[str, int] = {}
     blame: dict[str, Blame] = {}
     for part in parts:
+        if not part.tally.holds(edges):
+            # Another process knew another limit or none: counted again where all values are still known.
+            part.tally.limited(edges)
         for kind, count in part.errors.items():
             errors[kind] = errors.get(kind, 0) + count
         for name, share in part.blame.items():

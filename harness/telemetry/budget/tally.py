@@ -29,6 +29,10 @@ class Edges:
     limit: float
     failing: float
 
+    def same_limit(self, other: Edges) -> bool:
+        """Whether it is the same limit, if guarded by what another process found that measuring adds."""
+        return (self.sign, self.limit) == (other.sign, other.limit)
+
 
 @dataclass
 class Over:
@@ -103,6 +107,12 @@ class Tally:
     def first(self) -> Floats | None:
         """All values in their order, as long as there are at most 16 384; else None."""
         return None if self._first is None else np.concatenate([np.zeros(0), *self._first])
+
+    def holds(self, edges: Sequence[Edges]) -> bool:
+        """Whether it counts over these limits."""
+        return len(edges) == len(self.overs) and all(
+            over.edges.same_limit(each) for over, each in zip(self.overs, edges, strict=True)
+        )
 
     def limited(self, edges: Sequence[Edges]) -> None:
         """Count over these limits from now on; over what was observed already, where all of it is kept."""
@@ -209,7 +219,7 @@ def together(tallies: Iterable[Tally]) -> Tally:
     counting = [each for each in parts if len(each.overs) == len(whole.overs)]
     whole.since = whole.n - sum(each.judged for each in counting)
     for number, over in enumerate(whole.overs):
-        same = [each for each in counting if each.overs[number].edges == over.edges]
+        same = [each for each in counting if each.overs[number].edges.same_limit(over.edges)]
         theirs = [each.overs[number] for each in same]
         over.above_passing = sum(each.above_passing for each in theirs)
         over.above_limit = sum(each.above_limit for each in theirs)
