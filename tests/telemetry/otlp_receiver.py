@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 
 class Receiver(metrics_service_pb2_grpc.MetricsServiceServicer):
@@ -17,6 +18,7 @@ class Receiver(metrics_service_pb2_grpc.MetricsServiceServicer):
         self.got: list[Any] = []
         self.arrived = threading.Event()
         self.address = ""
+        self.traces = TraceReceiver()
 
     def Export(self, request: Any, context: Any) -> Any:
         self.got.append(request)
@@ -30,10 +32,30 @@ class Receiver(metrics_service_pb2_grpc.MetricsServiceServicer):
         return {metric.name: metric for metric in scope.metrics}
 
 
+class TraceReceiver(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def Export(self, request: Any, context: Any) -> Any:
+        self.got.append(request)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+    def spans(self) -> list[Any]:
+        """All of them."""
+        return [
+            span
+            for request in self.got
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     server = grpc.server(ThreadPoolExecutor(2))
     receiver = Receiver()
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver.traces, server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(receiver, server)
     port = server.add_insecure_port("127.0.0.1:0")
     receiver.address = f"http://127.0.0.1:{port}"

@@ -7,5 +7,6 @@ two need the extra ``telemetry``.
 from harness.telemetry.export.jsonlines import JsonLines
 from harness.telemetry.export.otlp import Otlp
 from harness.telemetry.export.prometheus import PrometheusEndpoint
+from harness.telemetry.export.traces import export_run
 
-__all__ = ["JsonLines", "Otlp", "PrometheusEndpoint"]
+__all__ = ["JsonLines", "Otlp", "PrometheusEndpoint", "export_run"]
