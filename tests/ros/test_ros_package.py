@@ -102,6 +102,7 @@ def test_the_wheel_has_what_ros2_looks_for(installed: Installed):
         modes = {
             info.filename.partition(".data/data/")[2]: info.external_attr >> 16 for info in wheel.infolist()
         }
+        assert "performance_budget.py" in wheel.namelist()
     modes.pop("")
     share = {f"share/harness/rig_configs/{name}" for name in RIGS}
     share |= {f"share/harness/budgets/{path.name}" for path in (ROOT / "budgets").glob("*.yaml")}

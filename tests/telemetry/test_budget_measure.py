@@ -42,6 +42,62 @@ def test_a_function_keeps_its_name_signature_and_result(budgets: Budgets, nest: 
     )
 
 
+SIGNATURES = [
+    "a, b",
+    "a, b=2",
+    "a, /, b=3, *, c, d=4",
+    "a=1, /, *, c=5",
+    "*args",
+    "a, **kwargs",
+    "a, *args, c=1, **kwargs",
+    "",
+    "_hb_put=1, b=2",
+    "put, due=7, clock=8",
+]
+CALLS: list[tuple[tuple[int, ...], dict[str, int]]] = [
+    ((), {}),
+    ((1,), {}),
+    ((1, 2), {}),
+    ((1, 2, 3), {}),
+    ((1,), {"b": 9}),
+    ((1,), {"c": 9}),
+    ((), {"a": 1}),
+    ((1,), {"c": 3, "d": 6}),
+    ((1,), {"clock": 3}),
+    ((), {"nothing": 3}),
+]
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_any_signature_takes_and_refuses_what_it_did(budgets: Budgets, signature: str) -> None:
+    space: dict[str, object] = {}
+    exec(f"def f({signature}):\n    return sorted(locals().items(), key=repr)\n", space)
+    plain = space["f"]
+    measured = budgets.measure(plain)  # type: ignore[arg-type]
+    assert inspect.signature(measured) == inspect.signature(plain)  # type: ignore[arg-type]
+    for args, kwargs in CALLS:
+        try:
+            wanted: object = plain(*args, **kwargs)  # type: ignore[operator]
+        except TypeError as error:
+            with pytest.raises(TypeError) as caught:
+                measured(*args, **kwargs)  # type: ignore[operator]
+            assert str(caught.value) == str(error)
+        else:
+            assert measured(*args, **kwargs) == wanted  # type: ignore[operator]
+
+
+def test_defaults_are_the_very_ones(budgets: Budgets) -> None:
+    shared: list[int] = []
+
+    @budgets.measure(name="f")
+    def keep(value: int, into: list[int] = shared, *, also: list[int] = shared) -> list[int]:
+        into.append(value)
+        assert into is also
+        return into
+
+    assert keep(1) is shared and keep(2) == [1, 2]
+
+
 def test_without_parentheses(budgets: Budgets) -> None:
     @budgets.measure
     def plain() -> int:

@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any
 
 from harness.telemetry.budget.cell import Cell
+from harness.telemetry.budget.exact import exactly
 from harness.telemetry.budget.nesting import Lane, current_lane, new_lane
 from harness.telemetry.budget.overrun import Overrun, Policy, act
 
@@ -58,7 +59,9 @@ def measured(function: Any, cell: Cell, policy: Policy, *, nest: bool) -> Any:
     elif nest:
         wrapper, renew = _nested(function, cell, policy)
     else:
-        wrapper, renew = _timed(function, cell) if plain else _checked(function, cell, policy)
+        wrapper, renew = (
+            (exactly(function, cell) or _timed(function, cell)) if plain else _checked(function, cell, policy)
+        )
     functools.update_wrapper(wrapper, function)
     setattr(wrapper, MARK, Measured(cell, renew))
     cell.users.add(renew)
