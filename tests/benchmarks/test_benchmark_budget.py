@@ -28,7 +28,7 @@ def test_all_arms_are_measured_and_memory_is_bounded(monkeypatch: pytest.MonkeyP
     memory = by_name["memory that 1,000,000 observations leave"]
     assert 0 < memory.value < 4 and memory.met
     targets = [figure.at_most for figure in outcome.figures if figure.at_most is not None]
-    assert targets == [1.3, 2, 2, 0.2, 0.05, 4]
+    assert targets == [1.3, 2, 2, 0.2, 0.05, 0.05, 4]
     assert all(figure.value > 0 for figure in outcome.figures)
 
 

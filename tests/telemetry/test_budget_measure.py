@@ -69,11 +69,11 @@ CALLS: list[tuple[tuple[int, ...], dict[str, int]]] = [
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_any_signature_takes_and_refuses_what_it_did(budgets: Budgets, signature: str) -> None:
+def test_any_signature_takes_and_refuses_what_it_did(budgets: Budgets, signature: str, nest: bool) -> None:
     space: dict[str, object] = {}
     exec(f"def f({signature}):\n    return sorted(locals().items(), key=repr)\n", space)
     plain = space["f"]
-    measured = budgets.measure(plain)  # type: ignore[arg-type]
+    measured = budgets.measure(nest=nest)(plain)  # type: ignore[type-var]
     assert inspect.signature(measured) == inspect.signature(plain)  # type: ignore[arg-type]
     for args, kwargs in CALLS:
         try:

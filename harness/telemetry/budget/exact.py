@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import CO_VARARGS, CO_VARKEYWORDS
+from threading import get_ident
 from time import perf_counter
 from types import FunctionType
 from typing import Any
 
 from harness.telemetry.budget.cell import Cell
+from harness.telemetry.budget.nesting import Parts, current_lane, new_lane
 
 _SOURCE = """
 def make(_hb_function, _hb_cell, _hb_clock):
@@ -41,10 +43,79 @@ def make(_hb_function, _hb_cell, _hb_clock):
     return timed, renew
 """
 
+_NESTED = """
+def make(_hb_function, _hb_cell, _hb_clock, _hb_lane_here, _hb_thread, _hb_new_lane, _hb_exceeded):
+    _hb_put, _hb_due, _hb_limit = _hb_cell.put, _hb_cell.due, _hb_cell.alarm
 
-def exactly(function: Any, cell: Cell) -> tuple[Callable[..., Any], Callable[[], None]] | None:
-    """The function timed, and what keeps it up to date; None where it has ``*args`` or ``**kwargs`` or is
-    none of Python's own."""
+    def nested({parameters}):
+        nonlocal _hb_due
+        _hb_lane = _hb_lane_here()
+        if _hb_lane is None or _hb_lane[1] != _hb_thread():
+            _hb_lane = _hb_new_lane()
+        _hb_around = _hb_lane[0]
+        _hb_lane[0] = _hb_parts = {{}}
+        _hb_begun = _hb_clock()
+        try:
+            _hb_result = _hb_function({arguments})
+        except BaseException as _hb_error:
+            _hb_took = _hb_clock() - _hb_begun
+            _hb_lane[0] = _hb_around
+            if _hb_around is not None:
+                _hb_around[_hb_cell] = _hb_around.get(_hb_cell, 0.0) + _hb_took
+            _hb_put(-_hb_took)
+            _hb_cell.failed(_hb_error)
+            if _hb_took > _hb_limit and _hb_parts:
+                _hb_cell.attribute(_hb_took, _hb_parts)
+            raise
+        _hb_ended = _hb_clock()
+        _hb_lane[0] = _hb_around
+        _hb_took = _hb_ended - _hb_begun
+        if _hb_around is not None:
+            _hb_around[_hb_cell] = _hb_around.get(_hb_cell, 0.0) + _hb_took
+        _hb_put(_hb_took)
+        if _hb_ended > _hb_due:
+            _hb_due = _hb_cell.drain(_hb_ended)
+        if _hb_took > _hb_limit:
+            _hb_exceeded(_hb_took, _hb_parts)
+        return _hb_result
+
+    def renew():
+        nonlocal _hb_put, _hb_due, _hb_limit
+        _hb_put, _hb_due, _hb_limit = _hb_cell.put, _hb_cell.due, _hb_cell.alarm
+
+    return nested, renew
+"""
+
+Made = tuple[Callable[..., Any], Callable[[], None]]
+
+
+def exact_timed(function: Any, cell: Cell) -> Made:
+    """The function timed, and what keeps it up to date."""
+    return _made(_SOURCE, function, cell)
+
+
+def exact_nested(function: Any, cell: Cell, exceeded: Callable[[float, Parts], None]) -> Made:
+    """The same with an account of the operations within it. ``exceeded``: called with the seconds of an
+    overrun and its parts."""
+    return _made(_NESTED, function, cell, current_lane.get, get_ident, new_lane, exceeded)
+
+
+def _made(source: str, function: Any, cell: Cell, *more: Any) -> Made:
+    parameters, arguments = _written_out(function) or ("*args, **kwargs", "*args, **kwargs")
+    space: dict[str, Any] = {}
+    text = source.format(parameters=parameters, arguments=arguments)
+    exec(compile(text, "<performance budget>", "exec"), space)
+    made: Made = space["make"](function, cell, perf_counter, *more)
+    if parameters != "*args, **kwargs":
+        # What stood for the defaults is replaced by the function's own.
+        vars_of: Any = made[0]
+        vars_of.__defaults__, vars_of.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    return made
+
+
+def _written_out(function: Any) -> tuple[str, str] | None:
+    """Parameters and arguments; None of a function that has ``*args`` or ``**kwargs`` or is none of Python's
+    own."""
     if not isinstance(function, FunctionType):
         return None
     code = function.__code__
@@ -61,13 +132,4 @@ def exactly(function: Any, cell: Cell) -> tuple[Callable[..., Any], Callable[[],
     if named:
         kept = function.__kwdefaults__ or {}
         parameters += ["*", *(f"{name}=None" if name in kept else name for name in named)]
-    source = _SOURCE.format(
-        parameters=", ".join(parameters),
-        arguments=", ".join([*positional, *(f"{name}={name}" for name in named)]),
-    )
-    space: dict[str, Any] = {}
-    exec(compile(source, "<performance budget>", "exec"), space)
-    timed, renew = space["make"](function, cell, perf_counter)
-    # What stood for the defaults is replaced by the function's own.
-    timed.__defaults__, timed.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    return timed, renew
+    return ", ".join(parameters), ", ".join([*positional, *(f"{name}={name}" for name in named)])

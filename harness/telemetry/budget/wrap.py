@@ -12,13 +12,11 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from threading import get_ident
 from time import perf_counter
 from typing import Any
 
 from harness.telemetry.budget.cell import Cell
-from harness.telemetry.budget.exact import exactly
-from harness.telemetry.budget.nesting import Lane, current_lane, new_lane
+from harness.telemetry.budget.exact import exact_nested, exact_timed
 from harness.telemetry.budget.overrun import Overrun, Policy, act
 
 MARK = "__harness_budget__"
@@ -57,11 +55,11 @@ def measured(function: Any, cell: Cell, policy: Policy, *, nest: bool) -> Any:
 
         wrapper, renew = generator(function, cell, policy, nest=nest)
     elif nest:
-        wrapper, renew = _nested(function, cell, policy)
-    else:
-        wrapper, renew = (
-            (exactly(function, cell) or _timed(function, cell)) if plain else _checked(function, cell, policy)
+        wrapper, renew = exact_nested(
+            function, cell, lambda took, parts: exceeded(cell, policy, took, parts, 4)
         )
+    else:
+        wrapper, renew = exact_timed(function, cell) if plain else _checked(function, cell, policy)
     functools.update_wrapper(wrapper, function)
     setattr(wrapper, MARK, Measured(cell, renew))
     cell.users.add(renew)
@@ -77,31 +75,6 @@ def exceeded(cell: Cell, policy: Policy, seconds: float, parts: dict[Cell, float
         assert limit is not None
         shown = {name: each / factor for name, each in by_name.items()}
         act(policy, Overrun(cell.limits.name, seconds / factor, limit, cell.limits.unit, shown), level + 1)
-
-
-def _timed(function: Callable[..., Any], cell: Cell) -> tuple[Callable[..., Any], Callable[[], None]]:
-    clock, put, due = perf_counter, cell.put, cell.due
-
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        nonlocal due
-        begun = clock()
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            put(begun - clock())
-            cell.failed(error)
-            raise
-        ended = clock()
-        put(ended - begun)
-        if ended > due:
-            due = cell.drain(ended)
-        return result
-
-    def renew() -> None:
-        nonlocal put, due
-        put, due = cell.put, cell.due
-
-    return timed, renew
 
 
 def _checked(
@@ -131,53 +104,6 @@ def _checked(
         put, due, limit = cell.put, cell.due, cell.alarm
 
     return checked, renew
-
-
-def _nested(
-    function: Callable[..., Any], cell: Cell, policy: Policy
-) -> tuple[Callable[..., Any], Callable[[], None]]:
-    clock, put, due, limit = perf_counter, cell.put, cell.due, cell.alarm
-    lane_here, thread = current_lane.get, get_ident
-
-    def nested(*args: Any, **kwargs: Any) -> Any:
-        nonlocal due
-        lane: Lane | None = lane_here()
-        if lane is None or lane[1] != thread():
-            lane = new_lane()
-        around = lane[0]
-        parts: dict[Cell, float] = {}
-        lane[0] = parts
-        begun = clock()
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            ended = clock()
-            lane[0] = around
-            took = ended - begun
-            if around is not None:
-                around[cell] = around.get(cell, 0.0) + took
-            put(-took)
-            cell.failed(error)
-            if took > limit and parts:
-                cell.attribute(took, parts)
-            raise
-        ended = clock()
-        lane[0] = around
-        took = ended - begun
-        if around is not None:
-            around[cell] = around.get(cell, 0.0) + took
-        put(took)
-        if ended > due:
-            due = cell.drain(ended)
-        if took > limit:
-            exceeded(cell, policy, took, parts, 3)
-        return result
-
-    def renew() -> None:
-        nonlocal put, due, limit
-        put, due, limit = cell.put, cell.due, cell.alarm
-
-    return nested, renew
 
 
 def finish(
