@@ -4,8 +4,8 @@ All arms are timed in one process by turns, in blocks, by the CPU time of the pr
 is not theirs. Whatever an arm puts off (batches that are counted) falls into its own blocks. Peers: the
 decorator that one writes by hand (two readings of the clock, one append), ``Histogram.time()`` of
 `prometheus_client`, and ``record`` of an OpenTelemetry histogram with an aggregating reader behind it: with
-the name of the operation as an attribute, which a budget knows, and without. Against these two the cost of the
-bare function is taken off both sides.
+the name of the operation as an attribute, which a budget knows, and without. Against these two the cost of
+the bare function is taken off both sides.
 """
 
 from __future__ import annotations
