@@ -16,7 +16,16 @@ from typing import Any
 
 from benchmarks.figures import Outcome, load, table
 
-NAMES = ("recording", "rerender", "verdict", "known_delay", "lateness", "ros2_round_trip", "bag_recording")
+NAMES = (
+    "recording",
+    "rerender",
+    "verdict",
+    "known_delay",
+    "lateness",
+    "ros2_round_trip",
+    "bag_recording",
+    "budget",
+)
 
 
 def host() -> dict[str, Any]:

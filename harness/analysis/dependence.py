@@ -123,9 +123,31 @@ def decide(
     failing = _side(
         np.where(wrong_too, -np.inf, other), fail_threshold, p0, fail_rate or p0, alpha, passing=False
     )
-    n, least = len(values), smallest_n(0, pass_rate or p0, alpha)
     known = values[np.isfinite(values)]
     constant = len(known) > 1 and bool((known == known[0]).all())
+    return concluded(
+        passing,
+        failing,
+        p0,
+        alpha,
+        longest_disturbance=longest_disturbance,
+        invalid=invalid,
+        constant=constant,
+    )
+
+
+def concluded(
+    passing: Side,
+    failing: Side,
+    p0: float,
+    alpha: float,
+    *,
+    longest_disturbance: float = 1.0,
+    invalid: int = 0,
+    constant: bool = False,
+) -> Decision:
+    """The decision that two sides make, see :func:`decide`."""
+    n, least = passing.n, smallest_n(0, passing.rate, alpha)
     bursts = n * p0 / passing.inflation
     obstacles = list(
         obstacles_to_pass(
@@ -255,8 +277,29 @@ def _side(values: Floats, threshold: float, p0: float, rate: float, alpha: float
     n = len(values)
     over = np.flatnonzero(values > threshold)
     top = top_positions(values, top_size(n, p0))
+    return side_of(over, top, n, threshold, rate, alpha, passing=passing)
+
+
+def side_of(
+    over: Positions,
+    top: Positions,
+    n: int,
+    threshold: float,
+    rate: float,
+    alpha: float,
+    *,
+    passing: bool,
+    count: int | None = None,
+    stretch: float = 1.0,
+) -> Side:
+    """One side from ascending positions: ``over`` the threshold, and of the ``top`` largest of ``n`` samples.
+
+    ``count``: how many are over it, where ``over`` holds the largest of them only. ``stretch``: how many
+    times larger the set of largest samples ought to be than ``top`` is. Were there no more clusters in it,
+    each would have grown by so much: v - 1 is taken as so much larger, which is the most that it can be.
+    """
     found = gate(top, n)
-    k, v, distance, df = len(over), 1.0, 0, None
+    k, v, distance, df = len(over) if count is None else count, 1.0, 0, None
     of = ("", 0, 0, 0.0)
     n_effective, k_effective = float(n), float(k)
     dependent = found.p <= GATE_LEVEL
@@ -266,6 +309,7 @@ def _side(values: Floats, threshold: float, p0: float, rate: float, alpha: float
         name, members = ("the largest", top) if widths[0] >= widths[1] else ("those over the threshold", over)
         pairs = int(pair_counts(members, (distance,), n)[0]) if distance else 0
         of = (name, len(members), pairs, expected_pairs(len(members), distance, n))
+        v = 1 + (v - 1) * stretch
         df = degrees_of_freedom(len(top), v)
         n_effective, k_effective = shrink(n, k, v, df, alpha)
     return Side(

@@ -71,22 +71,22 @@ def floor_of(loopback: Floats, p0: float) -> Floor | None:
         return None
     ascending = np.sort(np.where(np.isnan(loopback), np.inf, loopback))
     rank = _rank(n, p0 * FLOOR_SHARE)
-    return Floor(max(0.0, float(ascending[rank - 1])), rank, n, _share_above(rank, n))
+    return Floor(max(0.0, float(ascending[rank - 1])), rank, n, share_above(rank, n))
 
 
-def _share_above(rank: int, n: int) -> float:
+def share_above(rank: int, n: int) -> float:
     """Upper bound, with 99 % confidence, of the share of all values above the ``rank``-th smallest of n."""
     return float(betaincinv(n - rank + 1, rank, FLOOR_CONFIDENCE))
 
 
 def _rank(n: int, share: float) -> int:
     """The smallest rank above which at most ``share`` lies, with 99 % confidence; n where none is."""
-    if _share_above(n, n) > share:
+    if share_above(n, n) > share:
         return n
     low, high = 0, n
     while high - low > 1:
         middle = (low + high) // 2
-        if _share_above(middle, n) <= share:
+        if share_above(middle, n) <= share:
             high = middle
         else:
             low = middle

@@ -44,6 +44,10 @@ class Gate:
     how: str
 
 
+SEARCHED = 100
+"""From so many samples a member on, pairs are counted by looking them up."""
+
+
 def dyadic(longest: float) -> tuple[int, ...]:
     """1, 2, 4 .. up to ``longest``; none below 1."""
     return tuple(2**i for i in range(max(0, int(longest).bit_length()))) if longest >= 1 else ()
@@ -60,11 +64,19 @@ def width_distances(n: int) -> tuple[int, ...]:
 
 
 def pair_counts(positions: Positions, distances: tuple[int, ...], n: int) -> Positions:
-    """N_H of the ascending ``positions`` (0..n-1), one for each of ``distances``; O(n + k) each."""
+    """N_H of the ascending ``positions`` (0..n-1), one for each of ``distances``; O(n + k) each, or
+    O(k log k) where n is large against k."""
     k = len(positions)
     if k == 0 or not distances:
         return np.zeros(len(distances), dtype=np.int64)
     reach = distances[-1]
+    if n > SEARCHED * k:
+        # Few in many: looked up, so that the memory goes with the members and not with n.
+        first = np.arange(1, k + 1)
+        return np.array(
+            [int((np.searchsorted(positions, positions + h, "right") - first).sum()) for h in distances],
+            dtype=np.int64,
+        )
     # up_to[i] = members before position i; one beyond the end for every distance.
     member = np.zeros(n + reach + 1, dtype=np.int32)
     member[positions + 1] = 1

@@ -170,6 +170,7 @@ _PATTERNS = {
     r"^[A-Za-z][A-Za-z0-9_]*$": "a name of letters, digits and underscores that starts with a letter",
     r"^[A-Za-z0-9][A-Za-z0-9-]*$": "a name of letters, digits and hyphens",
     r"^[A-Za-z]\w*\.[A-Za-z]\w*$": "a port, written device.port",
+    r"^[A-Za-z_][\w.-]*$": "a name of letters, digits, dots, hyphens and underscores",
 }
 
 

@@ -13,16 +13,16 @@ from harness.errors import ConfigurationError
 _ENDINGS = (".yaml", ".yml")
 
 
-def search_path() -> list[Path]:
-    """Folders that hold rig files, nearest first; those that do not exist are left out."""
-    share = Path("share") / "harness" / "rig_configs"
+def search_path(name: str = "rig_configs") -> list[Path]:
+    """Folders of that name (of rig files), nearest first; those that do not exist are left out."""
+    share = Path("share") / "harness" / name
     ament = [
         Path(prefix) / share for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix
     ]
     folders = [
-        Path("rig_configs"),
-        Path(__file__).resolve().parents[2] / "rig_configs",
-        Path(__file__).resolve().parents[1] / "rig_configs",
+        Path(name),
+        Path(__file__).resolve().parents[2] / name,
+        Path(__file__).resolve().parents[1] / name,
         # Installed under a prefix of its own: PREFIX/lib/pythonX.Y/site-packages/harness/config.
         *(prefix / share for prefix in Path(__file__).resolve().parents[4:6]),
         Path(sys.prefix) / share,

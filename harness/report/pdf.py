@@ -43,15 +43,13 @@ def render_pdf(
     """
     with tempfile.TemporaryDirectory(prefix="harness-report-") as name:
         root = Path(name)
-        for template in TEMPLATES.glob("*.typ"):
-            shutil.copy(template, root / template.name)
         document = _document(results, samples, run, events, root)
         (root / "results.json").write_text(
             results.model_dump_json(by_alias=True, indent=1) + "\n",
             encoding="utf-8",
             errors="backslashreplace",
         )
-        pdf = _set(document, root, _when(results))
+        pdf = set_document(document, root, _when(results))
     with replacing(out, len(pdf)) as partial:
         partial.write_bytes(pdf)
 
@@ -107,16 +105,19 @@ def _printable(tree: Any, glyphs: Container[int] | None) -> Any:
     return tree
 
 
-def _set(document: Any, root: Path, when: datetime) -> bytes:
-    """The PDF.
+def set_document(document: Any, root: Path, when: datetime, template: str = "report.typ") -> bytes:
+    """The PDF that a template makes of ``document`` and the plots (``*.svg``) in ``root``.
 
-    PDF/A forbids a character without a glyph: what DejaVu lacks is looked for among the fonts of this
-    machine, and spelt out as a code point where they lack it too.
+    ``results.json`` in ``root`` is attached to it. Raises OperationError when it cannot be set. PDF/A forbids
+    a character without a glyph: what DejaVu lacks is looked for among the fonts of this machine, and spelt
+    out as a code point where they lack it too.
     """
     import matplotlib
     import typst
     from matplotlib.ft2font import FT2Font
 
+    for each in TEMPLATES.glob("*.typ"):
+        shutil.copy(each, root / each.name)
     fonts = root / "fonts"
     fonts.mkdir()
     # DejaVu alone: the folder also holds a last-resort font that draws boxes in place of what is missing.
@@ -131,7 +132,7 @@ def _set(document: Any, root: Path, when: datetime) -> bytes:
         for path, svg in plots.items():
             path.write_text(t.printable(svg, known), encoding="utf-8")
         return typst.compile(
-            root / "report.typ",
+            root / template,
             root=root,
             font_paths=[fonts],
             ignore_system_fonts=known is not None,

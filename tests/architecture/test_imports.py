@@ -40,6 +40,9 @@ OWNERS = {
     "serial": ("harness/rigs/", "harness/sim/"),
     "gpiod": ("harness/rigs/", "harness/sim/"),
     "mujoco": ("harness/sim/",),
+    "opentelemetry": ("harness/telemetry/",),
+    "prometheus_client": ("harness/telemetry/",),
+    "pynvml": ("harness/telemetry/",),
 }
 VENDORS_OF_ROS = (
     "rcl_interfaces",

@@ -10,8 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "package.xml", "README.md", "LICENSE")
-FOLDERS = ("harness", "launch", "resource", "rig_configs")
+PARTS = (
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "MANIFEST.in",
+    "package.xml",
+    "README.md",
+    "LICENSE",
+    "performance_budget.py",
+)
+FOLDERS = ("harness", "launch", "resource", "rig_configs", "budgets")
 
 
 @dataclass(frozen=True)

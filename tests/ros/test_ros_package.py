@@ -102,8 +102,10 @@ def test_the_wheel_has_what_ros2_looks_for(installed: Installed):
         modes = {
             info.filename.partition(".data/data/")[2]: info.external_attr >> 16 for info in wheel.infolist()
         }
+        assert "performance_budget.py" in wheel.namelist()
     modes.pop("")
     share = {f"share/harness/rig_configs/{name}" for name in RIGS}
+    share |= {f"share/harness/budgets/{path.name}" for path in (ROOT / "budgets").glob("*.yaml")}
     assert set(modes) == share | {
         "share/ament_index/resource_index/packages/harness",
         "share/harness/package.xml",
@@ -141,6 +143,8 @@ def test_what_is_nearer_comes_before_what_is_installed(installed: Installed, tmp
     assert "Mine against" in listed and "The harness against" not in listed
 
 
+LINKED = ("setup.py", "setup.cfg", "package.xml", "harness", "performance_budget.py", "launch", "resource",
+          "rig_configs", "budgets")  # fmt: skip
 AS_COLCON = """
 import ast
 from distutils.core import run_setup
@@ -170,7 +174,7 @@ def test_an_ament_python_install_has_its_layout(tmp_path, linked):
     if linked:
         folder = tmp_path / "build"
         folder.mkdir()
-        for name in ("setup.py", "setup.cfg", "package.xml", "harness", "launch", "resource", "rig_configs"):
+        for name in LINKED:
             (folder / name).symlink_to(source / name)
     prefix = tmp_path / "install" / "harness"
     run(sys.executable, "-W", "ignore", "setup.py", "-q", "install", "--prefix", prefix, "--no-compile",

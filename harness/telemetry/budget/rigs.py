@@ -1,0 +1,134 @@
+"""Budgets that runs of rigs decide: the verdicts of their requirements, as they stand in results.json.
+
+A budget takes over a verdict only where it follows: PASS from a requirement that is at least as strict, FAIL
+from one that is at most as strict, and INCONCLUSIVE otherwise, with what to change. Of each rig the newest
+run that ended counts; earlier ones are history.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.model import Verdict
+from harness.telemetry.budget.limits import SECONDS_PER, Limits
+
+_log = logging.getLogger("harness.budget")
+
+
+@dataclass(frozen=True)
+class FromRun:
+    """What one requirement of one run says of a budget. Values in the budget's unit, None where there is
+    none.
+
+    ``average``: of the scenario's latencies from sent, where the budget is one of latency.
+    """
+
+    budget: str
+    rig: str
+    run: str
+    simulated: bool
+    requirement: str
+    verdict: Verdict
+    reason: str
+    n: int
+    average: float | None
+    estimate: float | None
+    bound: float | None
+    folder: str
+
+
+def from_runs(limits: Iterable[Limits], reports: Path) -> list[FromRun]:
+    """What the newest runs under ``reports`` (RIG/RUN/results.json) say of budgets that have ``rig``."""
+    wanted = [each for each in limits if each.rig is not None]
+    if not wanted or not reports.is_dir():
+        return []
+    return [found for results in _newest(reports) for found in _of_run(wanted, *results)]
+
+
+def _newest(reports: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for rig in sorted(each for each in reports.iterdir() if each.is_dir()):
+        # Names of runs begin with the instant they were started at.
+        for path in sorted(rig.glob("*/results.json"), reverse=True):
+            try:
+                results = json.loads(path.read_text(encoding="utf-8"))
+                if results["ended"] is None or results["aborted"]:
+                    continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                _log.warning("%s cannot be read: %s", path, error)
+                continue
+            yield path.parent, results
+            break
+
+
+def _of_run(wanted: Sequence[Limits], folder: Path, results: dict[str, Any]) -> Iterator[FromRun]:
+    for asked in results["requirements"]:
+        scenario = results["scenarios"].get(asked["scenario"])
+        if scenario is None:
+            continue
+        for limits in wanted:
+            if limits.rig != (scenario["kind"], asked["quantity"]):
+                continue
+            factor = _factor(asked["unit"], limits.unit)
+            if factor is None:
+                continue
+            verdict, reason = _follows(limits, asked, factor)
+            mean = scenario["latency_ms"]["mean"] if asked["quantity"] == "latency" else None
+            per_ms = _factor("ms", limits.unit)
+            yield FromRun(
+                budget=limits.name,
+                rig=str(results["rig"].get("name", folder.parent.name)),
+                run=str(results["run_id"]),
+                simulated=bool(results["simulated"]),
+                requirement=str(asked["id"]),
+                verdict=verdict,
+                reason=reason,
+                n=int(asked["n"]),
+                average=None if mean is None or per_ms is None else mean * per_ms,
+                estimate=_times(asked["estimate"], factor),
+                bound=_times(asked["upper_bound" if limits.upper is not None else "lower_bound"], factor),
+                folder=str(folder),
+            )
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _factor(unit: str, other: str) -> float | None:
+    """What a value in ``unit`` is multiplied by to be in ``other``; None where it cannot be."""
+    if unit == other:
+        return 1.0
+    if unit in SECONDS_PER and other in SECONDS_PER:
+        return SECONDS_PER[unit] / SECONDS_PER[other]
+    return None
+
+
+def _follows(limits: Limits, asked: dict[str, Any], factor: float) -> tuple[Verdict, str]:
+    """The verdict on the budget that follows from that of the requirement, and why."""
+    verdict = Verdict(asked["verdict"])
+    which = asked["limit_is"]
+    budget = limits.upper if which == "upper" else limits.lower
+    said = f"{asked['id']}: {verdict.value}"
+    if budget is None:
+        return Verdict.INCONCLUSIVE, f"{said}, of a limit on the other side"
+    limit = asked["limit"] * factor
+    # Of a mean or a share there is no quantile; such a requirement is compared by its limit.
+    quantile = limits.quantile if asked["quantile"] is None else asked["quantile"]
+    tighter = limit <= budget if which == "upper" else limit >= budget
+    looser = limit >= budget if which == "upper" else limit <= budget
+    sure = asked["confidence"] >= limits.confidence
+    if verdict is Verdict.PASS and tighter and quantile >= limits.quantile and sure:
+        return verdict, said
+    if verdict is Verdict.FAIL and looser and quantile <= limits.quantile and sure:
+        return verdict, said
+    if verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
+        return verdict, said
+    return (
+        Verdict.INCONCLUSIVE,
+        f"{said}, which does not decide this budget ({limits.words}): require that in the rig file",
+    )

@@ -1,0 +1,5 @@
+"""`from performance_budget import PerformanceBudget`, nothing else."""
+
+from harness.telemetry.budget import PerformanceBudget
+
+__all__ = ["PerformanceBudget"]
