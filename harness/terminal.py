@@ -17,8 +17,9 @@ from harness.arming import movements
 from harness.conclude import RunOutcome
 from harness.config import LoadedRig, expand_variants
 from harness.config.changing import DESCRIBED, in_words
+from harness.config.faults import DONE
 from harness.config.in_time import RampOver
-from harness.config.schema import OpenLoop, Replay, SwarmReorganization, Throughput
+from harness.config.schema import OpenLoop, Replay, RigFile, SwarmReorganization, Throughput
 from harness.config.values import sent_values
 from harness.folder import RunFolder
 from harness.model import Finding, Severity, Verdict
@@ -193,6 +194,20 @@ def first_reason(outcome: RunOutcome) -> str:
     return ""
 
 
+def _broken(rig: RigFile, spec: SwarmReorganization) -> str:
+    """Who is broken in a trial, and by what: the words of the fault port and what it touches."""
+    device = rig.devices[spec.stimulus.partition(".")[0]]
+
+    def one(robot: str, reference: str) -> str:
+        fault = device.ports[reference.partition(".")[2]].fault
+        told = getattr(fault, "process", None) or " ".join(getattr(fault, "inject", ()))
+        return f"the {robot} is {DONE[fault.kind]} ({reference}: {told!r})"
+
+    return ", then ".join(
+        [one(spec.robot, spec.stimulus), *(one(each.robot, each.stimulus) for each in spec.also)]
+    )
+
+
 def _shared_error(requirements: Sequence[RequirementResult]) -> str:
     """The confidence of each requirement, where they share the error."""
     said = {confidence_words(r.confidence, r.alpha) for r in requirements}
@@ -258,10 +273,16 @@ def show_plan(console: Console, loaded: LoadedRig) -> None:
     for name, spec in rig.scenarios.items():
         schedule = spec.schedule
         how = f"at {schedule.rate_hz:g} Hz" if isinstance(schedule, OpenLoop) else "one at a time, from rest"
-        say(
-            f"measures  {name}: {schedule.samples} stimuli on {spec.stimulus} {how},"
-            f" answers on {spec.response}"
-        )
+        if isinstance(spec, SwarmReorganization):
+            say(
+                f"measures  {name}: {', '.join(spec.robots)}, each seen by {', '.join(spec.columns.values())}"
+            )
+            say(f"breaks    {_broken(rig, spec)}, up to {schedule.samples} times")
+        else:
+            say(
+                f"measures  {name}: {schedule.samples} stimuli on {spec.stimulus} {how},"
+                f" answers on {spec.response}"
+            )
         if spec.stages:
             say(f"passes    {' then '.join(spec.stages)}, on the way to {spec.response}")
         if spec.arrival == "stamp":

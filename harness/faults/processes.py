@@ -22,6 +22,8 @@ class ProcessFault(FaultPort):
         return signal.SIGKILL
 
     def _find(self, target: str) -> Entry:
+        if getattr(self._options, "restart", None) is not None:
+            self._restarter()  # better told before anything is broken
         return self._process(target)
 
     def _still(self, aimed: Entry) -> bool:
@@ -46,14 +48,20 @@ class ProcessFault(FaultPort):
         restart = getattr(self._options, "restart", None)
         if restart is None:
             return
+        proctable.send(self._restarter(), signal.Signals[restart.signal])
+        self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_NS)
+
+    def _restarter(self) -> Entry:
+        """The one process of the run that starts robots again. Raises OperationError."""
+        restart = self._options.restart
         asked = self._matching(restart.process)
-        if len(asked) != 1 or not proctable.send(asked[0], signal.Signals[restart.signal]):
+        if len(asked) != 1:
             raise OperationError(
                 f"fault port {self._port}: {len(asked)} processes of this run match {restart.process!r},"
                 " one is to start robots again",
                 hint="correct `restart.process` of that port; it is matched against whole command lines",
             )
-        self._clock.sleep_until(self._clock.monotonic_ns() + LOOK_NS)
+        return asked[0]
 
     def _back(self, target: str, aimed: Entry) -> str | None:
         found = [
