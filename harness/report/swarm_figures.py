@@ -31,14 +31,14 @@ def timeline(shown: SwarmTimeline, trial: SwarmTrial, limit_ms: float | None) ->
     """What every robot said around the fault of one trial: whom it followed, when that changed."""
     robots = list(shown.robots)
     colours = _colours(shown)
-    with style.drawing(0.75 + 0.22 * len(robots)) as figure:
+    with style.drawing(0.85 + 0.22 * len(robots)) as figure:
         axes = figure.subplots()
         axes.grid(visible=False)
         for row, robot in enumerate(robots):
             lost = [fault.at_ms for fault in trial.faults if fault.robot == robot]
             _row(axes, row, shown, shown.robots[robot], colours, lost[0] if lost else None)
         axes.set_yticks(range(len(robots)), [cut(robot, 16) for robot in robots])
-        axes.set_ylim(len(robots) - 0.4, -1.2)
+        axes.set_ylim(len(robots) - 0.4, -1.7)
         axes.set_xlim(shown.begin_ms, shown.end_ms)
         axes.set_xlabel("ms after the fault")
         for fault in trial.faults:
@@ -144,7 +144,7 @@ def _marks(axes: Axes, trial: SwarmTrial, shown: SwarmTimeline, limit_ms: float 
             else:
                 groups.append((at_ms, [name]))
     for place, (at_ms, words) in enumerate(groups):
-        height = -0.62 - 0.42 * (place % 2)
+        height = -0.62 - 0.42 * (place % 3)
         right = at_ms > shown.begin_ms + 0.8 * width
         style.remark(
             axes, at_ms, height, ", ".join(words), ha="right" if right else "left", va="center", offset=(1, 0)
