@@ -282,7 +282,11 @@ class Ros2Device:
                 told[f"{name}.largest"] = f"{one.largest_bytes} bytes a message"
         told = {**dict(self._lookout().identity()), **told}
         for name, others in sharing.items():
-            # The same topic, nodes and QoS: said once.
-            told = {key: text for key, text in told.items() if key.partition(".")[0] not in others}
+            # The same topic, nodes and QoS: said once. Which stamps are read is each port's own.
+            told = {
+                key: text
+                for key, text in told.items()
+                if key.partition(".")[0] not in others or key.endswith(".stamps")
+            }
             told[f"{name}.read_by"] = ", ".join([name, *others])
         return {"adapter": "ros2", **self._connected().software(), **told}
