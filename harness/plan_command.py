@@ -34,9 +34,9 @@ def run_plan(console: Console, rig: str, overrides: tuple[str, ...], *, as_json:
             console.print(Text(never, style="bold yellow"))
         console.print(
             Text(
-                "PASS, FAIL, INCONCLUSIVE: how likely the planned run ends so at that true share. `n for "
-                f"PASS`: samples that end in PASS with a chance of {CHANCE:.0%}, and their time. Bursts are an "
-                "approximation. U and J, which only a run measures, are taken as 0.",
+                "PASS, FAIL, INCONCLUSIVE: how likely the planned run ends so at that true share. "
+                f"`n for PASS`: samples that end in PASS with a chance of {CHANCE:.0%}, and their time. "
+                "Bursts are an approximation. U and J, which only a run measures, are taken as 0.",
                 style="dim",
             )
         )
