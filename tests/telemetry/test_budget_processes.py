@@ -43,7 +43,9 @@ def test_ten_threads_in_each_of_four_processes_lose_nothing(method: str, tmp_pat
     found = report_of(method, 10, 1000, tmp_path)
     operation, value = found["operation"], found["value"]
     assert (operation["n"], operation["failed"]) == (50_000, 500)
-    assert operation["processes"] == 5 and operation["verdict"] != "FAIL"
+    # In a pool one worker may take the work of another that is slow to start.
+    assert operation["processes"] in (range(2, 6) if method == "pool" else (5,))
+    assert operation["verdict"] != "FAIL"
     assert value["n"] == 5000 and value["mean"] == 495 and value["max"] == 990
     # Every process has found for itself what measuring adds; none of their overruns may be forgotten for it.
     limit = found["tight"]["limits"][0]  # type: ignore[index]
