@@ -37,6 +37,7 @@ from harness.wording import (
     relation,
     shown_bound,
     sign,
+    swarm_words,
     with_uncertainty,
 )
 
@@ -89,6 +90,8 @@ def show_outcome(console: Console, outcome: RunOutcome, *, brief: bool = False) 
         )
         _hang(console, Text(name, style="dim"), Text(figures, style="dim"))
         for words in scenario.search.words[:-1] if scenario.search is not None else []:
+            _hang(console, Text(name, style="dim"), Text(words))
+        for words in swarm_words(scenario.swarm) if scenario.swarm is not None else []:
             _hang(console, Text(name, style="dim"), Text(words))
     if results.aborted and may_go_on(RunFolder.open(outcome.folder)):
         _hang(console, Text("to go on with it", style="dim"), Text(f"harness resume {where}"))

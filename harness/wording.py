@@ -6,6 +6,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import floor, isfinite, log10
 from typing import Protocol
 
+from harness.results_kinds import SwarmResult
+
 
 class Asked(Protocol):
     """What :class:`harness.config.schema.Requirement` and its result have in common."""
@@ -216,3 +218,22 @@ def with_uncertainty(decided: Decided) -> str:
     decimals = 1 - floor(log10(u))
     shown = max(0, decimals)
     return f"{round(value, decimals):.{shown}f} ± {outward(u, decimals, up=True):.{shown}f}"
+
+
+def swarm_words(swarm: SwarmResult) -> list[str]:
+    """How often and how fast the swarm reorganised, phase by phase, and its violations; times in ms. The
+    warm-up counts for violations alone, and is told apart nowhere else."""
+    counting = [each for each in swarm.trials if not each.warm_up]
+    if not counting:
+        return []
+    done = f"reorganised in {swarm.phases_ms['total'].n} of {len(counting)} trials"
+    total = swarm.phases_ms["total"]
+    if total.p50 is not None and total.max is not None:
+        phases = ", ".join(
+            f"{name.replace('_', '-')} {part.p50:.1f}"
+            for name, part in swarm.phases_ms.items()
+            if name != "total" and part.p50 is not None
+        )
+        done += f", median {total.p50:.1f} ms ({phases}), at most {total.max:.1f} ms"
+    count = len(swarm.violations)
+    return [done, f"violations: {count or 'none'}"]

@@ -41,11 +41,13 @@ def budget(
     clocks: Clocks,
     samples: NDArray[Any],
     onsets: Onsets | None = None,
+    period: Item | None = None,
 ) -> Budget:
     """U of one requirement in ms, item by item. ``samples``: SAMPLE_DTYPE rows of its scenario.
 
     A share of lost ones and a rate measure no time span: their budget is empty. An item is infinite where the
-    clock of the arrivals is not related to the host's; then so is U. ``onsets``: of arrivals that are onsets.
+    clock of the arrivals is not related to the host's; then so is U. ``onsets``: of arrivals that are onsets;
+    ``period``: of the messages, measured; a declared ``sampling_period_ms`` takes its place.
     """
     if requirement.quantity not in TIMED:
         return combine([])
@@ -66,6 +68,8 @@ def budget(
         )
     )
     measured = [] if onsets is None else onset_items(onsets, samples, jitter=requirement.quantity == "jitter")
+    if period is not None and spec.sampling_period_ms is None:
+        measured = [period]
     items += with_declared(measured, spec.sampling_period_ms)
     for each in spec.uncertainty:
         items.append(other(each.name, each.half_width_ms, divisor=each.divisor, source=each.source))

@@ -22,10 +22,10 @@ from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
 from harness.analysis.starved import starved
 from harness.analysis.summaries import Described, arrival_is, loss
-from harness.analysis.swarm import ORDER, SwarmSampled, swarm_faults
+from harness.analysis.swarm import ORDER, PERIOD_SOURCE, SwarmSampled, swarm_faults
 from harness.analysis.swarm_sampling import sample_swarm
 from harness.analysis.throughput import search_result
-from harness.analysis.uncertainty import Budget
+from harness.analysis.uncertainty import Budget, sampling_period
 from harness.analysis.verdicts import measured_window
 from harness.config.schema import Match, Requirement, RigFile, SwarmReorganization, Throughput
 from harness.config.together import groups
@@ -224,9 +224,9 @@ class RunData:
     def budget(self, requirement: Requirement, sampled: Sampled) -> Budget:
         """U of that requirement, on the samples of its scenario."""
         spec = self._rig.scenarios[requirement.scenario]
-        if isinstance(sampled, SwarmSampled) and spec.sampling_period_ms is None:
-            spec = spec.model_copy(update={"sampling_period_ms": sampled.swarm.period_ms})
-        return budget(requirement, spec, self.clocks, sampled.samples, sampled.onsets)
+        period_ms = sampled.swarm.period_ms if isinstance(sampled, SwarmSampled) else None
+        period = None if period_ms is None else sampling_period(period_ms, PERIOD_SOURCE)
+        return budget(requirement, spec, self.clocks, sampled.samples, sampled.onsets, period)
 
     def measuring(self, requirement: Requirement, sampled: Sampled) -> Measuring:
         """How the values of that requirement were measured, and at which error it is decided."""

@@ -26,6 +26,7 @@ from harness.results import Check, SwarmFault, SwarmResult, SwarmTrial
 ORDER = Match(kind="order")
 """How the new order finds its fault: it is the first one after it."""
 PHASES = ("detection", "election", "agreement", "re_forming")
+PERIOD_SOURCE = "median time between two messages of the robot that speaks least often, measured"
 NAMED = 12
 """Violations that are named one by one in the reasons."""
 

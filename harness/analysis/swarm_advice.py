@@ -53,6 +53,12 @@ def advice(
             else f"No timeout is short enough: detection takes {found - timeout_ms:.1f} ms beyond its timeout"
             f" of {timeout_ms:g} ms."
         )
+        if swarm.gap_ms is not None and wanted < swarm.gap_ms and found > may:
+            lines.append(
+                f"No timeout does both: what the limit wants is below the {swarm.gap_ms:.1f} ms of silence of"
+                " robots that are well. Messages have to arrive more regularly, or what follows detection has"
+                " to be quicker."
+            )
     if swarm.gap_ms is not None:
         lines.append(
             f"A timeout below {swarm.gap_ms:.1f} ms would be false now and then: so long was the silence"

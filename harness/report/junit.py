@@ -22,7 +22,7 @@ from harness.report.text import (
     with_unit,
 )
 from harness.results import RequirementResult, Results
-from harness.wording import count_of, measured_name, relation
+from harness.wording import count_of, measured_name, relation, swarm_words
 
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
 # XML 1.0, production [2]: what may not appear in a document, not even escaped.
@@ -136,7 +136,9 @@ def _case(results: Results, requirement: RequirementResult) -> TestCase:
         result = kind(_clean(message(requirement)), requirement.verdict.value)
         result.text = _clean("\n".join(_details(results, requirement)))
         case.append(result)
-    case.system_out = _clean("\n".join([statement(requirement), *requirement.decision]))
+    scenario = results.scenarios.get(requirement.scenario)
+    told = swarm_words(scenario.swarm) if scenario is not None and scenario.swarm is not None else []
+    case.system_out = _clean("\n".join([statement(requirement), *requirement.decision, *told]))
     return case
 
 

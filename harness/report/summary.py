@@ -24,7 +24,7 @@ from harness.report.text import (
     with_unit,
 )
 from harness.results import RequirementResult, Results, ScenarioResult
-from harness.wording import count_of, measured_name, quantile_name, sign, with_uncertainty
+from harness.wording import count_of, measured_name, quantile_name, sign, swarm_words, with_uncertainty
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 SYMBOLS = {Verdict.PASS: "✅", Verdict.FAIL: "❌", Verdict.INCONCLUSIVE: "❔", Verdict.ERROR: "⚠️"}
@@ -67,6 +67,7 @@ def render_summary(results: Results) -> str:
         ]
     for name, scenario in results.scenarios.items():
         told = [
+            *(swarm_words(scenario.swarm) if scenario.swarm else []),
             *scenario.hops_words,
             *(f"beyond {quantile_name(tail.quantile)}: {tail.words}" for tail in scenario.hops_tail),
             *(words.rstrip(".") for words in (scenario.search.words if scenario.search else [])),

@@ -42,7 +42,8 @@ def _watch(bench: Bench, name: str, spec: SwarmReorganization) -> Watch:
 
 @dataclass
 class _Trial:
-    """``before``: the order that was broken; ``broken``: by name; ``waited``: for a CPU, to the new order."""
+    """``before``: the order that was broken; ``broken``: by name; ``waited``: for a CPU, to the new order,
+    or to the end without one."""
 
     key: int
     before: Order
@@ -241,13 +242,14 @@ class SwarmDriver:
             found = self._new(trial.before, survivors, alive)
             if found is None or found != held:
                 held, since = found, now
-                if found is not None or not trial.waited:
+                if found is not None:
                     trial.waited = trial.waits.since()
             over, settled = now > latest + settle_ns, held is not None and now - since > settle_ns
             # A robot that is merely slow may still be given up as long as it is slow.
             if due_ns is None and settled and (over or not slow):
                 return True
             if due_ns is None and over and held is None:
+                trial.waited = trial.waits.since()
                 return False
             if not sleep_until(clock, now + POLL_NS, stopped):
                 return None

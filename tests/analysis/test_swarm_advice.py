@@ -21,6 +21,7 @@ def swarm(parts: list[tuple[float, ...]], **more: Any) -> SwarmResult:
     trials = [
         SwarmTrial.model_construct(
             trial=number,
+            observed_ms=900.0,
             warm_up=False,
             total_ms=sum(each),
             waited_ms=wait,
@@ -58,6 +59,16 @@ def test_with_room_to_spare_a_timeout_may_grow() -> None:
     assert len(lines) == 4
 
 
+def test_a_timeout_that_robots_which_are_well_would_break_is_told() -> None:
+    # Detection 61 may be 50 - 5 - 9 = 36: the timeout of 55 has to be 30, and silences reach 31.
+    slow = swarm([(61.0, 6.0, 3.0, 0.0)] * 100)
+    lines = advice(slow.model_copy(update={"gap_ms": 31.0}), 50.0, 0.95, 5.0, 55.0)
+    assert lines[2].endswith("would have to shrink to 30.0 ms.")
+    assert lines[3].startswith("No timeout does both: what the limit wants is below the 31.0 ms")
+    lines = advice(slow.model_copy(update={"gap_ms": 29.0}), 50.0, 0.95, 5.0, 55.0)
+    assert not any(each.startswith("No timeout does both") for each in lines)
+
+
 def test_no_timeout_helps_where_the_rest_takes_all() -> None:
     lines = advice(swarm([(10.0, 50.0, 1.0, 0.0)] * 60), 50.0, 0.95, 5.0, 8.0)
     assert (
@@ -84,6 +95,16 @@ def test_a_robot_that_waits_for_a_cpu_is_named() -> None:
     (check,) = starved(swarm([(15.0, 3.0, 1.0, 0.0)] * 100, waited=[1.0] * 94 + [6.0] * 6), [requirement()])
     assert not check.ok and check.consequence.startswith("INCONCLUSIVE")
     assert "carl in 6 trials" in check.value and check.remedy
+
+
+def test_without_a_new_order_a_robot_may_wait_for_a_tenth_of_the_observation() -> None:
+    # Observed for 900 ms: 90 ms are to that what 5 ms are to the limit of 50.
+    for waited, ok in ((89.0, True), (91.0, False)):
+        found = swarm([(15.0, 3.0, 1.0, 0.0)] * 10, waited=[waited] * 10)
+        stuck = [each.model_copy(update={"total_ms": None}) for each in found.trials]
+        (check,) = starved(found.model_copy(update={"trials": stuck}), [requirement()])
+        assert check.ok == ok, check.value
+        assert ("carl in 10 trials" in check.value) != ok
 
 
 def test_who_is_no_process_of_the_run_is_not_judged() -> None:

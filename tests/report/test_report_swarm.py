@@ -7,8 +7,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import report_data as data
 
 from harness.analysis.statistics import distribution
+from harness.report.junit import render_junit
+from harness.report.summary import render_summary
 from harness.report.swarm import reorganised
 from harness.results import (
     RequirementResult,
@@ -19,6 +22,7 @@ from harness.results import (
     SwarmTimeline,
     SwarmTrial,
 )
+from harness.wording import swarm_words
 
 PHASES = ("detection", "election", "agreement", "re_forming")
 
@@ -156,3 +160,26 @@ def test_a_trial_with_a_violation_that_never_ends_is_drawn(tmp_path: Path) -> No
     said = shown(swarm(broken).model_copy(update={"timelines": lines}), tmp_path)
     assert "Two leaders in term 5: bert and carl." in said
     assert (tmp_path / "swarm-timeline-0.svg").is_file()
+
+
+def test_the_swarm_in_few_words() -> None:
+    words = "two leaders in term 5: bert and carl"
+    warm, good, stuck = trial(0, 99.0, 4.0, 1.0, 0.0), trial(1, 15.0, 4.0, 1.0, 0.5), trial(2)
+    found = swarm(warm, good, stuck, violations=(f"trial 1: {words}",))
+    done = swarm(good).phases_ms
+    assert swarm_words(found.model_copy(update={"phases_ms": done})) == [
+        "reorganised in 1 of 2 trials, median 20.5 ms (detection 15.0, election 4.0, agreement 1.0,"
+        " re-forming 0.5), at most 20.5 ms",
+        "violations: 1",
+    ]
+    assert swarm_words(swarm(warm)) == []
+    assert swarm_words(swarm(stuck)) == ["reorganised in 0 of 1 trials", "violations: none"]
+
+
+def test_summary_and_junit_tell_phases_and_violations() -> None:
+    results, _, _ = data.whole(300)
+    name, scenario = next(iter(results.scenarios.items()))
+    told = scenario.model_copy(update={"swarm": swarm(trial(1, 15.0, 4.0, 1.0, 0.5))})
+    results = results.model_copy(update={"scenarios": {name: told}})
+    assert f"- {name}: reorganised in 1 of 1 trials, median 20.5 ms" in render_summary(results)
+    assert "violations: none" in render_junit(results)
