@@ -16,6 +16,7 @@ import click
 
 from harness import __version__
 from harness.cli_run import asker, finish, new_console
+from harness.cli_telemetry import budgets, metrics
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
@@ -345,28 +346,8 @@ def doctor(measure: bool, seconds: float, rig: str | None, as_json: bool) -> int
     return run_doctor(new_console(), measure=measure, seconds=seconds, rig=rig, as_json=as_json)
 
 
-@cli.command()
-@click.option(
-    "--budgets",
-    "path",
-    type=click.Path(path_type=Path, exists=True),
-    help="A file or folder of budgets, instead of the catalogue.",
-)
-@click.option(
-    "--reports",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Runs of rigs.",
-)
-@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="What programs have observed.")
-@click.option("--format", "kind", default="text", show_default=True, help="text, json, markdown or pdf.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
-def budgets(path: Path | None, reports: Path, folder: Path | None, kind: str, out: Path | None) -> int:
-    """Hold the runs of rigs, and what programs have observed, to the performance budgets."""
-    from harness.telemetry.budget.command import run_budgets
-
-    return run_budgets(path, reports, folder, kind, out)
+cli.add_command(budgets)
+cli.add_command(metrics)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

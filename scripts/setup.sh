@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
-debian_packages=(python3-venv poppler-utils)
+debian_packages=(python3-venv poppler-utils prometheus)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -15,6 +15,8 @@ missing_debian() {
             # A Python that did not come from Debian brings its own venv.
             python3-venv) "$python" -c 'import ensurepip, venv' 2>/dev/null || printf '%s ' "$package" ;;
             poppler-utils) command -v pdftoppm >/dev/null || printf '%s ' "$package" ;;
+            # Tests use its two programs.
+            prometheus) command -v promtool >/dev/null || printf '%s ' "$package" ;;
         esac
     done
 }
@@ -40,6 +42,8 @@ install_debian() {
         fi
     fi
     say "installing Debian packages: $missing"
+    # The service that comes with it is not wanted: masked before it could start.
+    [[ $missing != *prometheus* || ! -d /etc/systemd/system ]] || $sudo ln -sfn /dev/null /etc/systemd/system/prometheus.service
     $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null
 }
 

@@ -43,6 +43,7 @@ OWNERS = {
     "opentelemetry": ("harness/telemetry/",),
     "prometheus_client": ("harness/telemetry/",),
     "pynvml": ("harness/telemetry/",),
+    "grafana_foundation_sdk": ("harness/telemetry/dashboards/",),
 }
 VENDORS_OF_ROS = (
     "rcl_interfaces",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.analysis.rule import complement
 from harness.telemetry.budget.observed import Observed
 
 TIMES = tuple(2.0**power for power in range(-20, 13))
@@ -19,7 +20,8 @@ UNITS = {"%": "%", "1": "1", "MB/s": "MBy/s", "GB/s": "GBy/s", "kB/s": "kBy/s", 
 @dataclass(frozen=True)
 class Points:
     """The observations of one name: ``cumulative`` of ``count`` are at most each of ``edges``, exactly.
-    ``over``: beyond each limit. ``unit`` by UCUM; values are in seconds where the budget is one of time."""
+    ``over``: beyond each limit. ``allowed``: share that may be. ``unit`` by UCUM; values are in seconds
+    where the budget is one of time."""
 
     name: str
     pillar: str
@@ -34,6 +36,7 @@ class Points:
     failed: int
     limits: dict[str, float]
     over: dict[str, int]
+    allowed: float
 
 
 def points_of(found: Observed) -> Points:
@@ -65,4 +68,5 @@ def points_of(found: Observed) -> Points:
         failed=tally.failed,
         limits=values,
         over=over,
+        allowed=complement(limits.quantile),
     )

@@ -2,13 +2,13 @@
 
 Names follow https://prometheus.io/docs/practices/naming/: ``harness_budget_duration_seconds`` (a histogram
 with an edge at every limit), ``harness_budget_value`` for anything that is no time,
-``harness_budget_overruns_total``, ``harness_budget_failures_total`` and ``harness_budget_limit``, each by
-``operation`` and ``pillar``.
+``harness_budget_overruns_total``, ``harness_budget_failures_total``, ``harness_budget_limit`` and
+``harness_budget_allowed_ratio``, each by ``operation`` and ``pillar``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -47,22 +47,28 @@ class Collector:
         limits = core.GaugeMetricFamily(
             "harness_budget_limit", "The limit, in seconds or in the unit", labels=(*LABELS, "limit", "unit")
         )
+        allowed = core.GaugeMetricFamily(
+            "harness_budget_allowed_ratio", "Share of observations that may be beyond a limit", labels=LABELS
+        )
         for found in self._budgets.observed():
             points = points_of(found)
             labels = [points.name, points.pillar]
             if points.count:
                 if points.unit == "s":
-                    times.add_metric(labels, _buckets(points), points.total)
+                    times.add_metric(labels, buckets(points), points.total)
                 else:
-                    values.add_metric([*labels, points.unit], _buckets(points), points.total)
+                    values.add_metric([*labels, points.unit], buckets(points), points.total)
                 failures.add_metric(labels, points.failed)
+            if points.limits:
+                allowed.add_metric(labels, points.allowed)
             for which, limit in points.limits.items():
                 limits.add_metric([*labels, which, points.unit], limit)
                 overruns.add_metric([*labels, which], points.over[which])
-        yield from (times, values, overruns, failures, limits)
+        yield from (times, values, overruns, failures, limits, allowed)
 
 
-def _buckets(points: Points) -> list[tuple[str, int]]:
+def buckets(points: Points) -> list[tuple[str, int]]:
+    """Edges as text and counts up to them, as `prometheus_client` takes them."""
     pairs = zip(points.edges, points.cumulative, strict=True)
     return [*((repr(edge), count) for edge, count in pairs), ("+Inf", points.count)]
 
@@ -71,13 +77,17 @@ class PrometheusEndpoint:
     """``http://ADDRESS:PORT/metrics`` for as long as it is open; a context manager.
 
     ``address``: the loopback interface unless told otherwise. ``port`` 0 takes a free one, :attr:`port` tells
-    which. Raises UnavailableError where the port is taken or the extra is missing.
+    which. ``more``: further collectors. Raises UnavailableError where the port is taken or the
+    extra is missing.
     """
 
-    def __init__(self, budgets: Budgets, port: int = 9464, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, budgets: Budgets, port: int = 9464, address: str = "127.0.0.1", more: Sequence[Any] = ()
+    ) -> None:
         client = library("prometheus_client")
         registry = client.CollectorRegistry(auto_describe=False)
-        registry.register(Collector(budgets))
+        for collector in (Collector(budgets), *more):
+            registry.register(collector)
         try:
             self._server, self._thread = client.start_http_server(port, addr=address, registry=registry)
         except OSError as error:
