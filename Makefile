@@ -7,7 +7,7 @@ RIG ?= sim_diff_drive
 # Tests mostly wait for processes: more than there are cores pay.
 WORKERS ?= 3
 
-.PHONY: help run test check lint format soak bench constraints setup clean
+.PHONY: help run test check lint format soak bench firmware flash constraints setup clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,12 @@ soak: setup ## long runs: an hour or so
 bench: setup ## what the harness itself costs, beside its peers
 	$(BIN)/python -m benchmarks $(ARGS)
 
+firmware: ## build the bench board's firmware: firmware/build/bench_board.hex
+	$(MAKE) -C firmware firmware
+
+flash: ## write it into an Arduino Uno or Nano (PORT=/dev/ttyACM0)
+	$(MAKE) -C firmware flash PORT=$(PORT)
+
 constraints: setup ## pin the newest versions that fit, with hashes and without addresses
 	$(BIN)/python -m pip -q install uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --generate-hashes \
@@ -45,4 +51,4 @@ setup:
 	@PYTHON=$(PYTHON) scripts/setup.sh
 
 clean: ## remove what was installed and built
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist *.egg-info firmware/build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,7 +4,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
+<<<<<<< HEAD
 debian_packages=(python3-venv poppler-utils prometheus)
+=======
+# The last four build the bench board's firmware and its simulator.
+debian_packages=(python3-venv poppler-utils gcc-avr avr-libc libsimavr-dev gcc)
+>>>>>>> ec84ee1 (Add the bench board: protocol, firmware, and the firmware in simavr behind a pseudo-terminal)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -14,6 +19,10 @@ missing_debian() {
         case $package in
             # A Python that did not come from Debian brings its own venv.
             python3-venv) "$python" -c 'import ensurepip, venv' 2>/dev/null || printf '%s ' "$package" ;;
+            gcc-avr) command -v avr-gcc >/dev/null || printf '%s ' "$package" ;;
+            avr-libc) [ -e /usr/lib/avr/include/avr/io.h ] || printf '%s ' "$package" ;;
+            libsimavr-dev) [ -e /usr/include/simavr/sim_avr.h ] || printf '%s ' "$package" ;;
+            gcc) command -v cc >/dev/null || printf 'gcc libc6-dev ' ;;
             poppler-utils) command -v pdftoppm >/dev/null || printf '%s ' "$package" ;;
             # Tests use its two programs.
             prometheus) command -v promtool >/dev/null || printf '%s ' "$package" ;;
