@@ -4,12 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
-<<<<<<< HEAD
-debian_packages=(python3-venv poppler-utils prometheus)
-=======
 # The last four build the bench board's firmware and its simulator.
-debian_packages=(python3-venv poppler-utils gcc-avr avr-libc libsimavr-dev gcc)
->>>>>>> ec84ee1 (Add the bench board: protocol, firmware, and the firmware in simavr behind a pseudo-terminal)
+debian_packages=(python3-venv poppler-utils prometheus gcc-avr avr-libc libsimavr-dev gcc)
 
 say() { printf '%s\n' "$*" >&2; }
 
