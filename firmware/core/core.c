@@ -298,8 +298,8 @@ static void pop_stamp(void)
     board_unlock(state);
 }
 
-/* Up to the end of one frame. Whether bytes are left. */
-static uint8_t take_bytes(void)
+/* Up to the end of one frame. */
+static void take_bytes(void)
 {
     while (rx_tail != rx_head) {
         uint8_t byte = rx[rx_tail & (RX_RING - 1)];
@@ -313,10 +313,9 @@ static uint8_t take_bytes(void)
             frames_damaged++;
         if (decoded == DECODED_FRAME) {
             take_frame();
-            return rx_tail != rx_head;
+            return;
         }
     }
-    return 0;
 }
 
 /* -- events ------------------------------------------------------------------------------------------------- */
@@ -363,21 +362,23 @@ void core_start(void)
 
 uint8_t core_turn(void)
 {
+    static uint8_t rotation;
     struct event event;
-    uint8_t more = 0;
 
     /* At least once in 1000 s, so that no wrap of the 32 bits is lost. */
     watch_host(clock_now());
     events_settle();
-    if (board_send_room() >= MAX_ENCODED)
-        more |= take_bytes();
-    if (board_send_room() >= MAX_ENCODED && events_pop(&event)) {
+    if (board_send_room() < MAX_ENCODED)
+        return 0;
+    watch_selftest();
+    if (board_send_room() < MAX_ENCODED)
+        return 0;
+    /* Of what there is room for on the line, three parts in four for events: one request may make two. */
+    if ((rx_head == rx_tail || rotation++ & 3) && events_pop(&event))
         tell(&event);
-        more = 1;
-    }
-    if (board_send_room() >= MAX_ENCODED)
-        watch_selftest();
-    return more;
+    else
+        take_bytes();
+    return core_pending();
 }
 
 uint8_t core_pending(void)

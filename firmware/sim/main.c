@@ -18,6 +18,7 @@
 #include "avr_extint.h"
 #include "avr_uart.h"
 #include "sim_avr.h"
+#include "sim_core.h"
 #include "sim_cycle_timers.h"
 #include "sim_elf.h"
 #include "wiring.h"
@@ -164,10 +165,23 @@ static avr_cycle_count_t fence(avr_t *unused, avr_cycle_count_t when, void *para
     return 0;
 }
 
-static void no_sleep(avr_t *unused, avr_cycle_count_t cycles)
+/* One step, in place of simavr's own, which sleeps in the time of this host, past the fence where it is reached
+ * while falling asleep, and on where an interrupt came between the last look and that. */
+static void step(avr_t *board)
 {
-    (void)unused;
-    (void)cycles;
+    int slept = board->state == cpu_Sleeping;
+    avr_flashaddr_t next = slept ? board->pc : avr_run_one(board);
+    avr_cycle_count_t idle = avr_cycle_timer_process(board);
+
+    board->pc = next;
+    if (board->state == cpu_Sleeping) {
+        if (avr_has_pending_interrupts(board))
+            board->state = cpu_Running;
+        else if (slept)
+            board->cycle += idle;
+    }
+    if (board->interrupt_state)
+        avr_service_interrupts(board);
 }
 
 /* Let the board go on to that cycle. A sleeping one jumps to its next timer, hence the fence. */
@@ -287,7 +301,7 @@ int main(int argc, char **argv)
     avr_load_firmware(avr, &firmware);
     avr->frequency = FREQUENCY;
     avr->vcc = avr->avcc = avr->aref = 5000;
-    avr->sleep = no_sleep;
+    avr->run = step;
     avr_ioctl(avr, AVR_IOCTL_UART_SET_FLAGS('0'), &flags);
     avr_irq_register_notify(avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_OUTPUT), sent, NULL);
     uart_in = avr_io_getirq(avr, AVR_IOCTL_UART_GETIRQ('0'), UART_IRQ_INPUT);

@@ -149,5 +149,6 @@ DONE = {
     "isolate": "cut off",
     "slow": "slowed down",
     "command": "broken",
+    "relay": "cut off by a relay",
 }
 """What was done to a robot, in words, by the kind of its fault."""

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.rigs.serial_board.line import BOARD_VARIABLE
 from harness.sim.board.building import ELF, SIMULATOR, build
 
 
@@ -16,7 +17,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         "harness.sim.board", description="The bench board's firmware in simavr, behind a pseudo-terminal."
     )
-    made.add_argument("--link", type=Path, help="symbolic link to the terminal; removed at the end")
+    made.add_argument(
+        "--link",
+        type=Path,
+        default=os.environ.get(BOARD_VARIABLE),
+        help="symbolic link to the terminal; removed at the end",
+    )
     made.add_argument(
         "--wire",
         action="append",

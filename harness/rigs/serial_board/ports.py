@@ -1,0 +1,171 @@
+"""The ports of a bench board: outputs that are driven, inputs that are watched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.config.problems import suggest
+from harness.errors import ConfigurationError, SafetyError
+from harness.model import HOST_MONOTONIC, NO_KEY
+from harness.ports import KeyKind, Sink
+from harness.rigs.serial_board.frames import Frame
+from harness.rigs.serial_board.link import is_answer, refusal
+from harness.rigs.serial_board.messages import LEVEL, SCHEDULED_AT, TIMED, Request, instant
+from harness.rigs.serial_board.options import OUTPUTS, ResponseOptions, StimulusOptions
+
+
+class Desk(Protocol):
+    """What a port needs of its device."""
+
+    def request(
+        self, kind: Request, body: bytes, answered: Callable[[Frame, int], None]
+    ) -> tuple[int, int, int]:
+        """Hand a request over: the instants around that, and its sequence."""
+
+    def ticks_now(self) -> int:
+        """The board's counter, as far as exchanges with it tell."""
+
+    def ticks(self, milliseconds: float) -> int:
+        """So long in ticks."""
+
+    def driven(self, port: str, key: int, at: int, level: int, now_ns: int) -> None:
+        """An output had its level at that tick, as the stimulus with that key asked."""
+
+    def expect(self, sequence: int, port: str, key: int) -> None:
+        """The board will tell when it has done what that request scheduled."""
+
+    def refused(self, port: str, why: str) -> None:
+        """The board did not do it."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One set of values made ready."""
+
+    level: int
+    width_ms: float = 0.0
+
+
+class BoardStimulus:
+    """An output that is driven: a pulse, a level, or a pulse at an instant to come."""
+
+    key_kind = KeyKind.SEQUENCE
+
+    def __init__(
+        self, device: str, port: str, how: StimulusOptions, limits: Mapping[str, float], desk: Desk
+    ) -> None:
+        self._place, self._port, self._how, self._desk = f"{device}.{port}", port, how, desk
+        self._output = OUTPUTS[how.output]
+        self._limits = limits
+
+    def prepare(self, values: Mapping[str, Any]) -> Ready:
+        """Raises ConfigurationError for a wrong name or value, SafetyError beyond a limit of the rig file."""
+        known = "level" if self._how.kind == "level" else "width_ms"
+        for name in values:
+            if name != known:
+                raise ConfigurationError(f"{self._place}: no value {name!r}", hint=suggest(name, [known]))
+        if known == "level":
+            level = values.get("level", 0)
+            if level not in (0, 1) or (isinstance(level, float) and not level.is_integer()):
+                raise ConfigurationError(f"{self._place}: level is {level!r}", hint="give 0 or 1")
+            return Ready(int(level))
+        width_ms = values.get("width_ms", self._how.width_ms)
+        if isinstance(width_ms, bool) or not isinstance(width_ms, (int, float)):
+            raise ConfigurationError(f"{self._place}: width_ms is {width_ms!r}", hint="give a number")
+        if not 0.01 <= width_ms <= 60_000:
+            raise ConfigurationError(f"{self._place}: width_ms is {width_ms:g}", hint="0.01 to 60000")
+        limit = self._limits.get("width_ms")
+        if limit is not None and width_ms > limit:
+            raise SafetyError(f"{self._place}: width_ms {width_ms:g} is beyond the limit {limit:g}")
+        return Ready(int(self._how.active == "high"), float(width_ms))
+
+    def send(self, key: int, prepared: Ready) -> tuple[int, int]:
+        """Hand it to the line; never waits for the board's answer."""
+        desk, level = self._desk, prepared.level
+        width = desk.ticks(prepared.width_ms)
+        if self._how.kind == "scheduled_pulse":
+            at = desk.ticks_now() + desk.ticks(self._how.lead_ms)
+            before_ns, after_ns, _ = desk.request(
+                Request.SCHEDULE, SCHEDULED_AT.pack(self._output, level, at, width), self._scheduled(key)
+            )
+            return before_ns, after_ns
+        if self._how.kind == "level":
+            kind, body = Request.SET, LEVEL.pack(self._output, level)
+        else:
+            kind, body = Request.PULSE, TIMED.pack(self._output, level, width)
+        before_ns, after_ns, _ = desk.request(kind, body, self._done(key, kind, level))
+        return before_ns, after_ns
+
+    def _done(self, key: int, kind: Request, level: int) -> Callable[[Frame, int], None]:
+        def answered(frame: Frame, now_ns: int) -> None:
+            if is_answer(frame, kind):
+                self._desk.driven(self._port, key, instant(frame.body), level, now_ns)
+            else:
+                self._desk.refused(self._port, refusal(frame))
+
+        return answered
+
+    def _scheduled(self, key: int) -> Callable[[Frame, int], None]:
+        def answered(frame: Frame, now_ns: int) -> None:
+            if is_answer(frame, Request.SCHEDULE):
+                self._desk.expect(frame.sequence, self._port, key)
+            else:
+                self._desk.refused(self._port, refusal(frame))
+
+        return answered
+
+
+class BoardResponse:
+    """An input's edges, a channel's crossings, or the instants of an output."""
+
+    received_clock = HOST_MONOTONIC
+    received_is = "instant the reader took it from the serial line (CLOCK_MONOTONIC)"
+
+    def __init__(self, how: ResponseOptions, clock: str) -> None:
+        self.how, self.stamp_clock = how, clock
+        self._sinks: tuple[Sink, ...] = ()
+        self._new: list[Sink] = []
+        self._lock = threading.Lock()
+        self._known: tuple[int, int, int] | None = None
+
+    def listen(self, sink: Sink) -> None:
+        """Give ``sink`` every observation from now on. Where edges are waited for, the first is the level
+        that is there already: an edge is a change from something."""
+        with self._lock:
+            if self.how.match.kind == "edge":
+                self._new.append(sink)
+            else:
+                self._sinks = (*self._sinks, sink)
+
+    def deaf(self) -> None:
+        """Forget the sinks; the device was closed."""
+        with self._lock:
+            self._sinks, self._known = (), None
+            self._new.clear()
+
+    def knows(self, level: int, stamp_ns: int, now_ns: int) -> None:
+        """The level was read, and did not change."""
+        self._known = (level, stamp_ns, now_ns)
+
+    def greet(self) -> None:
+        """Tell new sinks the level as far as it is known; on the device's thread."""
+        if not self._new or self._known is None:
+            return
+        with self._lock:
+            new, self._new = self._new, []
+            self._sinks = (*self._sinks, *new)
+        for sink in new:
+            self._tell(sink, NO_KEY, *self._known)
+
+    def take(self, level: int, stamp_ns: int, now_ns: int, key: int = NO_KEY) -> None:
+        """Hand one observation to every sink; on the device's thread."""
+        self.greet()
+        for sink in self._sinks:
+            self._tell(sink, key, level, stamp_ns, now_ns)
+        self.knows(level, stamp_ns, now_ns)
+
+    def _tell(self, sink: Sink, key: int, level: int, stamp_ns: int, now_ns: int) -> None:
+        sink(key, stamp_ns=stamp_ns, received_ns=now_ns, seen_ns=now_ns, value=float(level))
