@@ -29,7 +29,7 @@ static uint8_t out[MAX_PAYLOAD], encoded[MAX_ENCODED];
 static uint16_t event_number;
 static uint32_t frames_taken, frames_damaged, frames_refused, safe_trips;
 
-static uint64_t heard_at; /* the host */
+static uint32_t heard_at; /* the host */
 static uint32_t deadman_ticks;
 static uint8_t host_heard;
 
@@ -128,7 +128,7 @@ static void set_deadman(uint16_t ms)
     deadman_ticks = ms * (board_tick_hz / 1000);
 }
 
-static void watch_host(uint64_t now)
+static void watch_host(uint32_t now)
 {
     if (host_heard && now - heard_at > deadman_ticks) {
         host_heard = 0; /* once, until the host is heard again */
@@ -276,7 +276,7 @@ static void take_frame(void)
     uint16_t sequence = get16(frame + 2);
 
     frames_taken++;
-    heard_at = clock_now();
+    heard_at = board_ticks();
     host_heard = 1;
     /* Whoever speaks another version gets to know that, and may ask who is here. */
     if (frame[0] != PROTOCOL_VERSION && type != REQ_HELLO)
@@ -343,7 +343,8 @@ static void tell(const struct event *event)
 
 static void watch_selftest(void)
 {
-    if (selftest.active && board_ticks() - selftest.since > selftest.timeout) {
+    if (selftest.active && board_ticks() - selftest.since > selftest.timeout &&
+        board_send_room() >= MAX_ENCODED) {
         selftest.active = 0;
         refuse(REQ_SELFTEST, selftest.sequence, ERR_TIMEOUT);
     }
@@ -362,22 +363,25 @@ void core_start(void)
 
 uint8_t core_turn(void)
 {
-    static uint8_t rotation;
+    static uint8_t rotation, postponed;
     struct event event;
 
+    if (board_send_room() >= MAX_ENCODED) {
+        /* Of what there is room for on the line, three parts in four for events: one request may make two. */
+        if ((rx_head == rx_tail || rotation++ & 3) && events_pop(&event)) {
+            tell(&event);
+        } else if (rx_head != rx_tail) {
+            take_bytes();
+            /* The rest can wait for some bytes, but not for as long as noise lasts. */
+            if (++postponed < 16)
+                return core_pending();
+        }
+    }
+    postponed = 0;
     /* At least once in 1000 s, so that no wrap of the 32 bits is lost. */
-    watch_host(clock_now());
+    watch_host((uint32_t)clock_now());
     events_settle();
-    if (board_send_room() < MAX_ENCODED)
-        return 0;
     watch_selftest();
-    if (board_send_room() < MAX_ENCODED)
-        return 0;
-    /* Of what there is room for on the line, three parts in four for events: one request may make two. */
-    if ((rx_head == rx_tail || rotation++ & 3) && events_pop(&event))
-        tell(&event);
-    else
-        take_bytes();
     return core_pending();
 }
 

@@ -111,7 +111,11 @@ void events_settle(void)
     uint8_t i;
 
     for (i = 0; i < BOARD_INPUTS; i++) {
-        uint8_t state = board_lock();
+        uint8_t state;
+
+        if (!*(volatile uint8_t *)&inputs[i].holding)
+            continue;
+        state = board_lock();
         if (inputs[i].holding && (int32_t)(board_ticks() - inputs[i].quiet_from) >= 0)
             settle(i, &inputs[i]);
         board_unlock(state);

@@ -9,17 +9,11 @@
 #define ENTRY(i) table[i]
 #endif
 
-/* CRC-32 of IEEE 802.3 (reflected 0xEDB88320), by half bytes: 64 bytes of table, a quarter of the time that
- * single bits take. */
-static const uint32_t table[16] TABLE = {
-    0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
-    0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C, 0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
-};
+#include "crc_table.h"
 
 static uint32_t crc_take(uint32_t crc, uint8_t byte)
 {
-    crc = ENTRY(((uint8_t)crc ^ byte) & 0x0F) ^ (crc >> 4);
-    return ENTRY(((uint8_t)crc ^ (byte >> 4)) & 0x0F) ^ (crc >> 4);
+    return ENTRY((uint8_t)crc ^ byte) ^ (crc >> 8);
 }
 
 /* What the register holds after data and its own CRC, whatever the data. */

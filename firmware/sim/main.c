@@ -44,12 +44,18 @@ static avr_irq_t *uart_in;
 static int master;
 static int64_t start_ns;
 static double speed = FREQUENCY * 1e-9; /* cycles per ns of this host */
-static volatile sig_atomic_t ending;
+static volatile sig_atomic_t ending, resetting;
 
 static void end(int number)
 {
     (void)number;
     ending = 1;
+}
+
+static void reset(int number)
+{
+    (void)number;
+    resetting = 1;
 }
 
 static int64_t now_ns(void)
@@ -223,6 +229,10 @@ static int run(void)
         struct pollfd line = {.fd = master, .events = POLLIN};
         struct timespec pause;
 
+        if (resetting) {
+            resetting = 0;
+            avr_reset(avr);
+        }
         if (target > avr->cycle + SLICE_CYCLES) {
             if ((double)(target - avr->cycle) > LATE_NS * speed && now - told_ns > 1000000000LL) {
                 fprintf(stderr, "the simulation is %.0f ms behind this host's clock: the host is busy\n",
@@ -257,8 +267,8 @@ int main(int argc, char **argv)
         {"elf", required_argument, 0, 'e'},   {"link", required_argument, 0, 'l'},
         {"wire", required_argument, 0, 'w'},  {"robot", required_argument, 0, 'r'},
         {"seed", required_argument, 0, 's'},  {"voltage", required_argument, 0, 'a'},
-        {"vcd", required_argument, 0, 'v'},   {"drift-ppm", required_argument, 0, 'd'},
-        {0, 0, 0, 0},
+        {"tone", required_argument, 0, 't'},  {"vcd", required_argument, 0, 'v'},
+        {"drift-ppm", required_argument, 0, 'd'}, {0, 0, 0, 0},
     };
     static elf_firmware_t firmware;
     const char *elf = NULL, *link = NULL, *vcd = NULL;
@@ -285,6 +295,7 @@ int main(int argc, char **argv)
         case 'd': speed *= 1 + atof(optarg) * 1e-6; break;
         case 'w': wrong = wire_add(avr, optarg); break;
         case 'r': wrong = robot_add(avr, optarg, seed); break;
+        case 't': wrong = tone_add(avr, optarg, seed); break;
         case 'a': wrong = voltage_add(avr, optarg); break;
         default: return 2;
         }
@@ -315,6 +326,7 @@ int main(int argc, char **argv)
     }
     signal(SIGINT, end);
     signal(SIGTERM, end);
+    signal(SIGUSR1, reset);
     prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     start_ns = now_ns();
     printf("ready %s %lld\n", ptsname(master), (long long)start_ns);

@@ -56,11 +56,6 @@ avr_irq_t *pin_named(avr_t *avr, const char *name)
     return avr_io_getirq(avr, AVR_IOCTL_IOPORT_GETIRQ(port), (int)(port == 'B' ? number - 8 : number));
 }
 
-void pin_set(avr_t *avr, const char *name, int level)
-{
-    avr_raise_irq(pin_named(avr, name), (uint32_t)level);
-}
-
 static avr_cycle_count_t deliver(avr_t *avr, avr_cycle_count_t when, void *unused)
 {
     unsigned done = 0;
@@ -179,6 +174,40 @@ int robot_add(avr_t *avr, const char *text, uint64_t seed)
 int voltage_add(avr_t *avr, const char *text)
 {
     return add(avr, VOLTAGE, text, "%7[^:]:%7[^:]:%lf:%lf", 0);
+}
+
+static avr_cycle_count_t swing(avr_t *avr, avr_cycle_count_t when, void *param)
+{
+    struct link *tone = param;
+
+    tone->level = !tone->level;
+    avr_raise_irq(tone->to, (uint32_t)tone->level);
+    (void)avr;
+    return when + tone->shortest + (avr_cycle_count_t)(uniform(&tone->random) * (double)tone->gap);
+}
+
+int tone_add(avr_t *avr, const char *text, uint64_t seed)
+{
+    struct link *tone = &links[link_count];
+    char pin[8];
+    double hz;
+
+    if (link_count == MAX_LINKS || sscanf(text, "%7[^:]:%lf", pin, &hz) != 2 || hz <= 0 || hz > 100000)
+        return -1;
+    tone->to = pin_named(avr, pin);
+    if (!tone->to)
+        return -1;
+    /* Half a period is 0.95 to 1.05 of it. */
+    tone->shortest = (avr_cycle_count_t)(0.95 * 8e6 / hz);
+    tone->gap = (avr_cycle_count_t)(0.1 * 8e6 / hz);
+    tone->random = seed * 0x9E3779B97F4A7C15ULL + 1;
+    tone->level = 0;
+    avr_raise_irq(tone->to, 0);
+    avr_cycle_timer_register(avr, tone->shortest, swing, tone);
+    strcpy(traced[traced_count].name, pin);
+    traced[traced_count++].irq = tone->to;
+    link_count++;
+    return 0;
 }
 
 int trace_start(avr_t *avr, const char *path)

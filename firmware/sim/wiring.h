@@ -16,8 +16,8 @@ int wire_add(avr_t *avr, const char *text);
 int robot_add(avr_t *avr, const char *text, uint64_t seed);
 /* FROM:CHANNEL:DELAY:MV: the channel A0 to A5 has so many mV while FROM is high, else none. */
 int voltage_add(avr_t *avr, const char *text);
-/* Put a pin at a level now. */
-void pin_set(avr_t *avr, const char *name, int level);
+/* PIN:HZ: a square wave, whose edges are spread by a tenth of its period. */
+int tone_add(avr_t *avr, const char *text, uint64_t seed);
 /* Trace every pin that is wired into a VCD file. 0, or -1. */
 int trace_start(avr_t *avr, const char *path);
 void trace_stop(void);

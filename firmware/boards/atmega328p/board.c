@@ -12,7 +12,7 @@ const char board_name[] = "ATmega328P, 16 MHz";
 const uint8_t board_kind = 1;
 const uint32_t board_tick_hz = 2000000; /* timer 1, 16 MHz / 8 */
 const uint8_t board_exact_inputs = 0x01;
-const uint16_t board_compose_ticks = 500;
+const uint16_t board_compose_ticks = 280;
 
 /* From the edge to the reading of the counter in an undisturbed interrupt, in ticks. */
 #define EXTERNAL_INTERRUPT_TICKS 3

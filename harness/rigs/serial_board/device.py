@@ -215,8 +215,7 @@ class SerialBoard:
 
     def ticks(self, milliseconds: float) -> int:
         """So long in ticks of the board."""
-        assert self.hello is not None
-        return round(milliseconds * 1e-3 * self.hello.tick_hz)
+        return round(milliseconds * 1e6) // self._events.tick_ns
 
     def ticks_now(self) -> int:
         """The board's counter, by the shortest of the latest exchanges."""

@@ -16,6 +16,7 @@ from harness.rigs.serial_board.messages import (
     Hello,
     Output,
     Request,
+    Statistics,
     armed,
     went_safe,
 )
@@ -24,6 +25,8 @@ from harness.rigs.serial_board.ports import BoardResponse
 
 EDGES = {"rising": 1, "falling": 2, "both": 3}
 WRAP = 1 << 16
+QUIET_NS = 1_000_000_000
+"""Losses are told at once, and then no more often than this."""
 
 Report = Callable[[str, Severity, str, str], None]
 Ask = Callable[[Request, bytes], tuple[int, Frame, int]]
@@ -49,17 +52,20 @@ class Events:
         self._begun = False
         self._scheduled: dict[int, tuple[str, int]] = {}
         self._next: int | None = None
-        self._dropped: int | None = None
+        self._dropped = self._untold = self._told_ns = 0
+        self._untold = self._told_ns = 0
 
     def begin(self, hello: Hello) -> None:
         """The board is there; from now on a new start of it is a fault of the bench."""
         self.tick_ns = 1_000_000_000 // hello.tick_hz
         self._scheduled.clear()
-        self._next = self._dropped = None
+        self._next = None
         self._begun = True
 
     def arm(self, ask: Ask, options: Options) -> None:
         """Have the board watch what the ports want, and take the levels that are there."""
+        _, frame, _ = ask(Request.STATS, b"")
+        self._dropped = Statistics.read(frame.body, len(INPUTS)).events_dropped
         for number, ports in self._inputs.items():
             how = ports[0].how
             debounce = round(how.debounce_ms * 1e6) // self.tick_ns
@@ -105,12 +111,14 @@ class Events:
 
     def _edge(self, frame: Frame, now_ns: int) -> None:
         edge = Edge.read(frame.body)
-        lost = 0 if self._dropped is None else (edge.dropped - self._dropped) % WRAP
-        if lost:
+        self._untold += (edge.dropped - self._dropped) % WRAP
+        self._dropped = edge.dropped
+        # A storm of edges is no storm of findings.
+        if self._untold and now_ns - self._told_ns > QUIET_NS:
+            lost, self._untold, self._told_ns = self._untold, 0, now_ns
             self._error(
                 "messages lost", f"the board had no room for {lost} events", "fewer edges: debounce_ms"
             )
-        self._dropped = edge.dropped
         ports = self._inputs if frame.type == Event.EDGE else self._analogs
         for port in ports.get(edge.index, ()):
             port.take(edge.flags & 1, edge.at * self.tick_ns, now_ns)

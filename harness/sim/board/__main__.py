@@ -45,6 +45,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="FROM:CHANNEL:US:MV",
         help="an analogue channel has so many mV while FROM is high",
     )
+    made.add_argument(
+        "--tone",
+        action="append",
+        default=[],
+        metavar="PIN:HZ",
+        help="a square wave, its edges a little spread",
+    )
     made.add_argument("--drift-ppm", type=float, default=0.0, help="the board's crystal is so much too fast")
     made.add_argument("--vcd", type=Path, help="trace of every wired pin, by the simulator's cycle counter")
     made.add_argument("--elf", type=Path, help="another firmware in place of the bench board's")
@@ -55,7 +62,7 @@ def arguments(given: argparse.Namespace, built: Path) -> list[str]:
     """The command line of the simulator."""
     # The seed before the robots that use it.
     words = [str(built / SIMULATOR), "--elf", str(given.elf or built / ELF), "--seed", str(given.seed)]
-    for option in ("wire", "robot", "voltage"):
+    for option in ("wire", "robot", "voltage", "tone"):
         for value in getattr(given, option):
             words += [f"--{option}", value]
     words += ["--drift-ppm", str(given.drift_ppm)]
