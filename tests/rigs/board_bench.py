@@ -84,7 +84,11 @@ class Bench:
     def pause(self, milliseconds: float) -> None:
         """By the board's counter."""
         first = self.device.statistics().now
-        until(lambda: self.device.statistics().now - first > milliseconds * 2000, "time on the board")
+        until(
+            lambda: self.device.statistics().now - first > milliseconds * 2000,
+            "time on the board",
+            30.0 + milliseconds / 500,
+        )
 
 
 def make(link: Path, ports: dict[str, Any], findings: list[Finding], **options: Any) -> SerialBoard:
