@@ -25,7 +25,9 @@ from harness.rigs.serial_board.relay import Relay
 if TYPE_CHECKING:
     import serial
 
-ANSWER_S = 1.0
+ANSWER_S = 5.0
+"""A board answers in a millisecond; a simulated one on a busy host does not."""
+FAREWELL_S = 1.0
 EXCHANGE_S = 0.2
 HELLO_S = 0.3
 PINGS = 20
@@ -165,7 +167,7 @@ class SerialBoard:
             if link is not None:
                 if not link.broken:
                     with contextlib.suppress(HarnessError):
-                        link.ask(Request.SAFE, b"", ANSWER_S)
+                        link.ask(Request.SAFE, b"", FAREWELL_S)
                 link.close()
         finally:
             if bare is not None:
