@@ -47,8 +47,10 @@ constraints: setup ## pin the newest versions that fit, with hashes and without 
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade -q -o constraints.txt
 
+# What only tests need is required for them alone.
+test: SETUP := tests
 setup:
-	@PYTHON=$(PYTHON) scripts/setup.sh
+	@PYTHON=$(PYTHON) scripts/setup.sh $(SETUP)
 
 clean: ## remove what was installed and built
 	rm -rf .venv build dist *.egg-info firmware/build .mypy_cache .ruff_cache .pytest_cache .hypothesis

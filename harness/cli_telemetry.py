@@ -6,22 +6,28 @@ from pathlib import Path
 
 import click
 
-
-@click.command()
-@click.option(
+_budgets = click.option(
     "--budgets",
     "path",
     type=click.Path(path_type=Path, exists=True),
     help="A file or folder of budgets, instead of the catalogue.",
 )
-@click.option(
+_reports = click.option(
     "--reports",
     type=click.Path(path_type=Path),
     default=Path("reports"),
     show_default=True,
     help="Runs of rigs.",
 )
-@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="What programs have observed.")
+_folder = click.option(
+    "--folder", type=click.Path(path_type=Path, exists=True), help="What programs have observed."
+)
+
+
+@click.command()
+@_budgets
+@_reports
+@_folder
 @click.option("--format", "kind", default="text", show_default=True, help="text, json, markdown or pdf.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it there.")
 def budgets(path: Path | None, reports: Path, folder: Path | None, kind: str, out: Path | None) -> int:
@@ -32,20 +38,9 @@ def budgets(path: Path | None, reports: Path, folder: Path | None, kind: str, ou
 
 
 @click.command()
-@click.option(
-    "--reports",
-    type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Runs of rigs.",
-)
-@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="What programs observe.")
-@click.option(
-    "--budgets",
-    "path",
-    type=click.Path(path_type=Path, exists=True),
-    help="A file or folder of budgets, instead of the catalogue.",
-)
+@_reports
+@_folder
+@_budgets
 @click.option("--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="0: a free one.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="The interface to listen on.")
 @click.option("--host/--no-host", default=True, show_default=True, help="Sample this machine, too.")

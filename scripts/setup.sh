@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Makes .venv with everything pinned in constraints.txt, and the package itself in it. Safe to repeat.
+# `setup.sh tests`: what only tests need has to be there as well; otherwise it is installed where that can be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
+needed_packages=(python3-venv)
 # The last four build the bench board's firmware and its simulator.
-debian_packages=(python3-venv poppler-utils prometheus gcc-avr avr-libc libsimavr-dev gcc)
+test_packages=(poppler-utils prometheus gcc-avr avr-libc libsimavr-dev gcc)
 
 say() { printf '%s\n' "$*" >&2; }
 
 missing_debian() {
     command -v dpkg-query >/dev/null || return 0
-    for package in "${debian_packages[@]}"; do
+    for package in "$@"; do
         case $package in
             # A Python that did not come from Debian brings its own venv.
             python3-venv) "$python" -c 'import ensurepip, venv' 2>/dev/null || printf '%s ' "$package" ;;
@@ -47,9 +49,18 @@ install_debian() {
         fi
     fi
     say "installing Debian packages: $missing"
-    # The service that comes with it is not wanted: masked before it could start.
-    [[ $missing != *prometheus* || ! -d /etc/systemd/system ]] || $sudo ln -sfn /dev/null /etc/systemd/system/prometheus.service
-    $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null
+    # The service that comes with prometheus is not wanted: masked while it is installed, disabled afterwards.
+    local unit="" ended=0
+    if [[ $missing == *prometheus* && -d /etc/systemd/system && ! -e /etc/systemd/system/prometheus.service ]]; then
+        unit=/etc/systemd/system/prometheus.service
+        $sudo ln -s /dev/null "$unit"
+    fi
+    { $sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null; } || ended=$?
+    if [ -n "$unit" ]; then
+        $sudo rm -f "$unit"
+        $sudo systemctl disable prometheus >/dev/null 2>&1 || true
+    fi
+    return "$ended"
 }
 
 build_interfaces() {
@@ -65,7 +76,11 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
     say "  next: install one and run: make PYTHON=/path/to/python3"
     exit 1
 fi
-install_debian "$(missing_debian)"
+install_debian "$(missing_debian "${needed_packages[@]}")"
+if ! install_debian "$(missing_debian "${test_packages[@]}")"; then
+    [ "${1:-}" != tests ] || exit 1
+    say "  only tests need them: going on without"
+fi
 
 stamp=.venv/.installed
 wanted=$(cat constraints.txt pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1)

@@ -63,7 +63,7 @@ def test_latencies_stay_right_when_the_wall_clock_is_set(tmp_path, delta_ns, key
     assert ran.outcome.error is None
     rows = ran.samples[(ran.samples["stimulus_flags"] == 0)]
     answered = rows[rows["arrived_ns"] != NO_STAMP]
-    assert len(answered) == ran.scenario.answered == ran.scenario.sent > 500
+    assert len(answered) == ran.scenario.answered == ran.scenario.sent > 100
     # Between the send and the instant at which the harness saw it, whatever the wall clock said.
     assert (answered["arrived_ns"] - answered["sent_ns"]).min() >= -SLACK_NS
     assert (answered["seen_ns"] - answered["arrived_ns"]).min() >= -SLACK_NS

@@ -63,7 +63,7 @@ def test_a_robot_that_had_already_failed_when_it_died_has_failed(tmp_path):
         "scenarios.command.probing.consecutive": 1,
         "devices.robot.drop_every": 2,
         # So slow that a busy host skips few, and well before the last command.
-        "scenarios.command.schedule.rate_hz": 100,
+        "scenarios.command.schedule.rate_hz": 40,
         "devices.robot.die_after": 120,
     }
     ran = run_here(tmp_path, changes)
@@ -232,7 +232,7 @@ def test_a_robot_that_goes_silent_is_stopped_after_so_many_unanswered_in_a_row(t
 
 
 def test_messages_lost_inside_the_harness_are_the_bench_s_error(tmp_path):
-    ran = run_here(tmp_path, {"devices.robot.lose_inside_every": 100})
+    ran = run_here(tmp_path, {"devices.robot.lose_inside_every": 20})
     reason = ran.assert_aborted("device") if ran.run["status"] == "aborted" else ""
     (requirement,) = ran.results.requirements
     assert requirement.verdict is Verdict.ERROR, (reason, requirement.reasons)

@@ -53,7 +53,6 @@ class Events:
         self._scheduled: dict[int, tuple[str, int]] = {}
         self._next: int | None = None
         self._dropped = self._untold = self._told_ns = 0
-        self._untold = self._told_ns = 0
 
     def begin(self, hello: Hello) -> None:
         """The board is there; from now on a new start of it is a fault of the bench."""
