@@ -25,6 +25,7 @@ NAMES = (
     "ros2_round_trip",
     "bag_recording",
     "budget",
+    "board_ping",
 )
 
 

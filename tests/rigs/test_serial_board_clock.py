@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import serial
-from board_bench import Bench, bench, edges, running, stimulus, until
+from board_bench import Bench, bench, edges, stimulus, until
 
 from harness.analysis.offset import estimate
 from harness.model import CLOCK_DTYPE
-from harness.rigs.serial_board.frames import Frame, encode
 
 pytestmark = pytest.mark.slow
 
@@ -74,34 +71,6 @@ def test_the_boards_time_is_within_the_stated_bound(tmp_path: Path, drift_ppm: f
     assert bound.max() >= 0.28e6
     # Both ways are equally long, so the middle is nearer than the bound, by far.
     assert abs(np.median(centre - truth)) <= np.median(bound)
-
-
-def test_a_ping_costs_little_more_than_bytes_that_come_back(tmp_path: Path) -> None:
-    """Noise costs both alike; where it does not, the next round may show it."""
-    echo = tmp_path / "echo.elf"
-    source = Path(__file__).parents[1] / "firmware" / "echo.c"
-    subprocess.run(["avr-gcc", "-mmcu=atmega328p", "-Os", "-o", str(echo), str(source)], check=True)
-    ping = encode(Frame(0x03, 1))
-    with (
-        running(tmp_path / "board"),
-        running(tmp_path / "bare", "--elf", str(echo)),
-        serial.Serial(str(tmp_path / "board"), 1_000_000, timeout=20) as board,
-        serial.Serial(str(tmp_path / "bare"), 1_000_000, timeout=20) as bare,
-    ):
-        time.sleep(0.2)
-        board.reset_input_buffer()
-        ratios: list[float] = []
-        while not ratios or (min(ratios) > 1.3 and len(ratios) < 10):
-            took: dict[str, list[int]] = {"board": [], "bare": []}
-            for _ in range(150):
-                for name, line in (("board", board), ("bare", bare)):
-                    began_ns = time.monotonic_ns()
-                    line.write(ping)
-                    assert len(line.read(len(ping))) == len(ping)
-                    took[name].append(time.monotonic_ns() - began_ns)
-                    time.sleep(0.001)
-            ratios.append(statistics.median(took["board"]) / statistics.median(took["bare"]))
-    assert min(ratios) <= 1.3, ratios
 
 
 @pytest.mark.soak
