@@ -1,0 +1,1 @@
+"""The adapter for Boston Dynamics Spot, through the vendor's own SDK (extra ``spot``)."""

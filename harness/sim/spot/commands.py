@@ -1,0 +1,234 @@
+"""The command service: what may be commanded, when, and what the body then does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from bosdyn.api import (
+    basic_command_pb2,
+    full_body_command_pb2,
+    lease_pb2,
+    robot_command_pb2,
+    robot_command_service_pb2_grpc,
+)
+from bosdyn.api.spot import robot_command_pb2 as spot_command_pb2
+from google.protobuf.message import DecodeError
+
+from harness.sim.spot.answering import unary
+from harness.sim.spot.basics import Service
+from harness.sim.spot.body import Body
+from harness.sim.spot.clock import ns_of
+from harness.sim.spot.dimensions import LEGS
+from harness.sim.spot.robot import POWER, Order, Robot
+
+Answer = robot_command_pb2.RobotCommandResponse
+LARGEST_SPEED = 1.6
+"""m/s, as the vendor's."""
+FARTHEST_END_NS = 10_000_000_000
+"""An end time beyond it is too distant. The vendor publishes no figure: this one is ours."""
+FRAMES = ("body", "odom", "vision", "flat_body", "gravity_aligned_body")
+PROCESSING = basic_command_pb2.RobotCommandFeedbackStatus.STATUS_PROCESSING
+OVERRIDDEN = basic_command_pb2.RobotCommandFeedbackStatus.STATUS_COMMAND_OVERRIDDEN
+TIMED_OUT = basic_command_pb2.RobotCommandFeedbackStatus.STATUS_COMMAND_TIMED_OUT
+
+
+class Refused(Exception):
+    """The command is not carried out; the status says why."""
+
+    def __init__(self, status: int, message: str = "") -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Command(Service, robot_command_service_pb2_grpc.RobotCommandServiceServicer):
+    """Commands, their feedback, and the clearing of behaviour faults."""
+
+    @unary(Answer)
+    def RobotCommand(self, request: Any, answer: Any, received_ns: int) -> None:
+        """Take one command."""
+        robot = self.robot
+        with robot.lock:
+            answer.lease_use_result.CopyFrom(robot.leases.use(request.lease))
+            answer.robot_command_id = robot.number()
+            try:
+                if answer.lease_use_result.status != lease_pb2.LeaseUseResult.STATUS_OK:
+                    raise Refused(Answer.STATUS_INVALID_REQUEST, "the lease does not hold")
+                order = _order(robot, request, received_ns)
+                order.number = answer.robot_command_id
+                robot.give(order)
+                answer.status = Answer.STATUS_OK
+            except Refused as why:
+                answer.status, answer.message = why.status, why.message
+        robot.truth.note(
+            "command",
+            robot.clock.back(received_ns),
+            robot_ns=received_ns,
+            request_ns=ns_of(request.header.request_timestamp),
+            id=answer.robot_command_id,
+            status=answer.status,
+        )
+
+    @unary(robot_command_pb2.RobotCommandFeedbackResponse)
+    def RobotCommandFeedback(self, request: Any, answer: Any, received_ns: int) -> None:
+        """How far it is."""
+        robot = self.robot
+        with robot.lock:
+            order, phase = robot.order, robot.state.phase
+            answer.lease_use_result.status = lease_pb2.LeaseUseResult.STATUS_OK
+            wanted = request.robot_command_id
+            status = PROCESSING if not wanted or wanted == order.number else OVERRIDDEN
+            if order.name == "expired":
+                status = TIMED_OUT
+            if order.name in ("safe_power_off", "none", "stop", "freeze", "joints"):
+                full = answer.feedback.full_body_feedback
+                full.status = status
+                feedback = full_body_command_pb2.SafePowerOffCommand.Feedback
+                full.safe_power_off_feedback.status = (
+                    feedback.STATUS_POWERED_OFF
+                    if robot.power == POWER.STATE_OFF
+                    else feedback.STATUS_IN_PROGRESS
+                )
+                return
+            mobility = answer.feedback.synchronized_feedback.mobility_command_feedback
+            mobility.status = status
+            if order.name == "sit":
+                sit = basic_command_pb2.SitCommand.Feedback
+                mobility.sit_feedback.status = (
+                    sit.STATUS_IS_SITTING if phase == "sitting" else sit.STATUS_IN_PROGRESS
+                )
+            elif order.name == "stance":
+                stance = basic_command_pb2.StanceCommand.Feedback
+                mobility.stance_feedback.status = (
+                    stance.STATUS_STANCED if phase == "standing" else stance.STATUS_GOING_TO_STANCE
+                )
+            elif order.name == "stand":
+                stand = basic_command_pb2.StandCommand.Feedback
+                standing = phase == "standing"
+                mobility.stand_feedback.status = (
+                    stand.STATUS_IS_STANDING if standing else stand.STATUS_IN_PROGRESS
+                )
+                if standing:
+                    mobility.stand_feedback.standing_state = stand.STANDING_CONTROLLED
+            else:
+                mobility.se2_velocity_feedback.SetInParent()
+
+    @unary(robot_command_pb2.ClearBehaviorFaultResponse)
+    def ClearBehaviorFault(self, request: Any, answer: Any, received_ns: int) -> None:
+        """The operator has looked, and clears a fault."""
+        robot = self.robot
+        with robot.lock:
+            answer.lease_use_result.CopyFrom(robot.leases.use(request.lease))
+            known = robot.behavior_faults.pop(request.behavior_fault_id, None)
+            answer.status = answer.STATUS_NOT_CLEARED if known is None else answer.STATUS_CLEARED
+
+
+def _order(robot: Robot, request: Any, received_ns: int) -> Order:
+    """What that request asks of the body. Raises Refused."""
+    command = request.command
+    name, detail = _named(command)
+    if name == "safe_power_off":
+        return Order(name, act=lambda body: body.sit(), sits=True)
+    if robot.behavior_faults:
+        raise Refused(Answer.STATUS_BEHAVIOR_FAULT, "a behaviour fault has to be cleared first")
+    if robot.power != POWER.STATE_ON or robot.settling:
+        raise Refused(Answer.STATUS_NOT_POWERED_ON, "the motors have no power")
+    if name in ("stop", "freeze"):
+        return Order(name, act=lambda body: body.stand())
+    if name == "sit":
+        return Order(name, act=lambda body: body.sit())
+    if name == "stand":
+        pose = _pose(command)
+        return Order(name, act=lambda body: body.stand(**pose))
+    if name == "joints":
+        if not robot.options.joint_licence:
+            raise Refused(Answer.STATUS_UNSUPPORTED, "not licensed for joint control")
+        if robot.state.phase != "sitting":
+            raise Refused(Answer.STATUS_INVALID_REQUEST, "joint control begins with a robot that sits")
+        return Order(name)
+    end_ns = check_end(robot, request.clock_identifier, ns_of(detail.end_time), received_ns)
+    act = _velocity(detail) if name == "velocity" else _stance(detail)
+    return Order(name, end_ns=end_ns, act=act)
+
+
+def _named(command: Any) -> tuple[str, Any]:
+    full = command.full_body_command.WhichOneof("command")
+    if full is not None:
+        names = {
+            "stop_request": "stop",
+            "freeze_request": "freeze",
+            "safe_power_off_request": "safe_power_off",
+            "joint_request": "joints",
+        }
+        if full in names:
+            return names[full], getattr(command.full_body_command, full)
+        raise Refused(Answer.STATUS_UNSUPPORTED, f"{full} is not simulated")
+    mobility = command.synchronized_command.mobility_command
+    which = mobility.WhichOneof("command")
+    names = {
+        "se2_velocity_request": "velocity",
+        "sit_request": "sit",
+        "stand_request": "stand",
+        "stance_request": "stance",
+        "stop_request": "stop",
+        "freeze_request": "freeze",
+    }
+    if which not in names:
+        raise Refused(Answer.STATUS_UNSUPPORTED, f"{which or 'a command without content'} is not simulated")
+    return names[which], getattr(mobility, which)
+
+
+def check_end(robot: Robot, identifier: str, end_ns: int, received_ns: int) -> int:
+    """The end of a command on the robot's clock. Raises Refused for none, one that is over or too far."""
+    if not robot.timesync.known(identifier):
+        raise Refused(Answer.STATUS_NO_TIMESYNC, "this client's time is not synchronised")
+    if end_ns <= received_ns:
+        raise Refused(Answer.STATUS_EXPIRED, "the end time is missing or over")
+    if end_ns > received_ns + FARTHEST_END_NS:
+        raise Refused(Answer.STATUS_TOO_DISTANT, "the end time is too far in the future")
+    return end_ns
+
+
+def _velocity(detail: Any) -> Callable[[Body], object]:
+    if detail.se2_frame_name not in FRAMES:
+        raise Refused(Answer.STATUS_UNKNOWN_FRAME, f"no frame {detail.se2_frame_name!r}")
+    vx, vy, wz = detail.velocity.linear.x, detail.velocity.linear.y, detail.velocity.angular
+    if not math.isfinite(vx + vy + wz) or math.hypot(vx, vy) > LARGEST_SPEED:
+        raise Refused(Answer.STATUS_INVALID_REQUEST, f"more than {LARGEST_SPEED} m/s")
+    return lambda body: body.walk(vx, vy, wz)
+
+
+def _stance(detail: Any) -> Callable[[Body], object]:
+    feet = {
+        name: (place.x, place.y)
+        for name, place in detail.stance.foot_positions.items()
+        if math.isfinite(place.x + place.y)
+    }
+    if len(feet) not in (2, 4) or not feet.keys() <= set(LEGS):
+        raise Refused(Answer.STATUS_INVALID_REQUEST, f"a stance is of two or four of {', '.join(LEGS)}")
+    return lambda body: body.stance(feet)
+
+
+def _pose(command: Any) -> dict[str, float]:
+    """Height and orientation of the body from the parameters that come with a command to stand."""
+    packed = command.synchronized_command.mobility_command.params
+    params = spot_command_pb2.MobilityParams()
+    try:
+        if not packed.Unpack(params):
+            return {}
+    except DecodeError:
+        raise Refused(Answer.STATUS_INVALID_REQUEST, "the parameters cannot be read") from None
+    points = params.body_control.base_offset_rt_footprint.points
+    if not points:
+        return {}
+    pose = points[0].pose
+    w, x, y, z = pose.rotation.w, pose.rotation.x, pose.rotation.y, pose.rotation.z
+    if not any((w, x, y, z)):
+        w = 1.0
+    return {
+        "height_m": pose.position.z,
+        "roll": math.atan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y)),
+        "pitch": math.asin(max(-1.0, min(1.0, 2 * (w * y - z * x)))),
+        "yaw": math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)),
+    }

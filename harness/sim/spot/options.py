@@ -1,0 +1,65 @@
+"""The command line of the simulated Spot."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """All that the command line says; times in s unless named otherwise."""
+
+    port: int = 50443
+    certificate: Path = Path("sim-spot-ca.pem")
+    username: str = "user"
+    password: str = "simulated"
+    offset_s: float = 0.0
+    drift_ppm: float = 0.0
+    token_life_s: float = 43200.0
+    power_on_s: float = 0.3
+    lease_timeout_s: float = 4.0
+    reaction_ms: float = 0.0
+    joint_licence: bool = False
+    control: Path | None = None
+    truth: Path | None = None
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Read the command line; ends the process with a message where it is wrong."""
+    default = Options()
+    parser = argparse.ArgumentParser(
+        prog="harness sim spot",
+        description="A simulated Spot on 127.0.0.1, for the vendor's unmodified SDK: give it the certificate"
+        " as cert_resource_glob and the port by robot.update_secure_channel_port.",
+    )
+    add = parser.add_argument
+    add(
+        "--port", type=int, default=default.port, help="0: a free one, which is printed (default %(default)s)"
+    )
+    add(
+        "--certificate",
+        type=Path,
+        default=default.certificate,
+        help="where the authority's certificate is written, for clients to trust (default %(default)s)",
+    )
+    add("--username", default=default.username, help="default %(default)s")
+    add("--password", default=default.password, help="default %(default)s; of this simulated robot alone")
+    add("--offset-s", type=float, default=0.0, help="its clock minus the host's at the start, in s")
+    add("--drift-ppm", type=float, default=0.0, help="how much faster its clock runs, in 1e-6")
+    add("--token-life-s", type=float, default=default.token_life_s, help="default 12 h, as the vendor's")
+    add("--power-on-s", type=float, default=default.power_on_s, help="how long powering on takes")
+    add(
+        "--lease-timeout-s",
+        type=float,
+        default=default.lease_timeout_s,
+        help="a lease that was neither used nor retained for so long: the robot sits and powers off",
+    )
+    add("--reaction-ms", type=float, default=0.0, help="from a command's receipt to the body's reaction")
+    add("--joint-licence", action="store_true", help="the robot is licensed for joint control")
+    add("--control", type=Path, help="Unix socket that takes faults on request, as JSON lines")
+    add("--truth", type=Path, help="file for what it received and did, as JSON lines")
+    given = vars(parser.parse_args(arguments))
+    return Options(**given)
