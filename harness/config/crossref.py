@@ -127,8 +127,8 @@ def _device(parts: Parts, name: str, device: schema.DeviceBase) -> Iterator[Refu
             yield Refusal(
                 (*path, "ports", port), "a port needs one of the keys stimulus, response, fault", True
             )
-    if parts.simulated is False and sending:
-        if device.stop is None:
+    if parts.simulated is False and sending and device.moves:
+        if device.stop is None and not device.stops_itself:
             yield Refusal(
                 (*path, "stop"),
                 f"a real device with stimulus ports ({', '.join(sending)}) needs `stop`",

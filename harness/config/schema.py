@@ -159,6 +159,16 @@ class DeviceBase(Strict):
         " for each of them, and {robot} and {number} (from 1) are filled in below it",
     )
 
+    @property
+    def moves(self) -> bool:
+        """Whether any of its ports can move what is tested; where none can, there is nothing to arm or stop."""
+        return True
+
+    @property
+    def stops_itself(self) -> bool:
+        """Whether the adapter knows how to stop the robot without a `stop` in the rig file."""
+        return False
+
     def floor_twin(self, stimulus: str, response: str) -> FloorTwin:
         """What to measure the harness's own floor against, for these two ports of the device.
 

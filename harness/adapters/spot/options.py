@@ -20,34 +20,42 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "pose": ("height", "roll", "pitch", "yaw"),
     "stance": ("fl", "fr", "hl", "hr"),
     "joints": ("position", "velocity", "load", "k_q_p", "k_qd_p"),
+    "posture": ("to",),
     "estop": ("level",),
     "state": (),
     "time": (),
 }
 """What each command is made of: m/s and rad/s in the frame of the body; m and rad; m in the frame ``odom``;
-rad, rad/s, N m and gains; the level of the e-stop. The last two move nothing and have no values."""
-MOVING = ("velocity", "pose", "stance", "joints")
+rad, rad/s, N m and gains; the posture; the level of the e-stop. The last two move nothing."""
+ENDING = ("velocity", "stance", "joints")
+"""Commands that are over after ``end_ms``."""
+MOVING = (*ENDING, "pose", "posture")
 LEVELS = ("cut", "settle", "none")
-LIMITED = ("v_x", "v_y", "v_rot", "height", "roll", "pitch", "yaw", "fl", "fr", "hl", "hr", "position")
+POSTURES = ("stand", "sit", "joints")
+WORDS = {"posture": ("posture", POSTURES), "estop": ("level", LEVELS)}
+"""Commands whose value is one of a few words."""
+LIMITED = tuple(field for command, fields in FIELDS.items() if command not in WORDS for field in fields)
 LARGEST_END_MS = 600.0
 """As in the vendor's own keyboard example: a robot that hears nothing more stops after that time."""
-Command = Literal["velocity", "pose", "stance", "joints", "estop", "state", "time"]
-Signal = Literal["speed", "v_x", "v_y", "v_rot", "joint_speed", "estopped", "age"]
+Command = Literal["velocity", "pose", "stance", "joints", "posture", "estop", "state", "time"]
+Signal = Literal["speed", "v_x", "v_y", "v_rot", "joint_speed", "age", "estopped", "ready"]
+ASKED = ("estopped", "ready")
+"""Signals that the state stream does not have."""
 
 
 class StimulusOptions(Strict):
     """A command, or a question, that the harness sends."""
 
     command: Command = Field(
-        description="`velocity`, `pose`, `stance`: commands that move the robot; `joints`: the stream of joint"
-        " commands, which needs a licence; `estop`: the harness's own e-stop endpoint; `state`, `time`: a"
-        " question, which moves nothing"
+        description="`velocity`, `pose`, `stance`: commands that move the robot; `joints`: the"
+        " stream of joint commands, which needs a licence; `posture`: motor power, and stand, sit or obey"
+        " joint commands; `estop`: the harness's own e-stop endpoint; `state`, `time`: a question, which moves nothing"
     )
     values: dict[str, Value] = Field(
         default={},
-        description="velocity: v_x, v_y (m/s), v_rot (rad/s); pose: height (m), roll, pitch, yaw (rad); stance:"
-        " fl, fr, hl, hr, each [x, y] in m; joints: position, velocity, load, k_q_p, k_qd_p, twelve each;"
-        " estop: level, one of cut, settle, none",
+        description="velocity: v_x, v_y (m/s), v_rot (rad/s); pose: height (m), roll, pitch, yaw (rad);"
+        " stance: fl, fr, hl, hr, each [x, y] in m; joints: position, velocity, load, k_q_p, k_qd_p, twelve"
+        " each; posture: to, one of stand, sit, joints; estop: level, one of cut, settle, none",
     )
     end_ms: Annotated[float, Field(gt=0, le=LARGEST_END_MS)] = Field(
         default=LARGEST_END_MS,
@@ -89,12 +97,18 @@ class SignalOptions(Strict):
     """A number of the robot's state, as it changes."""
 
     signal: Signal = Field(
-        description="from the state stream at 333 Hz: `speed` (m/s, horizontal), `v_x`, `v_y` (m/s, of the body"
-        " in its own frame), `v_rot` (rad/s), `joint_speed` (largest of the twelve, rad/s), `age` (ms from the"
-        " robot's stamp to this host); `estopped`: 1 while any e-stop holds, asked twenty times a second"
+        description="from the state stream at 333 Hz: `speed` (m/s, horizontal), `v_x`, `v_y` (m/s, of the"
+        " body in its own frame), `v_rot` (rad/s), `joint_speed` (largest of the twelve, rad/s), `age` (ms"
+        " from the robot's stamp to this host); asked twenty times a second: `estopped`, 1 while any"
+        " e-stop holds, and `ready`, 1 once the robot has the posture that was asked for last"
     )
     match: Match | None = Field(default=None, description="`onset` or `edge`: the robot began to move")
-    value: Signal | None = Field(default=None, description="implied by `signal`")
+    value: Signal | None = Field(default=None, description="implied by `signal`: leave it out")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, data: Any) -> Any:
+        return {**data, "value": data["signal"]} if isinstance(data, dict) and "signal" in data else data
 
     @model_validator(mode="after")
     def _of_signal(self) -> SignalOptions:
@@ -151,8 +165,8 @@ class Options(DeviceBase):
     )
     estop: Literal["own", "theirs"] = Field(
         default="own",
-        description="`own`: the harness joins the active e-stop configuration with an endpoint of its own, and"
-        " sets one up only where there is none; `theirs`: it relies on what is there",
+        description="`own`: the harness joins the active e-stop configuration with an endpoint of its own,"
+        " and sets one up only where there is none; `theirs`: it relies on what is there",
     )
     estop_timeout_s: Annotated[float, Field(ge=1, le=60)] = Field(
         default=3.0, description="the robot stops when the harness has not checked in for so long"
@@ -164,20 +178,31 @@ class Options(DeviceBase):
     ports: dict[Name, Port] = Field(min_length=1)
 
     @property
+    def stops_itself(self) -> bool:
+        """The stop of a Spot is the vendor's; a rig file has none to give."""
+        return True
+
+    @property
     def moves(self) -> bool:
         """Whether a port can move the robot: lease, e-stop and motor power are taken only then."""
-        return any(port.stimulus is not None and port.stimulus.command in MOVING for port in self.ports.values())
+        return any(
+            port.stimulus is not None and port.stimulus.command in MOVING for port in self.ports.values()
+        )
 
     @property
     def stops(self) -> bool:
         """Whether the harness has an e-stop endpoint of its own."""
-        asked = any(port.stimulus is not None and port.stimulus.command == "estop" for port in self.ports.values())
+        asked = any(
+            port.stimulus is not None and port.stimulus.command == "estop" for port in self.ports.values()
+        )
         return asked or (self.moves and self.estop == "own")
 
 
 def problems(options: Options) -> list[Refusal]:
     """Wrong fields and values of ports, answers of nothing, limits of nothing."""
     found: list[Refusal] = []
+    if options.stop is not None:
+        found.append(Refusal(("stop",), "a Spot has a stop of its own: leave it out", True))
     stimuli = [name for name, port in options.ports.items() if port.stimulus is not None]
     for name, port in options.ports.items():
         here = ("ports", name)
@@ -194,7 +219,14 @@ def problems(options: Options) -> list[Refusal]:
                 found.append(
                     Refusal(
                         (*here, "response", "of"),
-                        f"{answer.of!r} is no stimulus port of this device; {suggest(answer.of, stimuli, none)}",
+                        f"{answer.of!r} is no stimulus port; {suggest(answer.of, stimuli, none)}",
+                    )
+                )
+            elif of.command in WORDS:
+                found.append(
+                    Refusal(
+                        (*here, "response", "of"),
+                        f"{answer.of} is of {of.command}: what it does is seen in signals (estopped, ready)",
                     )
                 )
             elif (of.command == "joints") != (answer.event == "applied"):
@@ -235,9 +267,10 @@ def wrong(command: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
         if name not in FIELDS[command]:
             fields = FIELDS[command]
             found.append((name, f"{command} has no such field; {suggest(name, fields, 'it has none')}"))
-        elif command == "estop":
-            if value not in LEVELS:
-                found.append((name, f"{value!r} is no level; one of {', '.join(LEVELS)}"))
+        elif command in WORDS:
+            what, words = WORDS[command]
+            if value not in words:
+                found.append((name, f"{value!r} is no {what}; one of {', '.join(words)}"))
         elif command in ("stance", "joints"):
             count = 2 if command == "stance" else JOINT_COUNT
             if not isinstance(value, (list, tuple)) or len(value) != count or not all(map(_number, value)):
@@ -249,4 +282,4 @@ def wrong(command: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _number(value: Any) -> bool:
     # Values that count from what was observed become numbers only when they are sent.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) or hasattr(value, "relative_to")
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)) or hasattr(value, "relative_to")

@@ -39,7 +39,7 @@ def of(name: str, doing: str, error: Exception) -> HarnessError:
     if "LeaseUseError" in kinds:
         result = getattr(response, "lease_use_result", None)
         return SafetyError(
-            f"{where}: the lease no longer holds; it is with {_owner_of(result)}", hint=ONE_AT_A_TIME
+            f"{where}: the lease no longer holds; it is with {owner_of(result)}", hint=ONE_AT_A_TIME
         )
     text = str(error).strip().splitlines()
     return OperationError(
@@ -90,7 +90,12 @@ _KNOWN: tuple[tuple[str, type[HarnessError], str, str], ...] = (
         "a behaviour fault is not cleared",
         "look at the robot, then clear it on the tablet",
     ),
-    ("NotPoweredOnError", OperationError, "the motors have no power", "was it e-stopped or settled meanwhile?"),
+    (
+        "NotPoweredOnError",
+        OperationError,
+        "the motors have no power",
+        "was it e-stopped or settled meanwhile?",
+    ),
     (
         "FaultedError",
         SafetyError,
@@ -111,7 +116,7 @@ _KNOWN: tuple[tuple[str, type[HarnessError], str, str], ...] = (
         "EndpointMismatchError",
         SafetyError,
         "no further e-stop endpoint fits into the active configuration",
-        "say `estop: theirs` and rely on the operator's, or have them make room; the harness replaces nobody's",
+        "say `estop: theirs`, or have its operator make room: the harness replaces nobody's",
     ),
 )
 
@@ -139,9 +144,22 @@ def _owner(response: Any) -> str:
     return f"{client} ({user})" if user else str(client)
 
 
-def _owner_of(result: Any) -> str:
+def owner_of(result: Any) -> str:
+    """Who has the lease, by what came back of its use."""
     owner = getattr(result, "owner", None)
     return str(getattr(owner, "client_name", "") or "nobody")
+
+
+def not_open(name: str) -> OperationError:
+    """What to raise of a device that is closed."""
+    return OperationError(f"{name} is not open", hint="open the device first")
+
+
+def no_service(name: str, service: str) -> UnavailableError:
+    """What to raise of a robot whose directory does not list that service."""
+    return UnavailableError(
+        f"{name}: the robot has no service {service!r}", hint="its software is too old, or it is not licensed"
+    )
 
 
 def sdk(module: str) -> Any:
