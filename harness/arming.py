@@ -17,6 +17,8 @@ def movements(rig: RigFile) -> list[str]:
     lines = []
     for name, spec in rig.scenarios.items():
         device, _, port = spec.stimulus.partition(".")
+        if not rig.devices[device].moves:
+            continue
         if isinstance(spec, SwarmReorganization):
             done = DONE[rig.devices[device].ports[port].fault.kind]
             lines.append(
@@ -31,7 +33,8 @@ def movements(rig: RigFile) -> list[str]:
         back = back_set(spec, stimulus.values)
         if back is not None:
             values += f", and after each trial {in_words(back)},"
-        limits = ", ".join(f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items())
+        bounds = [f"|{path}| <= {limit:g}" for path, limit in rig.devices[device].limits.items()]
+        limits = ", ".join([*bounds, *rig.devices[device].bounds(port)])
         lines.append(
             f"{name}: {spec.stimulus} gets {values} for about {duration_s(rig, spec):.0f} s"
             f" (limits: {limits or 'none'})"
@@ -40,8 +43,11 @@ def movements(rig: RigFile) -> list[str]:
 
 
 def require_arming(rig: RigFile, *, armed: bool, operator: str, ask: Callable[[str], bool] | None) -> None:
-    """Let a real rig run only when it is armed and the operator has confirmed by name. Raises SafetyError."""
-    if rig.rig.simulated:
+    """Let a real rig run only when it is armed and the operator has confirmed by name. Raises SafetyError.
+
+    A rig none of whose devices can move anything needs neither.
+    """
+    if rig.rig.simulated or not any(device.moves for device in rig.devices.values()):
         return
     name = rig.rig.name
     if not armed:

@@ -164,6 +164,10 @@ class DeviceBase(Strict):
         """Whether any of its ports can move what is tested; where none can, there is nothing to arm or stop."""
         return True
 
+    def bounds(self, port: str) -> list[str]:
+        """In words, what else bounds the movement that a stimulus port commands, beside `limits`."""
+        return []
+
     @property
     def stops_itself(self) -> bool:
         """Whether the adapter knows how to stop the robot without a `stop` in the rig file."""

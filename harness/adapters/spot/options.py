@@ -49,7 +49,8 @@ class StimulusOptions(Strict):
     command: Command = Field(
         description="`velocity`, `pose`, `stance`: commands that move the robot; `joints`: the"
         " stream of joint commands, which needs a licence; `posture`: motor power, and stand, sit or obey"
-        " joint commands; `estop`: the harness's own e-stop endpoint; `state`, `time`: a question, which moves nothing"
+        " joint commands; `estop`: the harness's own e-stop endpoint; `state`, `time`: a question, which"
+        " moves nothing"
     )
     values: dict[str, Value] = Field(
         default={},
@@ -176,6 +177,16 @@ class Options(DeviceBase):
         default=None, description="how far from where it stood up the robot may get before the run ends"
     )
     ports: dict[Name, Port] = Field(min_length=1)
+
+    def bounds(self, port: str) -> list[str]:
+        """When a command is over, and how far the robot may get."""
+        stimulus = self.ports[port].stimulus
+        found = []
+        if stimulus is not None and stimulus.command in ENDING:
+            found.append(f"each over after {stimulus.end_ms:g} ms")
+        if self.area_m is not None:
+            found.append(f"at most {self.area_m:g} m from where it was")
+        return found
 
     @property
     def stops_itself(self) -> bool:
