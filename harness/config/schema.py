@@ -161,7 +161,7 @@ class DeviceBase(Strict):
 
     @property
     def moves(self) -> bool:
-        """Whether any of its ports can move what is tested; where none can, there is nothing to arm or stop."""
+        """Whether any of its ports can move what is tested; where none can, nothing is armed or stopped."""
         return True
 
     def bounds(self, port: str) -> list[str]:

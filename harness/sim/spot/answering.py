@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -34,6 +35,16 @@ def let_through(robot: Robot, context: grpc.ServicerContext, token: bool) -> Non
         context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is missing, wrong or has expired")
 
 
+MUTED = ("RobotCommand", "GetRobotState")
+
+
+def hold_back(context: grpc.ServicerContext) -> None:
+    """Keep the answer until the client has lost patience."""
+    gone = threading.Event()
+    if context.add_callback(gone.set):
+        gone.wait(60.0)
+
+
 def unary(answer: type[Any], token: bool = True) -> Callable[[Callable[..., None]], Handler]:
     """A method ``(self, request, answer, received_ns)`` as the handler of a unary call."""
 
@@ -46,6 +57,8 @@ def unary(answer: type[Any], token: bool = True) -> Callable[[Callable[..., None
             response = answer()
             received_ns = robot.clock.at(monotonic_ns)
             method(service, request, response, received_ns)
+            if robot.options.mute and method.__name__ in MUTED:
+                hold_back(context)
             stamp_header(response.header, request, received_ns, robot)
             return response
 

@@ -23,6 +23,7 @@ class Options:
     lease_timeout_s: float = 4.0
     reaction_ms: float = 0.0
     joint_licence: bool = False
+    mute: bool = False
     control: Path | None = None
     truth: Path | None = None
 
@@ -59,6 +60,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     )
     add("--reaction-ms", type=float, default=0.0, help="from a command's receipt to the body's reaction")
     add("--joint-licence", action="store_true", help="the robot is licensed for joint control")
+    add("--mute", action="store_true", help="takes commands and questions for the state, and answers none")
     add("--control", type=Path, help="Unix socket that takes faults on request, as JSON lines")
     add("--truth", type=Path, help="file for what it received and did, as JSON lines")
     given = vars(parser.parse_args(arguments))
