@@ -93,7 +93,8 @@ class Watch:
         self._states = session.client("robot_state", "RobotStateClient")
 
     def open(self) -> None:
-        """Start."""
+        """Ask for the first time, and start."""
+        self._ask()
         thread = threading.Thread(target=self._work, name="spot watch", daemon=True)
         thread.start()
         self._thread = thread
@@ -108,13 +109,16 @@ class Watch:
     def _work(self) -> None:
         pause_s = OFTEN_S if self._signals else SELDOM_S
         while not self._over.wait(pause_s):
-            try:
-                state = relogin(self._session, lambda: self._states.get_robot_state(timeout=ASK_S))
-            except Exception as error:
-                self._unheard(error)
-                continue
-            self._heard_ns = self._clock.monotonic_ns()
-            self._look(state, self._heard_ns)
+            self._ask()
+
+    def _ask(self) -> None:
+        try:
+            state = relogin(self._session, lambda: self._states.get_robot_state(timeout=ASK_S))
+        except Exception as error:
+            self._unheard(error)
+            return
+        self._heard_ns = self._clock.monotonic_ns()
+        self._look(state, self._heard_ns)
 
     def _unheard(self, error: Exception) -> None:
         if self._over.is_set() or self._clock.monotonic_ns() - self._heard_ns < GONE_NS:
