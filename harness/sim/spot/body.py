@@ -119,6 +119,14 @@ class Body:
         """Sit down as ``sit`` does; when the phase is "sitting", power can be cut without a fall."""
         self.sit()
 
+    def halt(self) -> None:
+        """Stop with as little motion as possible: who walks stands, who obeyed joint commands sits down, and
+        who stands or sits stays as it is."""
+        if self._phase in ("walking", "rising"):
+            self.stand()
+        elif self._phase == "joints":
+            self.sit()
+
     def stand(
         self, height_m: float = 0.0, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0
     ) -> tuple[float, float, float, float]:

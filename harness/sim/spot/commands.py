@@ -135,7 +135,7 @@ def _order(robot: Robot, request: Any, received_ns: int) -> Order:
     if robot.power != POWER.STATE_ON or robot.settling:
         raise Refused(Answer.STATUS_NOT_POWERED_ON, "the motors have no power")
     if name in ("stop", "freeze"):
-        return Order(name, act=lambda body: body.stand())
+        return Order(name, act=lambda body: body.halt())
     if name == "sit":
         return Order(name, act=lambda body: body.sit())
     if name == "stand":

@@ -169,7 +169,7 @@ class Robot:
             self.truth.note("expired", time.monotonic_ns(), order=self.order.name)
             self.order = Order("expired", began=True)
             if self.power == POWER.STATE_ON:
-                self.body.stand()
+                self.body.halt()
 
     def _begin(self) -> None:
         if not self.order.began and time.monotonic() >= self.order.due and self.power == POWER.STATE_ON:
