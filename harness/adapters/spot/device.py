@@ -129,7 +129,8 @@ class SpotDevice:
     def _open_stream(self, session: Session, time: RobotTime) -> None:
         signals = of_stream(self._signals)
         applied = [one for one in self._answers.values() if one.how.event == "applied"]
-        if signals or applied or self.options.area_m is not None:
+        stances = any(one.how.command == "stance" for one in self._stimuli.values())
+        if signals or applied or stances or self.options.area_m is not None:
             self._stream = StateStream(
                 session,
                 time,
@@ -199,6 +200,13 @@ class SpotDevice:
         if self._time is None:
             raise translate.not_open(self.name)
         return self._time
+
+    @property
+    def pose(self) -> tuple[float, float, float]:
+        """Where the body is, by the state stream. Raises OperationError while the device is closed."""
+        if self._stream is None:
+            raise translate.not_open(self.name)
+        return self._stream.pose
 
     @property
     def lease(self) -> Any:

@@ -126,11 +126,11 @@ class Holding:
             self._renew()
 
     def take_joints(self) -> None:
-        """Power on, and have the robot, which has to sit, obey joint commands from the stream.
+        """Sit, as the vendor asks, and have the robot obey joint commands from the stream.
 
-        Raises OperationError where it is not licensed for that or does not sit.
+        Raises OperationError where it is not licensed for that.
         """
-        self.power_on()
+        self.sit()
         with translated(self._session.name, "joint control"):
             self._command.robot_command(self._builder.joint_command(), timeout=CALL_S)
             self._renew()

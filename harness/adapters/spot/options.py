@@ -25,8 +25,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "state": (),
     "time": (),
 }
-"""What each command is made of: m/s and rad/s in the frame of the body; m and rad; m in the frame ``odom``;
-rad, rad/s, N m and gains; the posture; the level of the e-stop. The last two move nothing."""
+"""What each command is made of: m/s and rad/s in the frame of the body; m and rad; m from the body's
+middle, forward and to the left; rad, rad/s, N m and gains; the posture; the level of the e-stop. The last two
+move nothing."""
 ENDING = ("velocity", "stance", "joints")
 """Commands that are over after ``end_ms``."""
 MOVING = (*ENDING, "pose", "posture")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.adapters.spot.options import FIELDS, JOINT_COUNT, LEVELS, POSTURES, wrong
@@ -12,18 +13,23 @@ from harness.config.problems import suggest
 from harness.config.values import violations
 from harness.errors import ConfigurationError, SafetyError
 
+FEET = FIELDS["stance"]
 DEFAULT_GAINS = ([60.0] * JOINT_COUNT, [2.0] * JOINT_COUNT)
 """N m/rad and N m s/rad: soft, for whoever gives none."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A request that only lacks what differs from one to the next: stamps, lease, end. ``end`` is the stamp
-    inside it that says when the command is over, None for one that does not end. Not shared by threads."""
+    """A request that only lacks what differs from one to the next: stamps, lease, end.
+
+    ``end`` is the stamp inside it that says when the command is over, None for one without end; ``word``
+    of a posture or level; ``feet`` of a stance, in the frame of the body. Not shared by threads.
+    """
 
     request: Any
     end: Any = None
     word: str = ""
+    feet: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def check(place: str, command: str, values: Mapping[str, Any], limits: Mapping[str, float]) -> None:
@@ -65,12 +71,28 @@ def build(place: str, command: str, values: Mapping[str, Any], limits: Mapping[s
         made = builder.synchro_stand_command(body_height=number.get("height", 0.0), footprint_R_body=turned)
         request.command.CopyFrom(made)
         return Ready(request)
+    feet = {name: (float(values[name][0]), float(values[name][1])) for name in FEET if name in values}
+    if len(feet) != len(FEET):
+        raise ConfigurationError(
+            f"{place}: a stance needs all of {', '.join(FEET)}", hint="give [x, y] of each"
+        )
     vec2 = sdk("bosdyn.api.geometry_pb2").Vec2
-    feet = [vec2(x=values[name][0], y=values[name][1]) for name in FIELDS["stance"] if name in values]
-    if len(feet) != 4:
-        raise ConfigurationError(f"{place}: a stance needs all of fl, fr, hl, hr", hint="give [x, y] of each")
-    request.command.CopyFrom(builder.stance_command("odom", *feet))
-    return Ready(request, request.command.synchronized_command.mobility_command.stance_request.end_time)
+    request.command.CopyFrom(builder.stance_command("odom", *(vec2() for _ in FEET)))
+    stance = request.command.synchronized_command.mobility_command.stance_request
+    return Ready(request, stance.end_time, feet=feet)
+
+
+def place_feet(ready: Ready, pose: tuple[float, float, float]) -> None:
+    """Write the feet, given in the frame of the body, into the request, whose frame is ``odom``.
+
+    ``pose``: of the body in ``odom``, in m and rad.
+    """
+    x, y, yaw = pose
+    along, across = math.cos(yaw), math.sin(yaw)
+    places = ready.request.command.synchronized_command.mobility_command.stance_request.stance.foot_positions
+    for name, (ahead, left) in ready.feet.items():
+        places[name].x = x + along * ahead - across * left
+        places[name].y = y + across * ahead + along * left
 
 
 def _joints(values: Mapping[str, Any], limits: Mapping[str, float]) -> Ready:

@@ -25,6 +25,8 @@ SERVICES = {
     "time": ("time-sync", "/bosdyn.api.TimeSyncService/TimeSyncUpdate"),
 }
 """What is called on a channel of the harness's own: name in the directory, and path of the method."""
+WARMING = {"command": "/bosdyn.api.RobotCommandService/RobotCommandFeedback"}
+WARM_S = 0.5
 STREAMS = {
     "state stream": (
         "robot-state-streaming",
@@ -148,10 +150,17 @@ class Session:
         return self._channel(service).stream_unary(path)
 
     def warm(self, what: str) -> None:
-        """Have the channel of that method connected before anything is timed. Raises UnavailableError."""
+        """Have the channel of that method connected before anything is timed, by a question that moves
+        nothing and whose answer does not matter. Raises UnavailableError."""
         grpc = sdk("grpc")
-        with translated(self.name, f"channel to {SERVICES[what][0]}"):
-            grpc.channel_ready_future(self._channel(SERVICES[what][0])).result(2 * CALL_S)
+        service, path = SERVICES[what]
+        ask = self._channel(service).unary_unary(WARMING.get(what, path))
+        with translated(self.name, f"channel to {service}"):
+            try:
+                ask(b"", timeout=WARM_S, metadata=self.metadata())
+            except grpc.RpcError as error:
+                if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED):
+                    raise  # whatever else it says, it is there
 
     def _channel(self, service: str) -> Any:
         authorities = self.robot.authorities_by_name

@@ -39,6 +39,10 @@ class Desk(Protocol):
         """The robot's clock."""
 
     @property
+    def pose(self) -> tuple[float, float, float]:
+        """Of the body in the frame ``odom``: m, m, rad."""
+
+    @property
     def lease(self) -> Any:
         """The lease as a command has to carry it. Raises OperationError where there is none."""
 
@@ -119,6 +123,8 @@ class CallStimulus(SpotStimulus):
             request.clock_identifier = desk.time.identifier
             if prepared.end is not None:
                 prepared.end.FromNanoseconds(desk.time.at(before_ns) + self._end_ns)
+            if prepared.feet:
+                requests.place_feet(prepared, desk.pose)
         try:
             future = self._call.future(
                 request.SerializeToString(), timeout=self._timeout, metadata=desk.session.metadata()

@@ -21,12 +21,16 @@ Reader = Callable[[Any, int], float]
 """From a message and the robot's time now, the value of a signal."""
 
 
+def _yaw(turn: Any) -> float:
+    """Of a quaternion, in rad."""
+    return math.atan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y * turn.y + turn.z * turn.z))
+
+
 def _velocity(message: Any) -> tuple[float, float, float]:
     """m/s forward and to the left, rad/s to the left, of the body in its own frame."""
     kinematic = message.kinematic_state
     velocity = kinematic.velocity_of_body_in_odom
-    turn = kinematic.odom_tform_body.rotation
-    yaw = math.atan2(2 * (turn.w * turn.z + turn.x * turn.y), 1 - 2 * (turn.y * turn.y + turn.z * turn.z))
+    yaw = _yaw(kinematic.odom_tform_body.rotation)
     x, y = velocity.linear.x, velocity.linear.y
     along, across = math.cos(yaw), math.sin(yaw)
     return along * x + across * y, along * y - across * x, velocity.angular.z
@@ -71,6 +75,8 @@ class StateStream:
         self._applied = applied
         self._area_m, self._broken, self._left = area_m, broken, left
         self._origin: tuple[float, float] | None = None
+        self.pose = (0.0, 0.0, 0.0)
+        """Where the body was last, in the frame ``odom``: x, y in m, yaw in rad."""
         self._pb = sdk("bosdyn.api.robot_state_pb2")
         self._key = 0
         self._closed = False
@@ -139,8 +145,10 @@ class StateStream:
                 had_ns = message.last_command.received_timestamp.ToNanoseconds()
                 for answer in self._applied:
                     answer.applied(key, had_ns, seen_ns)
+        pose = kinematic.odom_tform_body
+        self.pose = (pose.position.x, pose.position.y, _yaw(pose.rotation))
         if self._area_m is not None:
-            self._check_area(kinematic.odom_tform_body.position)
+            self._check_area(pose.position)
 
     def _check_area(self, position: Any) -> None:
         if self._origin is None:

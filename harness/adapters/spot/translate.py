@@ -24,7 +24,9 @@ def translated(name: str, doing: str) -> Iterator[None]:
 
 
 def of(name: str, doing: str, error: Exception) -> HarnessError:
-    """The harness's error for one of the SDK's."""
+    """The harness's error for one of the SDK's; one of the harness's own as it is."""
+    if isinstance(error, HarnessError):
+        return error
     kinds = {kind.__name__ for kind in type(error).__mro__}
     where = f"{name}: {doing}"
     transport = str(getattr(error, "error", "")) + str(error)

@@ -8,7 +8,6 @@ from typing import Any
 
 from bosdyn.api import (
     basic_command_pb2,
-    full_body_command_pb2,
     lease_pb2,
     robot_command_pb2,
     robot_command_service_pb2_grpc,
@@ -18,9 +17,9 @@ from google.protobuf.message import DecodeError
 
 from harness.sim.spot.answering import unary
 from harness.sim.spot.basics import Service
-from harness.sim.spot.body import Body
+from harness.sim.spot.body import STANCE_REACH_M, Body
 from harness.sim.spot.clock import ns_of
-from harness.sim.spot.dimensions import LEGS
+from harness.sim.spot.dimensions import FOOTHOLDS, LEGS
 from harness.sim.spot.robot import POWER, Order, Robot
 
 Answer = robot_command_pb2.RobotCommandResponse
@@ -84,7 +83,7 @@ class Command(Service, robot_command_service_pb2_grpc.RobotCommandServiceService
             if order.name in ("safe_power_off", "none", "stop", "freeze", "joints"):
                 full = answer.feedback.full_body_feedback
                 full.status = status
-                feedback = full_body_command_pb2.SafePowerOffCommand.Feedback
+                feedback = basic_command_pb2.SafePowerOffCommand.Feedback
                 full.safe_power_off_feedback.status = (
                     feedback.STATUS_POWERED_OFF
                     if robot.power == POWER.STATE_OFF
@@ -148,7 +147,7 @@ def _order(robot: Robot, request: Any, received_ns: int) -> Order:
             raise Refused(Answer.STATUS_INVALID_REQUEST, "joint control begins with a robot that sits")
         return Order(name)
     end_ns = check_end(robot, request.clock_identifier, ns_of(detail.end_time), received_ns)
-    act = _velocity(detail) if name == "velocity" else _stance(detail)
+    act = _velocity(detail) if name == "velocity" else _stance(robot, detail)
     return Order(name, end_ns=end_ns, act=act)
 
 
@@ -199,15 +198,31 @@ def _velocity(detail: Any) -> Callable[[Body], object]:
     return lambda body: body.walk(vx, vy, wz)
 
 
-def _stance(detail: Any) -> Callable[[Body], object]:
+def _stance(robot: Robot, detail: Any) -> Callable[[Body], object]:
+    frame = detail.stance.se2_frame_name
+    if frame not in FRAMES:
+        raise Refused(Answer.STATUS_UNKNOWN_FRAME, f"no frame {frame!r}")
     feet = {
-        name: (place.x, place.y)
+        name: _off_hold(robot, frame, name, place.x, place.y)
         for name, place in detail.stance.foot_positions.items()
-        if math.isfinite(place.x + place.y)
+        if name in LEGS and math.isfinite(place.x + place.y)
     }
+    if any(abs(x) > STANCE_REACH_M[0] or abs(y) > STANCE_REACH_M[1] for x, y in feet.values()):
+        raise Refused(Answer.STATUS_INVALID_REQUEST, "a foot would have to stand out of reach")
     if len(feet) not in (2, 4) or not feet.keys() <= set(LEGS):
         raise Refused(Answer.STATUS_INVALID_REQUEST, f"a stance is of two or four of {', '.join(LEGS)}")
     return lambda body: body.stance(feet)
+
+
+def _off_hold(robot: Robot, frame: str, leg: str, x: float, y: float) -> tuple[float, float]:
+    """From a place of a foot in that frame, in m, how far it is off the foot's usual place."""
+    if frame in ("odom", "vision"):
+        w, qx, qy, qz = (float(one) for one in robot.state.orientation)
+        yaw = math.atan2(2 * (w * qz + qx * qy), 1 - 2 * (qy * qy + qz * qz))
+        x, y = x - float(robot.state.position[0]), y - float(robot.state.position[1])
+        x, y = math.cos(yaw) * x + math.sin(yaw) * y, math.cos(yaw) * y - math.sin(yaw) * x
+    hold = FOOTHOLDS[LEGS.index(leg)]
+    return x - hold[0], y - hold[1]
 
 
 def _pose(command: Any) -> dict[str, float]:
