@@ -67,6 +67,8 @@ class Command(Service, robot_command_service_pb2_grpc.RobotCommandServiceService
             request_ns=ns_of(request.header.request_timestamp),
             id=answer.robot_command_id,
             status=answer.status,
+            order=_kind(request.command),
+            client=request.header.client_name,
         )
 
     @unary(robot_command_pb2.RobotCommandFeedbackResponse)
@@ -149,6 +151,14 @@ def _order(robot: Robot, request: Any, received_ns: int) -> Order:
     end_ns = check_end(robot, request.clock_identifier, ns_of(detail.end_time), received_ns)
     act = _velocity(detail) if name == "velocity" else _stance(robot, detail)
     return Order(name, end_ns=end_ns, act=act)
+
+
+def _kind(command: Any) -> str:
+    """What it asks for, in a word; empty of one that is not simulated."""
+    try:
+        return _named(command)[0]
+    except Refused:
+        return ""
 
 
 def _named(command: Any) -> tuple[str, Any]:

@@ -184,6 +184,7 @@ class Robot:
             "body",
             time.monotonic_ns(),
             speed=math.hypot(vx, vy, vz),
+            ground=math.hypot(vx, vy),
             turn=float(self.state.angular_velocity[2]),
             x=float(self.state.position[0]),
             y=float(self.state.position[1]),
