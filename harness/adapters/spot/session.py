@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -82,8 +83,12 @@ class Session:
         for name in ("bosdyn", "bosdyn.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         certificate = None if self.place.certificate is None else str(self.place.certificate)
-        made = client.create_standard_sdk(client_name_prefix(self._run_id), cert_resource_glob=certificate)
-        self.client_name = client.sdk.generate_client_name(client_name_prefix(self._run_id))
+        prefix = client_name_prefix(self._run_id)
+        with warnings.catch_warnings():
+            # The SDK reads the vendor's certificate by a function that Python has deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            made = client.create_standard_sdk(prefix, cert_resource_glob=certificate)
+        self.client_name = client.sdk.generate_client_name(prefix)
         robot = made.create_robot(self.place.address)
         robot.logger.setLevel(logging.CRITICAL)
         robot.update_secure_channel_port(self.place.port)

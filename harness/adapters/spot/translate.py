@@ -134,6 +134,8 @@ def _connection(where: str, text: str) -> HarnessError:
         return UnavailableError(
             f"{where}: connection refused", hint="is it on, and are address and tcp_port right?"
         )
+    if "resolving" in low or "name not found" in low:
+        return UnavailableError(f"{where}: its name cannot be resolved", hint="check `address`")
     if "timed out" in low or "unreachable" in low or "no route" in low:
         return UnavailableError(f"{where}: the host cannot be reached", hint="check network and address")
     return UnavailableError(f"{where}: no connection", hint="is it on, and are address and network right?")
