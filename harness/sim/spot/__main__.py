@@ -53,6 +53,7 @@ def main() -> int:
             control.close()
         server.stop(0.2).wait(2.0)
         robot.truth.close()
+        options.certificate.unlink(missing_ok=True)
     return 0
 
 

@@ -158,7 +158,7 @@ class Lease(Service, lease_service_pb2_grpc.LeaseServiceServicer):
     def RetainLease(self, request: Any, answer: Any, received_ns: int) -> None:
         """Keep-alive."""
         with self.robot.lock:
-            answer.lease_use_result.CopyFrom(self.robot.leases.use(request.lease))
+            answer.lease_use_result.CopyFrom(self.robot.leases.retain(request.lease))
 
     @unary(lease_pb2.ListLeasesResponse)
     def ListLeases(self, request: Any, answer: Any, received_ns: int) -> None:

@@ -130,7 +130,7 @@ class Body:
     def stand(
         self, height_m: float = 0.0, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0
     ) -> tuple[float, float, float, float]:
-        """Stop and stand with the body so offset (m, rad) from straight standing; feet stay. Returns the pose."""
+        """Stop and stand with the body so offset (m, rad) from straight standing; feet stay. The pose."""
         _finite("pose", height_m, roll, pitch, yaw)
         self._begin()
         self._up = True

@@ -33,7 +33,7 @@ OVERRIDDEN = basic_command_pb2.RobotCommandFeedbackStatus.STATUS_COMMAND_OVERRID
 TIMED_OUT = basic_command_pb2.RobotCommandFeedbackStatus.STATUS_COMMAND_TIMED_OUT
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The command is not carried out; the status says why."""
 
     def __init__(self, status: int, message: str = "") -> None:
@@ -53,12 +53,12 @@ class Command(Service, robot_command_service_pb2_grpc.RobotCommandServiceService
             answer.robot_command_id = robot.number()
             try:
                 if answer.lease_use_result.status != lease_pb2.LeaseUseResult.STATUS_OK:
-                    raise Refused(Answer.STATUS_INVALID_REQUEST, "the lease does not hold")
+                    raise RefusedError(Answer.STATUS_INVALID_REQUEST, "the lease does not hold")
                 order = _order(robot, request, received_ns)
                 order.number = answer.robot_command_id
                 robot.give(order)
                 answer.status = Answer.STATUS_OK
-            except Refused as why:
+            except RefusedError as why:
                 answer.status, answer.message = why.status, why.message
         robot.truth.note(
             "command",
@@ -126,15 +126,15 @@ class Command(Service, robot_command_service_pb2_grpc.RobotCommandServiceService
 
 
 def _order(robot: Robot, request: Any, received_ns: int) -> Order:
-    """What that request asks of the body. Raises Refused."""
+    """What that request asks of the body. Raises RefusedError."""
     command = request.command
     name, detail = _named(command)
     if name == "safe_power_off":
         return Order(name, act=lambda body: body.sit(), sits=True)
     if robot.behavior_faults:
-        raise Refused(Answer.STATUS_BEHAVIOR_FAULT, "a behaviour fault has to be cleared first")
+        raise RefusedError(Answer.STATUS_BEHAVIOR_FAULT, "a behaviour fault has to be cleared first")
     if robot.power != POWER.STATE_ON or robot.settling:
-        raise Refused(Answer.STATUS_NOT_POWERED_ON, "the motors have no power")
+        raise RefusedError(Answer.STATUS_NOT_POWERED_ON, "the motors have no power")
     if name in ("stop", "freeze"):
         return Order(name, act=lambda body: body.halt())
     if name == "sit":
@@ -144,9 +144,9 @@ def _order(robot: Robot, request: Any, received_ns: int) -> Order:
         return Order(name, act=lambda body: body.stand(**pose))
     if name == "joints":
         if not robot.options.joint_licence:
-            raise Refused(Answer.STATUS_UNSUPPORTED, "not licensed for joint control")
+            raise RefusedError(Answer.STATUS_UNSUPPORTED, "not licensed for joint control")
         if robot.state.phase != "sitting":
-            raise Refused(Answer.STATUS_INVALID_REQUEST, "joint control begins with a robot that sits")
+            raise RefusedError(Answer.STATUS_INVALID_REQUEST, "joint control begins with a robot that sits")
         return Order(name)
     end_ns = check_end(robot, request.clock_identifier, ns_of(detail.end_time), received_ns)
     act = _velocity(detail) if name == "velocity" else _stance(robot, detail)
@@ -157,7 +157,7 @@ def _kind(command: Any) -> str:
     """What it asks for, in a word; empty of one that is not simulated."""
     try:
         return _named(command)[0]
-    except Refused:
+    except RefusedError:
         return ""
 
 
@@ -172,7 +172,7 @@ def _named(command: Any) -> tuple[str, Any]:
         }
         if full in names:
             return names[full], getattr(command.full_body_command, full)
-        raise Refused(Answer.STATUS_UNSUPPORTED, f"{full} is not simulated")
+        raise RefusedError(Answer.STATUS_UNSUPPORTED, f"{full} is not simulated")
     mobility = command.synchronized_command.mobility_command
     which = mobility.WhichOneof("command")
     names = {
@@ -184,43 +184,45 @@ def _named(command: Any) -> tuple[str, Any]:
         "freeze_request": "freeze",
     }
     if which not in names:
-        raise Refused(Answer.STATUS_UNSUPPORTED, f"{which or 'a command without content'} is not simulated")
+        raise RefusedError(
+            Answer.STATUS_UNSUPPORTED, f"{which or 'a command without content'} is not simulated"
+        )
     return names[which], getattr(mobility, which)
 
 
 def check_end(robot: Robot, identifier: str, end_ns: int, received_ns: int) -> int:
-    """The end of a command on the robot's clock. Raises Refused for none, one that is over or too far."""
+    """The end of a command on the robot's clock. Raises RefusedError for none, or one over or too far."""
     if not robot.timesync.known(identifier):
-        raise Refused(Answer.STATUS_NO_TIMESYNC, "this client's time is not synchronised")
+        raise RefusedError(Answer.STATUS_NO_TIMESYNC, "this client's time is not synchronised")
     if end_ns <= received_ns:
-        raise Refused(Answer.STATUS_EXPIRED, "the end time is missing or over")
+        raise RefusedError(Answer.STATUS_EXPIRED, "the end time is missing or over")
     if end_ns > received_ns + FARTHEST_END_NS:
-        raise Refused(Answer.STATUS_TOO_DISTANT, "the end time is too far in the future")
+        raise RefusedError(Answer.STATUS_TOO_DISTANT, "the end time is too far in the future")
     return end_ns
 
 
 def _velocity(detail: Any) -> Callable[[Body], object]:
     if detail.se2_frame_name not in FRAMES:
-        raise Refused(Answer.STATUS_UNKNOWN_FRAME, f"no frame {detail.se2_frame_name!r}")
+        raise RefusedError(Answer.STATUS_UNKNOWN_FRAME, f"no frame {detail.se2_frame_name!r}")
     vx, vy, wz = detail.velocity.linear.x, detail.velocity.linear.y, detail.velocity.angular
     if not math.isfinite(vx + vy + wz) or math.hypot(vx, vy) > LARGEST_SPEED:
-        raise Refused(Answer.STATUS_INVALID_REQUEST, f"more than {LARGEST_SPEED} m/s")
+        raise RefusedError(Answer.STATUS_INVALID_REQUEST, f"more than {LARGEST_SPEED} m/s")
     return lambda body: body.walk(vx, vy, wz)
 
 
 def _stance(robot: Robot, detail: Any) -> Callable[[Body], object]:
     frame = detail.stance.se2_frame_name
     if frame not in FRAMES:
-        raise Refused(Answer.STATUS_UNKNOWN_FRAME, f"no frame {frame!r}")
+        raise RefusedError(Answer.STATUS_UNKNOWN_FRAME, f"no frame {frame!r}")
     feet = {
         name: _off_hold(robot, frame, name, place.x, place.y)
         for name, place in detail.stance.foot_positions.items()
         if name in LEGS and math.isfinite(place.x + place.y)
     }
     if any(abs(x) > STANCE_REACH_M[0] or abs(y) > STANCE_REACH_M[1] for x, y in feet.values()):
-        raise Refused(Answer.STATUS_INVALID_REQUEST, "a foot would have to stand out of reach")
+        raise RefusedError(Answer.STATUS_INVALID_REQUEST, "a foot would have to stand out of reach")
     if len(feet) not in (2, 4) or not feet.keys() <= set(LEGS):
-        raise Refused(Answer.STATUS_INVALID_REQUEST, f"a stance is of two or four of {', '.join(LEGS)}")
+        raise RefusedError(Answer.STATUS_INVALID_REQUEST, f"a stance is of two or four of {', '.join(LEGS)}")
     return lambda body: body.stance(feet)
 
 
@@ -243,7 +245,7 @@ def _pose(command: Any) -> dict[str, float]:
         if not packed.Unpack(params):
             return {}
     except DecodeError:
-        raise Refused(Answer.STATUS_INVALID_REQUEST, "the parameters cannot be read") from None
+        raise RefusedError(Answer.STATUS_INVALID_REQUEST, "the parameters cannot be read") from None
     points = params.body_control.base_offset_rt_footprint.points
     if not points:
         return {}

@@ -15,7 +15,7 @@ NONE = estop_pb2.ESTOP_LEVEL_NONE
 
 @dataclass
 class Endpoint:
-    """One registered endpoint: what it wants, and when it last answered its challenge (CLOCK_MONOTONIC, s)."""
+    """One registered endpoint: what it wants, and when it last answered its challenge (monotonic, s)."""
 
     proto: estop_pb2.EstopEndpoint
     level: int = CUT
@@ -25,11 +25,12 @@ class Endpoint:
     @property
     def timeout_s(self) -> float:
         """After so long without a check-in it counts as SETTLE_THEN_CUT."""
-        return float(self.proto.timeout.seconds) + self.proto.timeout.nanos * 1e-9
+        seconds: float = self.proto.timeout.seconds + self.proto.timeout.nanos * 1e-9
+        return seconds
 
     @property
     def cut_after_s(self) -> float:
-        """After so long without a check-in it counts as CUT; the vendor's default is twice the timeout here."""
+        """After so long without a check-in it counts as CUT; where none is given, twice the timeout."""
         given = float(self.proto.cut_power_timeout.seconds) + self.proto.cut_power_timeout.nanos * 1e-9
         return given or 2.0 * self.timeout_s
 

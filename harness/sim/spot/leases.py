@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from bosdyn.api import lease_pb2
 
@@ -56,6 +57,15 @@ class Leases:
             resource=BODY, epoch=self.epoch, sequence=self._latest or [0], client_names=names
         )
 
+    def retain(self, lease: lease_pb2.Lease) -> lease_pb2.LeaseUseResult:
+        """Check a lease that is to be kept alive: any of the active root will do."""
+        status = self._status(lease)
+        if status == Result.STATUS_OLDER:
+            status = Result.STATUS_OK
+        if status == Result.STATUS_OK and self.owner is not None:
+            self.owner.since = time.monotonic()
+        return self.result(status, lease)
+
     def use(self, lease: lease_pb2.Lease) -> lease_pb2.LeaseUseResult:
         """Check a lease that came with a command, and note its use."""
         status = self._status(lease)
@@ -64,14 +74,14 @@ class Leases:
             self.owner.since = time.monotonic()
         return self.result(status, lease)
 
-    def result(self, status: Result.Status.ValueType, lease: lease_pb2.Lease) -> lease_pb2.LeaseUseResult:
+    def result(self, status: Any, lease: lease_pb2.Lease) -> lease_pb2.LeaseUseResult:
         """A result of that status, with the owner in it."""
         found = Result(status=status, attempted_lease=lease, latest_known_lease=self.lease())
         if self.owner is not None:
             found.owner.client_name, found.owner.user_name = self.owner.client, self.owner.user
         return found
 
-    def _status(self, lease: lease_pb2.Lease) -> Result.Status.ValueType:
+    def _status(self, lease: lease_pb2.Lease) -> Any:
         sequence = list(lease.sequence)
         if not lease.resource or not sequence:
             return Result.STATUS_INVALID_LEASE

@@ -1,4 +1,4 @@
-"""The robot for MuJoCo, of primitive shapes: the only place where a size of ``dimensions`` becomes a shape."""
+"""The robot for MuJoCo, of primitive shapes: the only place where sizes of ``dimensions`` become shapes."""
 
 from __future__ import annotations
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+MET = ("port", "certificate", "username", "password")
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,23 @@ class Options:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line; ends the process with a message where it is wrong."""
     default = Options()
+    met = {name: os.environ.get(f"HARNESS_SPOT_{name.upper()}", getattr(default, name)) for name in MET}
     parser = argparse.ArgumentParser(
         prog="harness sim spot",
         description="A simulated Spot on 127.0.0.1, for the vendor's unmodified SDK: give it the certificate"
-        " as cert_resource_glob and the port by robot.update_secure_channel_port.",
+        " as cert_resource_glob and the port by robot.update_secure_channel_port. Port, certificate, user"
+        " name and password come from HARNESS_SPOT_PORT and so on where a rig has set them.",
     )
     add = parser.add_argument
-    add(
-        "--port", type=int, default=default.port, help="0: a free one, which is printed (default %(default)s)"
-    )
+    add("--port", type=int, default=met["port"], help="0: a free one, which is printed (default %(default)s)")
     add(
         "--certificate",
         type=Path,
-        default=default.certificate,
+        default=met["certificate"],
         help="where the authority's certificate is written, for clients to trust (default %(default)s)",
     )
-    add("--username", default=default.username, help="default %(default)s")
-    add("--password", default=default.password, help="default %(default)s; of this simulated robot alone")
+    add("--username", default=met["username"], help=f"default {default.username}")
+    add("--password", default=met["password"], help=f"default {default.password}; of this robot alone")
     add("--offset-s", type=float, default=0.0, help="its clock minus the host's at the start, in s")
     add("--drift-ppm", type=float, default=0.0, help="how much faster its clock runs, in 1e-6")
     add("--token-life-s", type=float, default=default.token_life_s, help="default 12 h, as the vendor's")

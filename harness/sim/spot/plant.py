@@ -101,7 +101,7 @@ class Plant:
         self._ctrl[12:17] = 0.0
 
     def push(self, before: Speeds, now: Speeds, dt_s: float) -> None:
-        """Hold these speeds in the body's frame, with the force that it takes to get there from ``before``."""
+        """Hold these speeds in the body's frame, by the force that it takes to get there from ``before``."""
         self._ctrl[12] = PUSH_N_S_PER_M * now[0] + MASS_KG * (now[0] - before[0]) / dt_s
         self._ctrl[13] = PUSH_N_S_PER_M * now[1] + MASS_KG * (now[1] - before[1]) / dt_s
         self._ctrl[14] = TURN_NM_S * now[2] + TURN_INERTIA_KG_M2 * (now[2] - before[2]) / dt_s

@@ -18,7 +18,7 @@ from bosdyn.api import (
 from harness.sim.spot.answering import let_through, stamp_header, unary
 from harness.sim.spot.basics import Service
 from harness.sim.spot.clock import ns_of, set_stamp
-from harness.sim.spot.commands import Refused, check_end
+from harness.sim.spot.commands import RefusedError, check_end
 from harness.sim.spot.dimensions import JOINTS
 from harness.sim.spot.estops import NONE
 from harness.sim.spot.robot import POWER, Order, Robot
@@ -192,7 +192,7 @@ def _update(robot: Robot, update: Any, received_ns: int) -> tuple[int, str]:
         # The stream carries no clock identifier: whoever is synchronised will do.
         known = next(iter(robot.timesync.identifiers), "")
         end_ns = check_end(robot, known, ns_of(update.end_time), received_ns)
-    except Refused as why:
+    except RefusedError as why:
         expired = why.status == robot_command_pb2.RobotCommandResponse.STATUS_EXPIRED
         return (Joint.STATUS_EXPIRED if expired else Joint.STATUS_TOO_DISTANT), why.message
     kp, kd = list(update.gains.k_q_p) or None, list(update.gains.k_qd_p) or None
