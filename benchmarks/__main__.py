@@ -26,6 +26,7 @@ NAMES = (
     "bag_recording",
     "budget",
     "board_ping",
+    "spot",
 )
 
 

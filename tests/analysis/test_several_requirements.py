@@ -144,7 +144,7 @@ def test_documents_read_well_for_every_quantity(unanswered):
         ("lower quantile", "above the limit"),
         ("loss_rate", "of what the limit allows"),
         ("pdv", "times what is shown"),
-        ("mean", "times as fast as the limit asks"),
+        ("mean", "times as fast"),
     ],
 )
 def test_headroom_claims_what_the_quantity_allows(kind, claim):

@@ -135,10 +135,10 @@ def test_a_shared_error_is_said_beside_the_confidence() -> None:
 @pytest.mark.parametrize(
     ("headroom", "claim"),
     [
-        (1.159, "at least 15 % faster than the limit"),
+        (1.159, "at least 15 % faster than target"),
         (1.001, ""),
         (None, ""),
-        (4.09, "at least 4.0 times as fast as the limit asks"),
+        (4.09, "at least 309 % faster than target, 4.0 times as fast"),
     ],
 )
 def test_headroom_claims_no_more_than_is_shown(headroom: float | None, claim: str) -> None:
@@ -146,6 +146,20 @@ def test_headroom_claims_no_more_than_is_shown(headroom: float | None, claim: st
     results = data.results({}, [data.requirement(table, headroom=headroom)])
     page = verdict_page(results, data.run_record())
     assert page["requirements"][0]["claim"].replace("\u202f", " ") == claim
+
+
+def test_a_claim_says_when_the_clocks_are_known_less_well_than_what_it_claims() -> None:
+    table = data.samples(3000)
+    requirement = data.requirement(table, headroom=20.0)
+    assert requirement.estimate is not None
+    for uncertainty, said in ((requirement.estimate * 0.9, False), (requirement.estimate * 1.1, True)):
+        told = requirement.model_copy(update={"uncertainty": uncertainty})
+        page = verdict_page(data.results({}, [told]), data.run_record())
+        claim = page["requirements"][0]["claim"]
+        assert claim.replace("\u202f", " ").startswith(
+            "at least 1900 % faster than target, 20.0 times as fast"
+        )
+        assert ("how well the clocks are known" in claim) == said
 
 
 def test_headroom_is_no_claim_without_a_pass() -> None:

@@ -148,7 +148,7 @@ class TestARun:
         about = json.loads((run / "run.json").read_text())["devices"]["spot"]["identity"]
         assert about["serial number"] == "simulated" and about["battery"] == "87 %"
         for name in ("reply", "motion"):
-            assert [hop["name"] for hop in found["scenarios"][name]["hops"]][0] == "spot.received"
+            assert found["scenarios"][name]["hops"][0]["name"] == "spot.received"
         assert (run / "report.pdf").stat().st_size > 10_000
 
     def test_it_ended_sitting_without_power_and_alone(self, run: Path) -> None:
