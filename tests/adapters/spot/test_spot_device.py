@@ -6,6 +6,8 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ class Bench:
         context = DeviceContext("test-run", report=self.findings.append)
         self.device = SpotDevice("spot", peer.options(ports, **options), context)
         self.heard: dict[str, Recorder] = {}
-        self._key = 0
+        self.sent = 0
 
     def __enter__(self) -> Bench:
         self.device.open()
@@ -84,8 +86,8 @@ class Bench:
 
     def send(self, port: str, **values: Any) -> tuple[int, int, int]:
         stimulus = self.device.stimulus(port)
-        self._key += 1
-        return (self._key, *stimulus.send(self._key, stimulus.prepare(values)))
+        self.sent += 1
+        return (self.sent, *stimulus.send(self.sent, stimulus.prepare(values)))
 
     def value(self, port: str) -> float:
         rows = self.heard[port].rows
@@ -296,3 +298,32 @@ class TestJoints:
             until(lambda: bench.findings, "a finding")
         assert "licen" in bench.findings[0].message
         assert bench.findings[0].remedy
+
+
+class TestTokens:
+    def test_the_login_is_renewed_before_it_expires(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As every hour with a token of twelve; here every quarter of a second, with one of two seconds."""
+        import bosdyn.client.robot
+        from bosdyn.client.token_manager import TokenManager
+
+        often = partial(TokenManager, refresh_interval=timedelta(seconds=0.25))
+        monkeypatch.setattr(bosdyn.client.robot, "TokenManager", often)
+        peer = spot_peer.start(tmp_path, "short", "--token-life-s", "2")
+        ports = {
+            "state": {"stimulus": {"command": "state"}},
+            "answer": {"response": {"of": "state", "event": "replied"}},
+        }
+        try:
+            with Bench(peer, ports) as bench:
+                first = bench.device.session.metadata()
+                deadline = time.monotonic() + 5
+                while time.monotonic() < deadline:
+                    bench.send("state")
+                    time.sleep(0.05)
+                until(lambda: len(bench.heard["answer"].rows) == bench.sent, "every question is answered")
+                assert bench.device.session.metadata() != first
+                assert bench.findings == []
+        finally:
+            peer.end()
