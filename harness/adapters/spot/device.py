@@ -235,10 +235,19 @@ class SpotDevice:
         elif kind == "command":
             refusal = refusals.of_command(answer)
         if refusal is not None and self._opened:
-            self._report(refusal.name, refusal.severity, f"{port}: {refusal.message}", refusal.remedy)
+            self._refused(port, refusal)
         if not isinstance(answer, Exception):
             for response in self._by_stimulus.get(port, ()):
                 response.take(key, answer, seen_ns, refusal is not None)
+
+    def _refused(self, port: str, refusal: refusals.Refusal) -> None:
+        watch, holding, message = self._watch, self.holding, f"{port}: {refusal.message}"
+        if refusal.name in refusals.OF_STATE and watch is not None:
+            watch.explain(refusal.name, message, refusal.remedy)
+            return
+        if refusal.name == refusals.LEASE_LOST and holding is not None:
+            holding.lose(message)
+        self._report(refusal.name, refusal.severity, message, refusal.remedy)
 
     def _failed(self, port: str, error: Exception) -> None:
         told = translate.of(self.name, port, error)
@@ -255,7 +264,7 @@ class SpotDevice:
 
     def _lease_lost(self, error: Exception) -> None:
         told = translate.of(self.name, "keeping the lease", error)
-        self._report("lease lost", Severity.ERROR, _without(self.name, told.message), told.hint or "")
+        self._report(refusals.LEASE_LOST, Severity.ERROR, _without(self.name, told.message), told.hint or "")
 
     def _stream_broken(self, error: Exception) -> None:
         told = translate.of(self.name, "the state stream", error)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from harness.adapters.spot import translate
 from harness.adapters.spot.options import Options
+from harness.adapters.spot.own_estop import OwnEstop
 from harness.adapters.spot.session import CALL_S, Session, relogin
 from harness.adapters.spot.translate import sdk, translated
 from harness.errors import HarnessError, OperationError
@@ -20,7 +22,6 @@ POWER_S, STAND_S, SIT_S = 20.0, 15.0, 10.0
 FEEDBACK_HZ = 10.0
 STOP_S, STOP_TRIES = 1.0, 3
 """How long an answer to a stop is waited for, and how often it is asked for one."""
-LEVELS = {"cut": "stop", "settle": "settle_then_cut", "none": "allow"}
 
 Told = Callable[[Exception], None]
 
@@ -37,8 +38,7 @@ class Holding:
         self._builder = sdk("bosdyn.client.robot_command").RobotCommandBuilder
         self._states = session.client("robot_state", "RobotStateClient")
         self._lease_alive: Any = None
-        self._estop_alive: Any = None
-        self._endpoint: Any = None
+        self._estop: OwnEstop | None = None
         self.lease: Any = None
         """The lease as the next command carries it; replaced whole."""
         self.level = "none"
@@ -58,38 +58,30 @@ class Holding:
         with translated(session.name, "lease"):
             leases = session.client("lease", "LeaseClient")
             leases.acquire(timeout=CALL_S)
-            alive = sdk("bosdyn.client.lease").LeaseKeepAlive
-            self._lease_alive = alive(
-                leases, rpc_interval_seconds=1.0, warnings=False, on_failure_callback=self._unretained
+            # The SDK's keep-alive waits half a minute for an answer, and whoever ends it waits with it.
+            bounded = SimpleNamespace(
+                lease_wallet=leases.lease_wallet,
+                retain_lease=partial(leases.retain_lease, timeout=CALL_S),
+            )
+            self._lease_alive = sdk("bosdyn.client.lease").LeaseKeepAlive(
+                bounded, rpc_interval_seconds=1.0, warnings=False, on_failure_callback=self._unretained
             )
             self._renew()
         if self._options.stops:
-            self._join_estop()
+            self._estop = OwnEstop(session, self._options.estop_timeout_s)
+            self._estop.join()
 
     def _renew(self) -> None:
         self.lease = self._session.robot.lease_wallet.get_lease(BODY).lease_proto
 
     def _unretained(self, error: Exception) -> None:
-        if any(kind.__name__ == "LeaseUseError" for kind in type(error).__mro__) and not self.gone:
-            self.gone = translate.of(self._session.name, "keeping the lease", error).message
+        if translate.is_a(error, "LeaseUseError") and not self.gone:
+            self.lose(translate.of(self._session.name, "keeping the lease", error).message)
             self._lost(error)
 
-    def _join_estop(self) -> None:
-        session, options = self._session, self._options
-        estop = sdk("bosdyn.client.estop")
-        name = f"{session.client_name[:40].strip()}"
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-        with translated(session.name, "e-stop"):
-            client = session.client("estop", "EstopClient")
-            config = client.get_config(timeout=CALL_S)
-            endpoint = estop.EstopEndpoint(client, name, options.estop_timeout_s)
-            if config.endpoints:
-                endpoint.register(config.unique_id)
-            else:
-                endpoint.force_simple_setup()
-            self._endpoint = endpoint
-            self._estop_alive = estop.EstopKeepAlive(endpoint)
-            self._estop_alive.allow()
+    def lose(self, why: str) -> None:
+        """The lease is with somebody else from now on: nothing is commanded any more, not even a stop."""
+        self.gone = self.gone or why
 
     # -- orders ----------------------------------------------------------------------------------------------
 
@@ -137,13 +129,12 @@ class Holding:
 
     def press(self, level: str) -> None:
         """Have the own e-stop endpoint ask for that level: cut, settle, none."""
-        if self._estop_alive is None:
+        if self._estop is None:
             raise OperationError(f"{self._session.name}: the harness has no e-stop endpoint of its own")
-        with translated(self._session.name, f"e-stop {level}"):
-            self.level = level
-            if level != "none":
-                self.powered = self.standing = False
-            getattr(self._estop_alive, LEVELS[level])()
+        self.level = level
+        if level != "none":
+            self.standing = False
+        self._estop.press(level)
 
     # -- ending ----------------------------------------------------------------------------------------------
 
@@ -151,7 +142,8 @@ class Holding:
         """Have the robot stand still, and wait until it says that it has that order.
 
         Where it does not take it and the lease still holds, the e-stop makes it sit and cuts its power.
-        Raises OperationError where neither could be handed over.
+        Raises SafetyError or OperationError where the lease is with somebody else, and what the SDK's errors
+        are translated to where neither could be handed over.
         """
         if self.lease is None:
             return
@@ -162,8 +154,10 @@ class Holding:
             )
         try:
             self._stop_command()
-        except HarnessError:
-            if self._estop_alive is None:
+        except HarnessError as error:
+            if translate.is_a(error.__cause__, "LeaseUseError"):
+                self.lose(error.message)
+            if self._estop is None or self.gone:
                 raise
             self.press("settle")
 
@@ -192,30 +186,28 @@ class Holding:
         with contextlib.suppress(Exception):
             if self.powered and not self.gone:
                 self._settle()
-        for each in ("_lease_alive", "_estop_alive"):
-            alive = getattr(self, each)
-            setattr(self, each, None)
-            if alive is not None:
-                with contextlib.suppress(Exception):
-                    alive.shutdown()
+        alive, self._lease_alive = self._lease_alive, None
+        if alive is not None:
+            with contextlib.suppress(Exception):
+                alive.shutdown()
         with contextlib.suppress(Exception):
             if self.lease is not None and not self.gone:
                 wallet = self._session.robot.lease_wallet
                 self._session.client("lease", "LeaseClient").return_lease(
                     wallet.get_lease(BODY), timeout=CALL_S
                 )
-        endpoint, self._endpoint = self._endpoint, None
-        if endpoint is not None:
-            with contextlib.suppress(Exception):
-                # Not while the motors have power, which the robot cuts by itself when nobody checks in.
-                endpoint.deregister(timeout=CALL_S)
+        estop, self._estop = self._estop, None
+        if estop is not None:
+            estop.leave()
         self.lease, self.powered = None, False
 
     def _settle(self) -> None:
-        relogin(
-            self._session,
-            lambda: self._command.robot_command(self._builder.safe_power_off_command(), timeout=CALL_S),
-        )
+        """Have it sit and power off, and wait for that; the own e-stop may have begun it."""
+        if self.level == "none":
+            relogin(
+                self._session,
+                lambda: self._command.robot_command(self._builder.safe_power_off_command(), timeout=CALL_S),
+            )
         powered_on = sdk("bosdyn.client.power").is_powered_on
         deadline = time.monotonic() + SIT_S
         pause = threading.Event()

@@ -11,6 +11,10 @@ from harness.model import Severity
 
 PASSING = ("CANCELLED", "UNAVAILABLE", "DEADLINE_EXCEEDED")
 """gRPC's words for a call that was lost: whether the robot is gone, the watch tells."""
+LOGIN_EXPIRED = ("login expired", "the login has expired", "run again: it logs in anew")
+LEASE_LOST = "lease lost"
+OF_STATE = ("no motor power", "behaviour fault")
+"""Refusals of which the robot's state tells the cause."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ def of_command(answer: Any) -> Refusal | None:
         if result.status == lease.STATUS_OLDER:
             return Refusal("command overtaken", Severity.WARNING, "a newer order was there before it", "")
         return Refusal(
-            "lease lost",
+            LEASE_LOST,
             Severity.ERROR,
             f"the lease no longer holds; it is with {translate.owner_of(result)}",
             translate.ONE_AT_A_TIME,
@@ -83,6 +87,7 @@ def of_error(name: str, error: Exception) -> Refusal | None:
     if word in PASSING:
         return None
     if word == "UNAUTHENTICATED":
-        return Refusal("login expired", Severity.ERROR, "the login has expired", "run again: it logs in anew")
+        name, message, remedy = LOGIN_EXPIRED
+        return Refusal(name, Severity.ERROR, message, remedy)
     told = translate.of(name, "a call", error)
     return Refusal("call failed", Severity.ERROR, told.message.removeprefix(f"{name}: "), told.hint or "")

@@ -42,9 +42,13 @@ STREAMS = {
 _once = threading.Lock()
 
 
+OURS = "harness "
+"""What the name of every client of every run begins with."""
+
+
 def client_name_prefix(run_id: str) -> str:
     """How the robot knows the clients of a run: its guardian goes by it."""
-    return f"harness {run_id} "
+    return f"{OURS}{run_id} "
 
 
 class Session:

@@ -23,6 +23,11 @@ def translated(name: str, doing: str) -> Iterator[None]:
         raise of(name, doing, error) from error
 
 
+def is_a(error: BaseException | None, name: str) -> bool:
+    """Whether it is an error of that class of the SDK's, or of one below it."""
+    return any(kind.__name__ == name for kind in type(error).__mro__)
+
+
 def of(name: str, doing: str, error: Exception) -> HarnessError:
     """The harness's error for one of the SDK's; one of the harness's own as it is."""
     if isinstance(error, HarnessError):
@@ -98,6 +103,7 @@ _KNOWN: tuple[tuple[str, type[HarnessError], str, str], ...] = (
         "the motors have no power",
         "was it e-stopped or settled meanwhile?",
     ),
+    ("EstoppedError", SafetyError, "it is e-stopped", "release the e-stop, then run again"),
     (
         "FaultedError",
         SafetyError,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.adapters.spot import translate
+from harness.adapters.spot import refusals, translate
 from harness.adapters.spot.answers import SignalResponse
 from harness.adapters.spot.holding import Holding
 from harness.adapters.spot.options import Options
-from harness.adapters.spot.session import Session, relogin
+from harness.adapters.spot.session import Session
 from harness.adapters.spot.translate import sdk
 from harness.clock import HostClock
 
@@ -88,7 +90,9 @@ class Watch:
         self._told: set[str] = set()
         self._heard_ns = clock.monotonic_ns()
         self.battery_percent: float | None = None
+        self._symptoms: queue.SimpleQueue[tuple[str, str, str]] = queue.SimpleQueue()
         self._over = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._states = session.client("robot_state", "RobotStateClient")
 
@@ -102,23 +106,49 @@ class Watch:
     def close(self) -> None:
         """Ask no longer. Repeatable."""
         self._over.set()
+        self._wake.set()
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
 
+    def explain(self, what: str, message: str, remedy: str) -> None:
+        """A command was refused for the state of the robot: ask for that at once, and tell what is behind the
+        refusal, such as who stopped it; the refusal itself only where nothing is. Never waits."""
+        self._symptoms.put((what, message, remedy))
+        self._wake.set()
+
     def _work(self) -> None:
         pause_s = OFTEN_S if self._signals else SELDOM_S
-        while not self._over.wait(pause_s):
-            self._ask()
+        while not self._over.is_set():
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            if not self._over.is_set():
+                self._ask()
 
     def _ask(self) -> None:
+        symptoms = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                symptoms.append(self._symptoms.get_nowait())
         try:
-            state = relogin(self._session, lambda: self._states.get_robot_state(timeout=ASK_S))
+            self._look(self._state())
         except Exception as error:
             self._unheard(error)
-            return
+        stopped_by_us = self._holding is not None and self._holding.level != "none"
+        for symptom in symptoms:
+            if not self._told and not stopped_by_us:
+                self._tell(*symptom)
+
+    def _state(self) -> Any:
+        try:
+            state = self._states.get_robot_state(timeout=ASK_S)
+        except Exception as error:
+            if translate.is_a(error, "UnauthenticatedError"):
+                self._tell(*refusals.LOGIN_EXPIRED)
+                self._session.login_again()  # what keeps lease and e-stop alive needs it too
+            raise
         self._heard_ns = self._clock.monotonic_ns()
-        self._look(state, self._heard_ns)
+        return state
 
     def _unheard(self, error: Exception) -> None:
         if self._over.is_set() or self._clock.monotonic_ns() - self._heard_ns < GONE_NS:
@@ -126,7 +156,8 @@ class Watch:
         why = translate.of(self._session.name, "asking for the state", error)
         self._tell("robot lost", why.message.removeprefix(f"{self._session.name}: "), why.hint or "")
 
-    def _look(self, state: Any, seen_ns: int) -> None:
+    def _look(self, state: Any) -> None:
+        seen_ns = self._heard_ns
         self.battery_percent = battery_percent(state)
         stopped = stops(state)
         stamp_ns = state.power_state.timestamp.ToNanoseconds()

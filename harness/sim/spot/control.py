@@ -90,6 +90,7 @@ def do(robot: Robot, request: dict[str, Any]) -> dict[str, Any]:
             "estop": int(level),
             "estop_by": who,
             "lease": robot.leases.owner.client if robot.leases.owner else None,
+            "stale": robot.leases.stale,
             "endpoints": [one.name for one in robot.estops.config.endpoints],
             "monotonic_ns": time.monotonic_ns(),
         }
