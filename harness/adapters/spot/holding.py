@@ -131,10 +131,10 @@ class Holding:
         """Have the own e-stop endpoint ask for that level: cut, settle, none."""
         if self._estop is None:
             raise OperationError(f"{self._session.name}: the harness has no e-stop endpoint of its own")
-        self.level = level
         if level != "none":
-            self.standing = False
+            self.level, self.standing = level, False
         self._estop.press(level)
+        self.level = level
 
     # -- ending ----------------------------------------------------------------------------------------------
 

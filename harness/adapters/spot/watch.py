@@ -130,14 +130,18 @@ class Watch:
         with contextlib.suppress(queue.Empty):
             while True:
                 symptoms.append(self._symptoms.get_nowait())
+        ours = self._stopped_by_us  # before the state is asked for: it may be released meanwhile
         try:
-            self._look(self._state())
+            self._look(self._state(), ours)
         except Exception as error:
             self._unheard(error)
-        stopped_by_us = self._holding is not None and self._holding.level != "none"
         for symptom in symptoms:
-            if not self._told and not stopped_by_us:
+            if not self._told and not ours:
                 self._tell(*symptom)
+
+    @property
+    def _stopped_by_us(self) -> bool:
+        return self._holding is not None and self._holding.level != "none"
 
     def _state(self) -> Any:
         try:
@@ -156,7 +160,7 @@ class Watch:
         why = translate.of(self._session.name, "asking for the state", error)
         self._tell("robot lost", why.message.removeprefix(f"{self._session.name}: "), why.hint or "")
 
-    def _look(self, state: Any) -> None:
+    def _look(self, state: Any, ours: bool) -> None:
         seen_ns = self._heard_ns
         self.battery_percent = battery_percent(state)
         stopped = stops(state)
@@ -168,7 +172,7 @@ class Watch:
             return
         for what, message, remedy in troubles(state, self._options.min_battery_percent):
             self._tell(what, message, remedy)
-        if self._holding.level != "none":
+        if ours or self._stopped_by_us:
             return  # the harness itself stops it
         if stopped:
             self._tell("e-stopped", f"e-stopped by {'; '.join(stopped)}", "release it, then run again")

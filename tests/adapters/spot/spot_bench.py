@@ -34,6 +34,8 @@ ESTOP_S = 2.0
 twice that."""
 LEASE_S = 3.0
 """The simulated robot's patience with a lease that nobody retains."""
+SIT_S = 4.0
+"""By then a robot that settles has sat down and cut its power."""
 TURNING = {"v_x": 0.3, "v_rot": 0.8}
 """In circles of 0.4 m, so that it walks without end in a small area."""
 ACCEPTED = 1
@@ -102,6 +104,10 @@ class Robot:
                 self._rows.append(json.loads(line))
         return [row for row in self._rows if row["what"] == what and row["monotonic_ns"] >= since_ns]
 
+    def forget(self, before_ns: int) -> None:
+        """What it noted before that instant is asked for no more."""
+        self._rows = [row for row in self._rows if row["monotonic_ns"] >= before_ns]
+
     def body(self, since_ns: int, to_ns: int) -> list[dict[str, Any]]:
         """What the body did between these instants, waited for."""
         until(lambda: self.rows("body", to_ns), "the truth reaches that instant")
@@ -147,6 +153,7 @@ class Walker:
         self.robot = robot
         self.findings: list[Finding] = []
         self.found_ns: dict[str, int] = {}
+        """When an error of that name was found first."""
         context = DeviceContext(run_id, report=self._report)
         self.device = SpotDevice("spot", robot.peer.options(PORTS, **{**OPTIONS, **options}), context)
         self.ends_by_itself = True
@@ -157,7 +164,8 @@ class Walker:
         self._thread: threading.Thread | None = None
 
     def _report(self, finding: Finding) -> None:
-        self.found_ns.setdefault(finding.name, time.monotonic_ns())
+        if finding.severity is Severity.ERROR:
+            self.found_ns.setdefault(finding.name, time.monotonic_ns())
         self.findings.append(finding)
         if finding.severity is Severity.ERROR and self.ends_by_itself:
             self._over.set()
@@ -185,6 +193,10 @@ class Walker:
         """Until the signal has that value."""
         until(lambda: self._values[port][-1:] == [value], lambda: f"{port} is {value}; {self.findings}")
 
+    @property
+    def _stands(self) -> bool:
+        return self.robot.state["phase"] == "standing"
+
     def press(self, level: str) -> None:
         """Fall silent, and press the harness's own e-stop or release it."""
         self.send("stop", level=level)
@@ -193,7 +205,8 @@ class Walker:
 
     def walk(self, **values: float) -> int:
         """Stand up and walk until something ends it; the instant at which it certainly walks."""
-        self.stand()
+        if not self._stands:
+            self.stand()
         stimulus = self.device.stimulus("velocity")
         prepared = stimulus.prepare(values or TURNING)
 
@@ -205,13 +218,17 @@ class Walker:
                     stimulus.send(number, prepared)
                 except HarnessError as error:
                     self.refused = error
-                    return
+                    self._over.set()
 
         self._over.clear()
         self._thread = threading.Thread(target=work, name="walk", daemon=True)
         self._thread.start()
         until(lambda: self.robot.state["speed"] > 4 * STILL_MPS, "it walks")
         return time.monotonic_ns()
+
+    def wait_ended(self, patience_s: float) -> bool:
+        """Until a finding or a command that could not be handed over ends it; whether one did in time."""
+        return self._over.wait(patience_s)
 
     def fall_silent(self) -> int:
         """Send nothing more; the instant after the last command."""
