@@ -28,7 +28,7 @@ from harness.errors import HarnessError
 pytestmark = pytest.mark.soak
 
 SEED = 20261125
-FAILURES, RUNS = 172, 32
+BLOCKS, RUN_BLOCKS = 14, 8
 FOUND_S = 5.0
 """A failure that the device has to find is found by then: it believes in a lost robot after 1.5 s."""
 CLOSED_S = 25.0
@@ -49,17 +49,15 @@ SIGNALS = {
 RUN_KINDS = (*SIGNALS, "hang", "run: cut_network", "run: estop", "run: take_lease")
 
 
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def robot(tmp_path: Path) -> Iterator[Robot]:
-    one = Robot(tmp_path)
-    yield one
-    one.peer.end()
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
+    """One robot for all of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        one = Robot(tmp_path_factory.mktemp("spot"))
+        yield one
+        one.peer.end()
 
 
 class Figures:
@@ -74,9 +72,10 @@ class Figures:
         for name, value in seconds.items():
             self.longest[kind][name] = max(value, self.longest[kind].get(name, 0.0))
 
-    def attempt(self, kind: str, number: int, act: Callable[[], None]) -> None:
+    def attempt(self, kind: str, act: Callable[[], None]) -> None:
         """Do it; what goes wrong is kept, for the others say more about it than an early end."""
         self.count[kind] += 1
+        number = sum(self.count.values())
         try:
             act()
         except (AssertionError, HarnessError) as error:
@@ -89,6 +88,13 @@ class Figures:
             worst = ", ".join(f"{name} {value:.2f} s" for name, value in self.longest[kind].items())
             print(f"{kind:18} {count:4}   at most: {worst}")
         print(f"{sum(self.count.values())} failures, {len(self.wrong)} not as they should be", flush=True)
+
+
+@pytest.fixture(scope="module")
+def figures() -> Iterator[Figures]:
+    found = Figures()
+    yield found
+    found.show()
 
 
 def fail(walker: Walker, kind: str, chance: random.Random) -> float:
@@ -158,13 +164,12 @@ def started() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if not isinstance(one, mine)]
 
 
-def test_devices_whose_robot_fails_while_it_walks(robot: Robot) -> None:
-    chance, figures = random.Random(SEED), Figures()
-    for number in range(FAILURES):
-        kind = KINDS[number % len(KINDS)]
-        figures.attempt(kind, number, lambda kind=kind: one_failure(robot, kind, chance, figures))
-    figures.show()
-    assert figures.wrong == []
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_devices_whose_robot_fails_while_it_walks(robot: Robot, figures: Figures, block: int) -> None:
+    chance, wrong = random.Random(SEED + block), len(figures.wrong)
+    for kind in chance.sample(KINDS, len(KINDS)):
+        figures.attempt(kind, lambda kind=kind: one_failure(robot, kind, chance, figures))
+    assert figures.wrong[wrong:] == []
     # Threads that Python did not start are gRPC's, which keeps a few for as long as the process lives.
     until(lambda: not started(), lambda: f"threads have ended: {started()}")
 
@@ -219,11 +224,13 @@ def one_run(robot: Robot, folder: Path, kind: str, chance: random.Random, figure
     assert_kept_its_limits(robot, begun_ns, 2.0)
 
 
-def test_runs_that_are_broken_while_they_walk(robot: Robot, tmp_path: Path) -> None:
-    chance, figures = random.Random(SEED), Figures()
-    for number in range(RUNS):
-        kind = RUN_KINDS[number % len(RUN_KINDS)]
-        folder = tmp_path / str(number)
-        figures.attempt(kind, number, lambda kind=kind, to=folder: one_run(robot, to, kind, chance, figures))
-    figures.show()
-    assert figures.wrong == []
+@pytest.mark.parametrize("block", range(RUN_BLOCKS))
+def test_runs_that_are_broken_while_they_walk(
+    robot: Robot, figures: Figures, block: int, tmp_path: Path
+) -> None:
+    chance, wrong = random.Random(SEED + block), len(figures.wrong)
+    half = len(RUN_KINDS) // 2
+    for kind in RUN_KINDS[:half] if block % 2 else RUN_KINDS[half:]:
+        folder = tmp_path / kind.replace(": ", "-")
+        figures.attempt(kind, lambda kind=kind, to=folder: one_run(robot, to, kind, chance, figures))
+    assert figures.wrong[wrong:] == []
