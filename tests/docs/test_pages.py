@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -44,7 +45,12 @@ def test_commands_and_options_exist(page: Path) -> None:
         if name in planned:
             continue
         assert name in cli.commands, f"{page.name}: harness {name}"
-        known = {option for parameter in cli.commands[name].params for option in parameter.opts}
+        command = cli.commands[name]
+        if isinstance(command, click.Group):
+            within = arguments.split(maxsplit=1)[0] if arguments.strip() else ""
+            assert not within or within in command.commands, f"{page.name}: harness {name} {within}"
+            command = command.commands.get(within, command)
+        known = {option for parameter in command.params for option in parameter.opts}
         given = re.findall(r"(?<![\w-])--[a-z-]+", arguments)
         assert set(given) <= known, f"{page.name}: harness {name}{arguments}"
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.rigs.serial_board.line import BOARD_VARIABLE
+from harness.rigs.serial_board.line import BOARD_VARIABLE, alone_path
 from harness.sim.board.building import ELF, SIMULATOR, build
 
 
@@ -20,8 +20,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--link",
         type=Path,
-        default=os.environ.get(BOARD_VARIABLE),
-        help="symbolic link to the terminal; removed at the end",
+        default=os.environ.get(BOARD_VARIABLE) or alone_path(os.getpid()),
+        help="symbolic link to the terminal; removed at the end. Without it, --port simulated of"
+        " harness board finds it",
     )
     made.add_argument(
         "--wire",
