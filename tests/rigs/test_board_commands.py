@@ -89,8 +89,10 @@ def test_a_simulated_board_of_no_rig_gives_its_terminal_a_name(tmp_path: Path) -
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("ready /dev/pts/")
-        assert [path.name for path in tmp_path.iterdir()] == [f"harness-{process.pid}-board.tty"]
-        process.send_signal(signal.SIGTERM)
+        names = sorted(path.name for path in tmp_path.iterdir())
+        process.terminate()
+    terminal = f"harness-{process.pid}-board.tty"
+    assert names == [terminal, f"{terminal}.pins"]
     assert list(tmp_path.iterdir()) == []
 
 

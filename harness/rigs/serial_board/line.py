@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 BAUD = 1_000_000
 READ_TIMEOUT_S = 0.05
-WRITE_TIMEOUT_S = 0.25
+WRITE_TIMEOUT_S = 1.0
+"""pyserial looks at it after a write as well, so that a stall of this process counts as one of the line."""
 BOARD_VARIABLE = "HARNESS_SIM_BOARD"
 """Environment: where ``harness sim board`` is to put its terminal."""
 USB_IDS = {

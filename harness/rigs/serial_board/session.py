@@ -43,6 +43,9 @@ class Session:
         except BaseException:
             self.link.close()
             raise
+        # A board that the opening has reset says that it starts; whatever stood before its hello is past.
+        while not self.events.empty():
+            self.events.get()
 
     @property
     def tick_ns(self) -> int:
