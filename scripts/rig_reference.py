@@ -5,6 +5,7 @@ python scripts/rig_reference.py          write the page
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ SECTIONS = [
     ("... serial_board: ports.NAME.stimulus", "harness__rigs__serial_board__options__StimulusOptions"),
     ("... serial_board: ports.NAME.response", "harness__rigs__serial_board__options__ResponseOptions"),
     ("... serial_board: ports.NAME.fault", "RelayFault"),
+    ("devices.NAME, adapter serial_text", "harness__rigs__serial_text__options__Options"),
+    ("... serial_text: boot", "Boot"),
+    ("... serial_text: ports.NAME.stimulus", "harness__rigs__serial_text__options__StimulusOptions"),
+    ("... serial_text: ports.NAME.response", "harness__rigs__serial_text__options__ResponseOptions"),
+    ("... serial_text: checksum", "Checksum"),
     ("devices.NAME.stop", "Stop"),
     ("devices.NAME.clock", "DeviceClock"),
     ("match", "Match"),
@@ -117,6 +123,8 @@ def default_of(name: str, spec: dict[str, Any], required: list[str]) -> str:
     default = spec.get("default")
     if isinstance(default, dict) and default:
         return "its defaults"
+    if isinstance(default, str) and not default.isprintable():
+        return f"`{json.dumps(default)}`"
     return (
         f"`{str(default).lower() if isinstance(default, bool) else default}`" if default not in EMPTY else ""
     )

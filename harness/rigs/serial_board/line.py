@@ -153,8 +153,8 @@ def trouble(path: str) -> str | None:
     return None
 
 
-def open_port(path: str, device: str, exclusive: bool) -> serial.Serial:
-    """Open it, fast and raw. ``exclusive``: refused where another harness has it.
+def open_port(path: str, device: str, exclusive: bool, baudrate: int = BAUD, **how: Any) -> serial.Serial:
+    """Open it, fast and raw. ``exclusive``: refused where another harness has it. ``how``: as pyserial's.
 
     Closing it again does not reset the board. Raises UnavailableError.
     """
@@ -162,10 +162,11 @@ def open_port(path: str, device: str, exclusive: bool) -> serial.Serial:
     try:
         port: serial.Serial = library_.Serial(
             path,
-            BAUD,
+            baudrate,
             timeout=READ_TIMEOUT_S,
             write_timeout=WRITE_TIMEOUT_S,
             exclusive=True if exclusive else None,
+            **how,
         )
     except (library_.SerialException, OSError, ValueError) as error:
         why = trouble(path) or _taken_by(path) or str(error)
@@ -176,9 +177,9 @@ def open_port(path: str, device: str, exclusive: bool) -> serial.Serial:
         with contextlib.suppress(OSError, ValueError, NotImplementedError):
             port.set_low_latency_mode(True)
         with contextlib.suppress(termios.error):
-            how = termios.tcgetattr(port.fileno())
-            how[2] &= ~termios.HUPCL
-            termios.tcsetattr(port.fileno(), termios.TCSANOW, how)
+            flags = termios.tcgetattr(port.fileno())
+            flags[2] &= ~termios.HUPCL
+            termios.tcsetattr(port.fileno(), termios.TCSANOW, flags)
         port.reset_input_buffer()
     except BaseException:
         port.close()
@@ -219,5 +220,5 @@ def _hint(why: str) -> str:
     if "group" in why:
         return f"sudo usermod -aG {why.split('group ')[1].split(',', maxsplit=1)[0]} $USER, and log in again"
     if "not there" in why:
-        return "plug the board in, or correct `port`; harness sim board simulates one"
+        return "plug it in, or correct `port`; harness sim board, harness sim serial_robot simulate one"
     return "end the other program that has it open"
