@@ -99,7 +99,7 @@ class Events:
             _, frame, now_ns = ask(Request.ARM, ARMED.pack(number, EDGES[how.edges], how.pull_up, debounce))
             level, at = armed(frame.body)
             for port in ports:
-                port.knows(level, at * self.tick_ns, now_ns)
+                port.knows(level, now_ns, now_ns, at * self.tick_ns)
         for number, ports in self._analogs.items():
             how = ports[0].how
             low, high = (round(volts * TOP / FULL_SCALE_V) for volts in (how.low_v, how.high_v))
@@ -108,7 +108,7 @@ class Events:
     def driven(self, port: str, key: int, at: int, level: int, now_ns: int) -> None:
         """An output had its level at that tick, as the stimulus with that key asked."""
         for response in self._outputs.get(port, ()):
-            response.take(level, at * self.tick_ns, now_ns, key)
+            response.take(level, now_ns, now_ns, at * self.tick_ns, key)
 
     def expect(self, sequence: int, port: str, key: int) -> None:
         """The event with that sequence will be of that stimulus."""
@@ -145,7 +145,7 @@ class Events:
             )
         ports = self._inputs if frame.type == Event.EDGE else self._analogs
         for port in ports.get(edge.index, ()):
-            port.take(edge.flags & 1, edge.at * self.tick_ns, now_ns)
+            port.take(edge.flags & 1, now_ns, now_ns, edge.at * self.tick_ns)
 
     def _output(self, output: Output, now_ns: int) -> None:
         if output.cause == HOLD_LAPSED:
