@@ -52,6 +52,7 @@ SECTIONS = [
     ("... gpio_lines: ports.NAME.response", "harness__rigs__gpio_lines__options__ResponseOptions"),
     ("devices.NAME.stop", "Stop"),
     ("devices.NAME.clock", "DeviceClock"),
+    ("devices.NAME.calibration", "Calibration"),
     ("match", "Match"),
     ("values: alternate", "Alternate"),
     ("values: sequence", "Sequence"),
