@@ -336,10 +336,12 @@ class Bench:
         return failures
 
     def _identify(self, name: str, device: Device) -> None:
+        options = self.rig.devices[name]
+        record = {} if options.calibration is None else {"calibration": options.calibration.words}
         self.identities[name] = {
-            "adapter": self.rig.devices[name].adapter,
+            "adapter": options.adapter,
             "simulated": self.rig.rig.simulated or device.simulated,
-            "identity": device.identity(),
+            "identity": {**device.identity(), **record},
         }
 
     def close(self) -> list[str]:

@@ -10,7 +10,7 @@ from harness import adapters
 from harness.config import LoadedRig, expand_variants
 from harness.config.schema import SwarmReorganization
 from harness.config.values import back_set, offsets, sent_values
-from harness.described import description_findings
+from harness.described import calibration_findings, description_findings
 from harness.errors import HarnessError
 from harness.hostcheck import findings_before
 from harness.model import Finding, Severity
@@ -26,7 +26,8 @@ def look(loaded: LoadedRig) -> list[Finding]:
     finding.
     """
     findings = findings_before(loaded.rig)
-    findings += [*plan_findings(loaded.rig), *description_findings(loaded.rig), *_programs(loaded)]
+    findings += [*plan_findings(loaded.rig), *description_findings(loaded.rig)]
+    findings += [*calibration_findings(loaded.rig), *_programs(loaded)]
     for name, options in loaded.rig.devices.items():
         real = not loaded.rig.rig.simulated
         context = DeviceContext("check", Role.CHECK, rig_folder=loaded.path.parent, real=real)

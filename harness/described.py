@@ -1,6 +1,9 @@
-"""Whether a real rig says what it is: a report on an item that nobody can identify proves nothing."""
+"""Whether a rig says what it is: a report on an item that nobody can identify proves nothing, nor does one
+from instruments that nobody has checked."""
 
 from __future__ import annotations
+
+import datetime
 
 from harness.config.schema import RigFile
 from harness.model import Finding, Severity
@@ -34,4 +37,22 @@ def description_findings(rig: RigFile) -> list[Finding]:
                 remedy="fill it in before the run; docs/own-robot.md says what belongs there",
             )
         )
+    return found
+
+
+def calibration_findings(rig: RigFile, today: datetime.date | None = None) -> list[Finding]:
+    """Instruments whose calibration has expired, or is dated ahead. ``today``: by UTC."""
+    today = today or datetime.datetime.now(datetime.timezone.utc).date()
+    found = []
+    for name, device in rig.devices.items():
+        record = device.calibration
+        if record is None:
+            continue
+        remedy = "calibrate it (docs/wiring.md), or take another one"
+        if (over := -record.days_left(today)) > 0:
+            words = f"{name}: its calibration of {record.date} expired on {record.expires}, {over} days ago"
+            found.append(Finding("calibration expired", Severity.WARNING, words, remedy=remedy))
+        elif datetime.date.fromisoformat(record.date) > today:
+            words = f"{name}: its calibration is dated {record.date}, which is still to come"
+            found.append(Finding("calibration ahead", Severity.WARNING, words, remedy="correct its `date`"))
     return found

@@ -27,7 +27,7 @@ from harness.conclude import RunOutcome, conclude
 from harness.config import LoadedRig, rig_from_resolved
 from harness.config.schema import OpenLoop, RigFile, ScenarioBase, Throughput
 from harness.config.together import chosen as chosen_groups
-from harness.described import description_findings
+from harness.described import calibration_findings, description_findings
 from harness.doctor import rig_report
 from harness.earlier import earlier_runs
 from harness.errors import ConfigurationError, HarnessError, OperationError, RecordingError, SafetyError
@@ -275,7 +275,11 @@ def _check_space(bench: Bench, floor: Floor) -> None:
             f"{bench.folder.path}: {free >> 20} MiB free, the run may need {needed >> 20} MiB",
             hint="free some space or choose another folder with --out",
         )
-    for finding in [*host_findings(bench.rig.host), *description_findings(bench.rig)]:
+    for finding in [
+        *host_findings(bench.rig.host),
+        *description_findings(bench.rig),
+        *calibration_findings(bench.rig),
+    ]:
         bench.note(finding)
 
 

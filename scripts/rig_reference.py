@@ -5,6 +5,7 @@ python scripts/rig_reference.py          write the page
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,17 @@ SECTIONS = [
     ("... spot: ports.NAME.stimulus", "harness__adapters__spot__options__StimulusOptions"),
     ("... spot: ports.NAME.response, an answer", "AnswerOptions"),
     ("... spot: ports.NAME.response, a signal", "SignalOptions"),
+    ("devices.NAME, adapter serial_text", "harness__rigs__serial_text__options__Options"),
+    ("... serial_text: boot", "Boot"),
+    ("... serial_text: ports.NAME.stimulus", "harness__rigs__serial_text__options__StimulusOptions"),
+    ("... serial_text: ports.NAME.response", "harness__rigs__serial_text__options__ResponseOptions"),
+    ("... serial_text: checksum", "Checksum"),
+    ("devices.NAME, adapter gpio_lines", "harness__rigs__gpio_lines__options__Options"),
+    ("... gpio_lines: ports.NAME.stimulus", "harness__rigs__gpio_lines__options__StimulusOptions"),
+    ("... gpio_lines: ports.NAME.response", "harness__rigs__gpio_lines__options__ResponseOptions"),
     ("devices.NAME.stop", "Stop"),
     ("devices.NAME.clock", "DeviceClock"),
+    ("devices.NAME.calibration", "Calibration"),
     ("match", "Match"),
     ("values: alternate", "Alternate"),
     ("values: sequence", "Sequence"),
@@ -121,6 +131,8 @@ def default_of(name: str, spec: dict[str, Any], required: list[str]) -> str:
     default = spec.get("default")
     if isinstance(default, dict) and default:
         return "its defaults"
+    if isinstance(default, str) and not default.isprintable():
+        return f"`{json.dumps(default)}`"
     return (
         f"`{str(default).lower() if isinstance(default, bool) else default}`" if default not in EMPTY else ""
     )

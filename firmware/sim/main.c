@@ -17,6 +17,7 @@
 
 #include "avr_extint.h"
 #include "avr_uart.h"
+#include "plugs.h"
 #include "sim_avr.h"
 #include "sim_core.h"
 #include "sim_cycle_timers.h"
@@ -41,7 +42,7 @@ static unsigned long lost;
 
 static avr_t *avr;
 static avr_irq_t *uart_in;
-static int master;
+static int master, plug = -1;
 static int64_t start_ns;
 static double speed = FREQUENCY * 1e-9; /* cycles per ns of this host */
 static volatile sig_atomic_t ending, resetting;
@@ -226,7 +227,7 @@ static int run(void)
     while (!ending) {
         int64_t now = now_ns(), wait;
         avr_cycle_count_t target = cycle_at(now);
-        struct pollfd line = {.fd = master, .events = POLLIN};
+        struct pollfd in[2] = {{.fd = master, .events = POLLIN}, {.fd = plug, .events = POLLIN}};
         struct timespec pause;
 
         if (resetting) {
@@ -248,8 +249,12 @@ static int run(void)
         give_to_host();
         wait = avr->cycle + SLICE_CYCLES < cycle_at(now) ? 0 : until_next(now_ns());
         pause = (struct timespec){0, wait};
-        if (ppoll(&line, 1, &pause, NULL) > 0 && (line.revents & POLLIN))
+        if (ppoll(in, 2, &pause, NULL) <= 0)
+            continue;
+        if (in[0].revents & POLLIN)
             take_from_host();
+        if (in[1].revents & POLLIN)
+            plugs_take(cycle_at(now_ns()) + 1);
     }
     return 0;
 }
@@ -268,10 +273,11 @@ int main(int argc, char **argv)
         {"wire", required_argument, 0, 'w'},  {"robot", required_argument, 0, 'r'},
         {"seed", required_argument, 0, 's'},  {"voltage", required_argument, 0, 'a'},
         {"tone", required_argument, 0, 't'},  {"vcd", required_argument, 0, 'v'},
-        {"drift-ppm", required_argument, 0, 'd'}, {0, 0, 0, 0},
+        {"drift-ppm", required_argument, 0, 'd'}, {"plugs", required_argument, 0, 'p'},
+        {0, 0, 0, 0},
     };
     static elf_firmware_t firmware;
-    const char *elf = NULL, *link = NULL, *vcd = NULL;
+    const char *elf = NULL, *link = NULL, *vcd = NULL, *plugs = NULL;
     uint64_t seed = 1;
     uint32_t flags = 0;
     int option, wrong = 0;
@@ -291,6 +297,7 @@ int main(int argc, char **argv)
         case 'e': elf = optarg; break;
         case 'l': link = optarg; break;
         case 'v': vcd = optarg; break;
+        case 'p': plugs = optarg; break;
         case 's': seed = strtoull(optarg, NULL, 10); break;
         case 'd': speed *= 1 + atof(optarg) * 1e-6; break;
         case 'w': wrong = wire_add(avr, optarg); break;
@@ -324,6 +331,10 @@ int main(int argc, char **argv)
         perror("the pseudo-terminal");
         return 1;
     }
+    if (plugs && (plug = plugs_open(avr, plugs)) < 0) {
+        perror(plugs);
+        return 1;
+    }
     signal(SIGINT, end);
     signal(SIGTERM, end);
     signal(SIGUSR1, reset);
@@ -333,6 +344,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     option = run();
     trace_stop();
+    plugs_close();
     if (link)
         unlink(link);
     if (lost)

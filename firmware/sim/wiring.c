@@ -71,21 +71,25 @@ static avr_cycle_count_t deliver(avr_t *avr, avr_cycle_count_t when, void *unuse
     return pending_count ? pending[0].at : 0;
 }
 
-static void later(avr_t *avr, avr_cycle_count_t delay, avr_irq_t *to, uint32_t value)
+int pin_later(avr_t *avr, avr_cycle_count_t at, avr_irq_t *to, uint32_t value)
 {
-    avr_cycle_count_t at = avr->cycle + delay;
     unsigned place = pending_count;
 
-    if (pending_count == MAX_PENDING) {
-        fprintf(stderr, "too many edges are under way on the wires; one was lost\n");
-        return;
-    }
+    if (pending_count == MAX_PENDING)
+        return -1;
     while (place && pending[place - 1].at > at)
         place--;
     memmove(pending + place + 1, pending + place, (pending_count - place) * sizeof *pending);
     pending[place] = (struct pending){at, to, value};
     pending_count++;
     avr_cycle_timer_register(avr, pending[0].at > avr->cycle ? pending[0].at - avr->cycle : 1, deliver, NULL);
+    return 0;
+}
+
+static void later(avr_t *avr, avr_cycle_count_t delay, avr_irq_t *to, uint32_t value)
+{
+    if (pin_later(avr, avr->cycle + delay, to, value))
+        fprintf(stderr, "too many edges are under way on the wires; one was lost\n");
 }
 
 /* xorshift64*: the same numbers everywhere. */

@@ -9,6 +9,8 @@
 /* The pin of an Arduino's name, D2 to D13 and A0 to A5; NULL for another name. */
 avr_irq_t *pin_named(avr_t *avr, const char *name);
 
+/* Give a pin that level at that cycle, or at once where it has passed. 0, or -1 where too much is under way. */
+int pin_later(avr_t *avr, avr_cycle_count_t at, avr_irq_t *to, uint32_t value);
 /* FROM:TO:DELAY[:BOUNCES:GAP], times in us. 0, or -1 for one that cannot be read. */
 int wire_add(avr_t *avr, const char *text);
 /* FROM:TO:SHORTEST:LONGEST: a robot that raises TO after a random time when FROM rises, and lowers it after

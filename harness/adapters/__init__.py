@@ -28,6 +28,8 @@ BUILTIN: dict[str, Entry] = {
     "ros2": Entry("harness.adapters.ros2.device:Ros2Device", "harness.adapters.ros2.options:Options"),
     "serial_board": Entry("harness.rigs.serial_board:SerialBoard", "harness.rigs.serial_board:Options"),
     "spot": Entry("harness.adapters.spot.device:SpotDevice", "harness.adapters.spot.options:Options"),
+    "gpio_lines": Entry("harness.rigs.gpio_lines:GpioLines", "harness.rigs.gpio_lines:Options"),
+    "serial_text": Entry("harness.rigs.serial_text:SerialText", "harness.rigs.serial_text:Options"),
     "recording": Entry(
         "harness.testing.recording_device:RecordingDevice", "harness.testing.recording_device:Options"
     ),

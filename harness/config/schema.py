@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.config.calibration import Calibration
 from harness.config.changing import Alternate, Sequence, Value, by_key, in_words
 from harness.config.match import Match
 from harness.config.measuring import (
@@ -149,6 +150,9 @@ class DeviceBase(Strict):
 
     adapter: str
     clock: DeviceClock | None = None
+    calibration: Calibration | None = Field(
+        default=None, description="of an instrument; a run after its expiry is warned of"
+    )
     limits: dict[str, PositiveFloat] = Field(
         default={}, description="largest magnitude of a field, enforced before a stimulus is sent"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -44,7 +46,12 @@ def test_commands_and_options_exist(page: Path) -> None:
         if name in planned:
             continue
         assert name in cli.commands, f"{page.name}: harness {name}"
-        known = {option for parameter in cli.commands[name].params for option in parameter.opts}
+        command = cli.commands[name]
+        if isinstance(command, click.Group):
+            within = arguments.split(maxsplit=1)[0] if arguments.strip() else ""
+            assert not within or within in command.commands, f"{page.name}: harness {name} {within}"
+            command = command.commands.get(within, command)
+        known = {option for parameter in command.params for option in parameter.opts}
         given = re.findall(r"(?<![\w-])--[a-z-]+", arguments)
         assert set(given) <= known, f"{page.name}: harness {name}{arguments}"
 
@@ -91,3 +98,52 @@ def test_the_rig_file_page_is_what_the_schema_says() -> None:
     ).stdout
     written = (ROOT / "docs" / "rig-file.md").read_text(encoding="utf-8")
     assert written == made, "run: python scripts/rig_reference.py"
+
+
+SPEAKS_OF_OTHER_ADAPTERS, LEAVES_PARTS_OUT = "adapters.md", "own-robot.md"
+WHOLE = [
+    (page, number)
+    for page in PAGES
+    if page.name not in (SPEAKS_OF_OTHER_ADAPTERS, LEAVES_PARTS_OUT, "README.md")
+    for number, block in enumerate(blocks(page, "yaml"))
+    if block.startswith("rig:")
+]
+
+
+@pytest.mark.parametrize(("page", "number"), WHOLE, ids=lambda value: getattr(value, "name", str(value)))
+def test_whole_rig_files_in_pages_are_valid(page: Path, number: int) -> None:
+    assert rig_from_text(blocks(page, "yaml")[number], page.name).scenarios
+
+
+def test_the_drawings_are_what_their_script_draws() -> None:
+    words = "import json, wiring_drawings as w; print(json.dumps({n: d() for n, d in w.DRAWINGS.items()}))"
+    made = subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=ROOT / "scripts",
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    drawn = json.loads(made)
+    assert len(drawn) == 3
+    for name, svg in drawn.items():
+        written = (ROOT / "docs" / "images" / f"wiring-{name}.svg").read_text(encoding="utf-8")
+        assert written == svg, "run: python scripts/wiring_drawings.py"
+
+
+WIRED = [
+    (page, number)
+    for page in PAGES
+    if page.name.startswith("wiring-")
+    for number, block in enumerate(blocks(page, "yaml"))
+    if block.startswith("ports:")
+]
+
+
+@pytest.mark.parametrize(("page", "number"), WIRED, ids=lambda value: getattr(value, "name", str(value)))
+def test_ports_of_the_wiring_pages_are_those_of_the_board(page: Path, number: int) -> None:
+    from harness.rigs.serial_board import Options
+
+    ports = yaml.safe_load(blocks(page, "yaml")[number])["ports"]
+    assert Options.model_validate({"adapter": "serial_board", "port": "x", "robots": ["r"], "ports": ports})

@@ -14,8 +14,7 @@ from board_bench import bench, edges, end, make, running, start, stimulus, until
 from harness.errors import ConfigurationError, OperationError, SafetyError, UnavailableError
 from harness.model import NO_KEY, Finding
 from harness.ports import Role
-from harness.rigs.serial_board import device as device_module
-from harness.rigs.serial_board import line
+from harness.rigs.serial_board import line, talk
 
 pytestmark = pytest.mark.slow
 
@@ -254,7 +253,7 @@ def test_values_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
 
 
 def test_another_version_of_the_protocol_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_module, "VERSION", 2)
+    monkeypatch.setattr(talk, "VERSION", 2)
     with running(tmp_path / "tty"):
         device = make(tmp_path / "tty", BUTTON, [])
         with pytest.raises(UnavailableError, match="protocol version 1, the harness 2") as caught:

@@ -4,6 +4,6 @@ The protocol is ``firmware/PROTOCOL.md``; the same firmware runs in simulation (
 """
 
 from harness.rigs.serial_board.device import SerialBoard
-from harness.rigs.serial_board.options import Options
+from harness.rigs.serial_board.options import Options, problems, value_problems
 
-__all__ = ["Options", "SerialBoard"]
+__all__ = ["Options", "SerialBoard", "problems", "value_problems"]

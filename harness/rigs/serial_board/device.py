@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,24 +12,20 @@ from harness.config.problems import suggest
 from harness.errors import ConfigurationError, DeadlineError, HarnessError, OperationError, UnavailableError
 from harness.model import ClockInfo, ClockKind, Finding, Severity
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
-from harness.rigs.serial_board import line
+from harness.rigs.serial_board import line, talk
 from harness.rigs.serial_board.events import Events
-from harness.rigs.serial_board.frames import VERSION, Frame, encode
+from harness.rigs.serial_board.frames import Frame, encode
 from harness.rigs.serial_board.link import SEQUENCES, Link, Listener
-from harness.rigs.serial_board.messages import CLOCK_PAD, MILLISECONDS, Hello, Request, Statistics, clock
+from harness.rigs.serial_board.messages import MILLISECONDS, Hello, Request, Statistics
 from harness.rigs.serial_board.options import OUTPUTS, SIMULATED, Options
 from harness.rigs.serial_board.ports import BoardResponse, BoardStimulus
 from harness.rigs.serial_board.relay import Relay
+from harness.rigs.serial_board.talk import ANSWER_S, PINGS
 
 if TYPE_CHECKING:
     import serial
 
-ANSWER_S = 5.0
-"""A board answers in a millisecond; a simulated one on a busy host does not."""
 FAREWELL_S = 1.0
-EXCHANGE_S = 0.2
-HELLO_S = 0.3
-PINGS = 20
 READINGS = 64
 """Exchanges of which the shortest says what time it is on the board."""
 KEEP_ALIVES = 4
@@ -107,37 +102,13 @@ class SerialBoard:
         except RuntimeError as error:
             port.close()
             raise UnavailableError(f"{self.name}: its reader cannot be started: {error}") from error
-        self.hello = self._greet(self.link)
-        self.link.window = self.hello.receive_bytes
+        self.hello = talk.greet(self.link, self.name, self._path, self.options.start_s, self._context.clock)
         self.link.keep_alive_ns = round(self.options.dead_man_ms * 1e6 / KEEP_ALIVES)
         self._events.begin(self.hello)
         self._wire(self.link)
-        self.round_trip_ms = self._ping(self.link)
+        self.round_trip_ms = talk.ping(self.link)
         for _ in range(PINGS):
             self.exchange(self.clock_name)
-
-    def _greet(self, link: Link) -> Hello:
-        """Ask until it answers: opening the port has reset it, perhaps."""
-        deadline_ns = self._context.clock.monotonic_ns() + round(self.options.start_s * 1e9)
-        while True:
-            try:
-                _, frame, _ = link.ask(Request.HELLO, b"", HELLO_S)
-                break
-            except DeadlineError as error:
-                if self._context.clock.monotonic_ns() > deadline_ns:
-                    raise UnavailableError(
-                        f"{self.name}: nothing at {self._path} answers as a bench board",
-                        hint="flash it: make flash PORT=...; or correct `port`",
-                    ) from error
-        hello = Hello.read(frame.body)
-        if hello.version != VERSION:
-            raise UnavailableError(
-                f"{self.name}: the board speaks protocol version {hello.version}, the harness {VERSION}",
-                hint="flash this version's firmware: make flash PORT=...",
-            )
-        if 1_000_000_000 % hello.tick_hz:
-            raise UnavailableError(f"{self.name}: a tick of 1/{hello.tick_hz} s is no whole number of ns")
-        return hello
 
     def _wire(self, link: Link) -> None:
         for how in self.options.ports.values():
@@ -151,10 +122,6 @@ class SerialBoard:
         link.ask(Request.DEADMAN, MILLISECONDS.pack(self.options.dead_man_ms), ANSWER_S)
         link.ask(Request.SAFE, b"", ANSWER_S)
         self._events.arm(lambda kind, body: link.ask(kind, body, ANSWER_S), self.options)
-
-    def _ping(self, link: Link) -> float:
-        pings = [link.ask(Request.ECHO, b"", ANSWER_S) for _ in range(PINGS)]
-        return statistics.median(t4_ns - t1_ns for t1_ns, _, t4_ns in pings) * 1e-6
 
     def close(self) -> None:
         """Let go of the port; the board falls to its safe levels. Repeatable."""
@@ -269,20 +236,18 @@ class SerialBoard:
             return None
         link = self.need_link()
         try:
-            t1_ns, frame, t4_ns = link.ask(Request.CLOCK, CLOCK_PAD, EXCHANGE_S)
+            t1_ns, t2_ns, t3_ns, t4_ns = talk.exchange(link, self._events.tick_ns)
         except (DeadlineError, OperationError):
             if link.broken:
                 raise
             return None
-        t2_ns, t3_ns = (ticks * self._events.tick_ns for ticks in clock(frame.body))
         self._readings.append((t4_ns - t1_ns - (t3_ns - t2_ns), (t2_ns + t3_ns - t1_ns - t4_ns) // 2))
         return t1_ns, t2_ns, t3_ns, t4_ns
 
     def statistics(self) -> Statistics:
         """What the board has counted. Raises OperationError, DeadlineError."""
         assert self.hello is not None
-        _, frame, _ = self.need_link().ask(Request.STATS, b"", ANSWER_S)
-        return Statistics.read(frame.body, self.hello.inputs)
+        return talk.statistics_of(self.need_link(), self.hello.inputs)
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""

@@ -32,6 +32,34 @@ Report = Callable[[str, Severity, str, str], None]
 Ask = Callable[[Request, bytes], tuple[int, Frame, int]]
 
 
+class Losses:
+    """How many events never came: they carry a running number, and how many the board had no room for."""
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._dropped = 0
+
+    def begin(self, dropped: int) -> None:
+        """The board has dropped so many up to now, modulo 2**16."""
+        self._dropped = dropped
+
+    def after(self, sequence: int) -> None:
+        """The next event has the number after that one; a board that has just started begins anew."""
+        self._next = (sequence + 1) % WRAP
+
+    def damaged(self, frame: Frame) -> int:
+        """How many were damaged on the line since the last event."""
+        missed = 0 if self._next is None else (frame.sequence - self._next) % WRAP
+        self.after(frame.sequence)
+        return missed
+
+    def no_room(self, edge: Edge) -> int:
+        """How many the board has dropped since the last edge."""
+        more = (edge.dropped - self._dropped) % WRAP
+        self._dropped = edge.dropped
+        return more
+
+
 class Events:
     """Sorts events to response ports. All but :meth:`begin` and :meth:`arm` on the reader's thread."""
 
@@ -51,27 +79,27 @@ class Events:
                 self._outputs.setdefault(str(how.of), []).append(response)
         self._begun = False
         self._scheduled: dict[int, tuple[str, int]] = {}
-        self._next: int | None = None
-        self._dropped = self._untold = self._told_ns = 0
+        self._losses = Losses()
+        self._untold = self._told_ns = 0
 
     def begin(self, hello: Hello) -> None:
         """The board is there; from now on a new start of it is a fault of the bench."""
         self.tick_ns = 1_000_000_000 // hello.tick_hz
         self._scheduled.clear()
-        self._next = None
+        self._losses = Losses()
         self._begun = True
 
     def arm(self, ask: Ask, options: Options) -> None:
         """Have the board watch what the ports want, and take the levels that are there."""
         _, frame, _ = ask(Request.STATS, b"")
-        self._dropped = Statistics.read(frame.body, len(INPUTS)).events_dropped
+        self._losses.begin(Statistics.read(frame.body, len(INPUTS)).events_dropped)
         for number, ports in self._inputs.items():
             how = ports[0].how
             debounce = round(how.debounce_ms * 1e6) // self.tick_ns
             _, frame, now_ns = ask(Request.ARM, ARMED.pack(number, EDGES[how.edges], how.pull_up, debounce))
             level, at = armed(frame.body)
             for port in ports:
-                port.knows(level, at * self.tick_ns, now_ns)
+                port.knows(level, now_ns, now_ns, at * self.tick_ns)
         for number, ports in self._analogs.items():
             how = ports[0].how
             low, high = (round(volts * TOP / FULL_SCALE_V) for volts in (how.low_v, how.high_v))
@@ -80,7 +108,7 @@ class Events:
     def driven(self, port: str, key: int, at: int, level: int, now_ns: int) -> None:
         """An output had its level at that tick, as the stimulus with that key asked."""
         for response in self._outputs.get(port, ()):
-            response.take(level, at * self.tick_ns, now_ns, key)
+            response.take(level, now_ns, now_ns, at * self.tick_ns, key)
 
     def expect(self, sequence: int, port: str, key: int) -> None:
         """The event with that sequence will be of that stimulus."""
@@ -92,11 +120,9 @@ class Events:
             if self._begun:
                 cause = Hello.read(frame.body).reset_cause
                 self._error("board restarted", f"the board started anew (cause {cause})", "look at its power")
-            self._next = (frame.sequence + 1) % WRAP
+            self._losses.after(frame.sequence)
             return
-        missed = 0 if self._next is None else (frame.sequence - self._next) % WRAP
-        self._next = (frame.sequence + 1) % WRAP
-        if missed:
+        if missed := self._losses.damaged(frame):
             self._error("messages lost", f"{missed} events were damaged on the line", "look at the cable")
         if frame.type in (Event.EDGE, Event.ANALOG):
             self._edge(frame, now_ns)
@@ -110,8 +136,7 @@ class Events:
 
     def _edge(self, frame: Frame, now_ns: int) -> None:
         edge = Edge.read(frame.body)
-        self._untold += (edge.dropped - self._dropped) % WRAP
-        self._dropped = edge.dropped
+        self._untold += self._losses.no_room(edge)
         # A storm of edges is no storm of findings.
         if self._untold and now_ns - self._told_ns > QUIET_NS:
             lost, self._untold, self._told_ns = self._untold, 0, now_ns
@@ -120,7 +145,7 @@ class Events:
             )
         ports = self._inputs if frame.type == Event.EDGE else self._analogs
         for port in ports.get(edge.index, ()):
-            port.take(edge.flags & 1, edge.at * self.tick_ns, now_ns)
+            port.take(edge.flags & 1, now_ns, now_ns, edge.at * self.tick_ns)
 
     def _output(self, output: Output, now_ns: int) -> None:
         if output.cause == HOLD_LAPSED:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.config.problems import suggest
 from harness.errors import ConfigurationError, SafetyError
-from harness.model import HOST_MONOTONIC, NO_KEY
-from harness.ports import KeyKind, Sink
+from harness.ports import KeyKind
+from harness.rigs.edges import EdgeResponse
 from harness.rigs.serial_board.frames import Frame
 from harness.rigs.serial_board.link import is_answer, refusal
 from harness.rigs.serial_board.messages import LEVEL, SCHEDULED_AT, TIMED, Request, instant
@@ -118,54 +117,11 @@ class BoardStimulus:
         return answered
 
 
-class BoardResponse:
+class BoardResponse(EdgeResponse):
     """An input's edges, a channel's crossings, or the instants of an output."""
 
-    received_clock = HOST_MONOTONIC
-    received_is = "instant the reader took it from the serial line (CLOCK_MONOTONIC)"
-
     def __init__(self, how: ResponseOptions, clock: str) -> None:
-        self.how, self.stamp_clock = how, clock
-        self._sinks: tuple[Sink, ...] = ()
-        self._new: list[Sink] = []
-        self._lock = threading.Lock()
-        self._known: tuple[int, int, int] | None = None
-
-    def listen(self, sink: Sink) -> None:
-        """Give ``sink`` every observation from now on. Where edges are waited for, the first is the level
-        that is there already: an edge is a change from something."""
-        with self._lock:
-            if self.how.match.kind == "edge":
-                self._new.append(sink)
-            else:
-                self._sinks = (*self._sinks, sink)
-
-    def deaf(self) -> None:
-        """Forget the sinks; the device was closed."""
-        with self._lock:
-            self._sinks, self._known = (), None
-            self._new.clear()
-
-    def knows(self, level: int, stamp_ns: int, now_ns: int) -> None:
-        """The level was read, and did not change."""
-        self._known = (level, stamp_ns, now_ns)
-
-    def greet(self) -> None:
-        """Tell new sinks the level as far as it is known; on the device's thread."""
-        if not self._new or self._known is None:
-            return
-        with self._lock:
-            new, self._new = self._new, []
-            self._sinks = (*self._sinks, *new)
-        for sink in new:
-            self._tell(sink, NO_KEY, *self._known)
-
-    def take(self, level: int, stamp_ns: int, now_ns: int, key: int = NO_KEY) -> None:
-        """Hand one observation to every sink; on the device's thread."""
-        self.greet()
-        for sink in self._sinks:
-            self._tell(sink, key, level, stamp_ns, now_ns)
-        self.knows(level, stamp_ns, now_ns)
-
-    def _tell(self, sink: Sink, key: int, level: int, stamp_ns: int, now_ns: int) -> None:
-        sink(key, stamp_ns=stamp_ns, received_ns=now_ns, seen_ns=now_ns, value=float(level))
+        super().__init__(
+            how.match.kind, clock, "instant the reader took it from the serial line (CLOCK_MONOTONIC)"
+        )
+        self.how = how

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.rigs.serial_board.line import BOARD_VARIABLE
+from harness.rigs.serial_board.line import BOARD_VARIABLE, alone_path
 from harness.sim.board.building import ELF, SIMULATOR, build
+from harness.sim.board.plugs import plugs_beside
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,8 +21,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--link",
         type=Path,
-        default=os.environ.get(BOARD_VARIABLE),
-        help="symbolic link to the terminal; removed at the end",
+        default=os.environ.get(BOARD_VARIABLE) or alone_path(os.getpid()),
+        help="symbolic link to the terminal; removed at the end. Without it, --port simulated of"
+        " harness board finds it",
     )
     made.add_argument(
         "--wire",
@@ -66,9 +68,9 @@ def arguments(given: argparse.Namespace, built: Path) -> list[str]:
         for value in getattr(given, option):
             words += [f"--{option}", value]
     words += ["--drift-ppm", str(given.drift_ppm)]
-    for option in ("link", "vcd"):
-        if getattr(given, option) is not None:
-            words += [f"--{option}", str(getattr(given, option))]
+    words += ["--link", str(given.link), "--plugs", plugs_beside(given.link)]
+    if given.vcd is not None:
+        words += ["--vcd", str(given.vcd)]
     return words
 
 

@@ -37,14 +37,21 @@ def main() -> int:
             time.sleep(0.05)
         return 0
 
+    from harness.errors import HarnessError
+    from harness.sim.board.plugs import Plugs
     from harness.sim.diff_drive.node import RobotNode
     from harness.sim.diff_drive.pacing import shorten_timer_slack
     from harness.sim.diff_drive.physics import Physics
-    from harness.sim.diff_drive.robot import Robot
+    from harness.sim.diff_drive.robot import MotionPin, Robot
     from harness.sim.diff_drive.truth import TruthLog
 
     physics = Physics(options.rate_hz, options.seed, options.noise)
     truth = TruthLog(options.log_truth)
+    try:
+        motion = MotionPin(options.motion_pin, Plugs()) if options.motion_pin is not None else None
+    except HarnessError as error:
+        print(f"diff_drive: {error}", file=sys.stderr)
+        return error.exit_status
     shorten_timer_slack()
     shutdown.starting = False
     node = RobotNode(options.namespace, options.noise, plain=options.plain_twist)
@@ -52,7 +59,7 @@ def main() -> int:
         gc.collect()
         gc.freeze()
         print(f"diff_drive: running at {options.rate_hz} Hz", flush=True)
-        Robot(options, physics, node, truth).run(lambda: shutdown.requested)
+        Robot(options, physics, node, truth, motion).run(lambda: shutdown.requested)
     finally:
         node.close()
     return 0

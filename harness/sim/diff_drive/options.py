@@ -52,6 +52,7 @@ class Options:
     noise: float = 1.0
     namespace: str = ""
     plain_twist: bool = False
+    motion_pin: str | None = None
     log_truth: Path | None = None
     misbehaviour: Misbehaviour = Misbehaviour()
 
@@ -142,6 +143,11 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         help="take geometry_msgs/Twist on cmd_vel and repeat no command, as most bases do",
     )
     parser.add_argument(
+        "--motion-pin",
+        metavar="PIN",
+        help="an input of the simulated bench board of this rig, which it drives high while its wheels turn",
+    )
+    parser.add_argument(
         "--log-truth", type=Path, metavar="FILE", help="what became of each command, as JSON lines"
     )
     parser.add_argument("--misbehave", action="append", default=[], metavar="HOW", help="see below")
@@ -160,6 +166,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         noise=given.noise,
         namespace=given.namespace,
         plain_twist=given.plain_twist,
+        motion_pin=given.motion_pin,
         log_truth=given.log_truth,
         misbehaviour=misbehaviour,
     )

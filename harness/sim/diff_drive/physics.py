@@ -136,6 +136,10 @@ class Physics:
         self._y += moved * math.sin(self._yaw + turned / 2)
         self._yaw += turned
 
+    def rim_speed_mps(self) -> float:
+        """How fast the faster wheel's rim really goes, either way; no encoder's noise is in it."""
+        return float(np.abs(self._wheel_speeds).max()) * WHEEL_RADIUS_M
+
     def odometry(self) -> Odometry:
         """What the wheel encoders say; a slipping wheel goes unnoticed, as on a real base."""
         left, right = (float(v) for v in self._wheel_speeds + self._draw(WHEEL_SPEED_SD_RADPS, 2))

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
+from harness.sim.board.plugs import Plugs
 from harness.sim.diff_drive.answers import Answers, Command
 from harness.sim.diff_drive.node import RobotNode, read_command, replace_speeds
 from harness.sim.diff_drive.options import Options
@@ -14,13 +15,38 @@ from harness.sim.diff_drive.physics import Physics
 from harness.sim.diff_drive.truth import TruthLog
 
 FACTOR_HZ = 5
+TURNS_MPS, STANDS_MPS = 0.02, 0.01
+"""Rim speeds from which on a wheel's sensor sees it turn, and below which it sees it stand."""
 DIED_STATUS = 70
+
+
+class MotionPin:
+    """A digital output of the robot, wired to an input of the bench board: high while its wheels turn."""
+
+    def __init__(self, pin: str, plugs: Plugs) -> None:
+        self._pin, self._plugs, self._high = pin, plugs, False
+        plugs.set(pin, level=False)
+
+    def show(self, rim_speed_mps: float) -> None:
+        """After each step of the physics."""
+        high = rim_speed_mps >= (STANDS_MPS if self._high else TURNS_MPS)
+        if high is not self._high:
+            self._high = high
+            self._plugs.set(self._pin, level=high)
 
 
 class Robot:
     """Physics, node and answers put together, in one thread."""
 
-    def __init__(self, options: Options, physics: Physics, node: RobotNode, truth: TruthLog) -> None:
+    def __init__(
+        self,
+        options: Options,
+        physics: Physics,
+        node: RobotNode,
+        truth: TruthLog,
+        motion: MotionPin | None = None,
+    ) -> None:
+        self._motion = motion
         self._options = options
         self._how = options.misbehaviour
         self._physics = physics
@@ -41,6 +67,8 @@ class Robot:
             now = pacer.wait()
             commands = self._look(now)
             self._physics.step()
+            if self._motion is not None:
+                self._motion.show(self._physics.rim_speed_mps())
             self._settle(commands)
             if self._how.die_after and self._taken >= self._how.die_after:
                 self._truth.end("died", self._taken, self._physics.steps, pacer.slipped_ns)
