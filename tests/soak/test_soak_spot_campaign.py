@@ -25,7 +25,7 @@ from spot_runs import CREDENTIALS, Cli, call, lines, walking_run
 
 from harness.errors import HarnessError
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 SEED = 20261125
 BLOCKS, RUN_BLOCKS = 14, 8

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from typing import Any
 
-from harness.adapters.spot.session import Session
+from harness.adapters.spot.session import CALL_S, Session
 from harness.adapters.spot.translate import sdk, translated
 from harness.clock import HostClock
 from harness.errors import OperationError
@@ -36,7 +36,7 @@ class RobotTime:
         """Exchange until the robot says that it knows this client's clock. Raises OperationError."""
         with translated(self._session.name, "time synchronisation"):
             for _ in range(FIRST):
-                self.exchange()
+                self.exchange(CALL_S)  # the first has the channel connected, too
         if not self.synchronised:
             raise OperationError(
                 f"{self._session.name}: after {FIRST} exchanges the clocks are not synchronised",
@@ -69,12 +69,12 @@ class RobotTime:
             self._readings.append((t4_ns - t1_ns - (t3_ns - t2_ns), (t2_ns + t3_ns - t1_ns - t4_ns) // 2))
         return t1_ns, t2_ns, t3_ns, t4_ns
 
-    def exchange(self) -> tuple[int, int, int, int]:
+    def exchange(self, timeout_s: float = EXCHANGE_S) -> tuple[int, int, int, int]:
         """One exchange. Raises grpc.RpcError."""
         request = self.request()
         data = request.SerializeToString()
         t1_ns = self._clock.monotonic_ns()
-        raw = self._call(data, timeout=EXCHANGE_S, metadata=self._session.metadata())
+        raw = self._call(data, timeout=timeout_s, metadata=self._session.metadata())
         t4_ns = self._clock.monotonic_ns()
         return self.take(request, self._pb.TimeSyncUpdateResponse.FromString(raw), t1_ns, t4_ns)
 

@@ -115,6 +115,7 @@ class Robot:
 
     def taken(self, since_ns: int, order: str = "velocity") -> list[dict[str, Any]]:
         """Commands of that kind that it accepted from that instant on."""
+        self.body(since_ns, time.monotonic_ns())
         found = self.rows("command", since_ns)
         return [row for row in found if row["order"] == order and row["status"] == ACCEPTED]
 
