@@ -37,6 +37,7 @@ def test_the_rig_file_says_what_it_means() -> None:
         ("{speed:.3f}*", "{speed*", "send:", "expected"),
         ("{key},{speed:.3f}", "{key},{turn},{speed:.3f}", "send:", "turn: no value is given"),
         ("$DRV,{key}", "DRV,{key}", "send:", "after which the checksum begins"),
+        ("{key},", "{key:<H},", "", "give `key_modulo`, as 256 for a byte"),
         ("(?P<number>", "(?P<number", "pattern:", "no regular expression"),
         (
             r"'\$ACK,(?P<number>\d+),(?P<speed>[-.\d]+)\*(?P<checksum>[0-9A-F]{2})'",

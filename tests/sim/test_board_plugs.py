@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from harness.errors import UnavailableError
+from harness.errors import DeadlineError, UnavailableError
 from harness.rigs.serial_board.line import BOARD_VARIABLE
 from harness.rigs.serial_board.messages import LEVEL, Request
 from harness.rigs.serial_board.session import Session
@@ -41,11 +42,20 @@ def until_told(plugs: Plugs, count: int) -> list[tuple[str, bool]]:
     return found
 
 
+def exchanged(session: Session) -> tuple[int, int, int, int]:
+    """On a busy host some questions are answered too late."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return exchange(session.link, session.tick_ns)
+        except DeadlineError:
+            assert time.monotonic() < deadline
+
+
 def test_levels_go_both_ways(tmp_path: Path, board: subprocess.Popen[str]) -> None:
-    plugs = Plugs(str(tmp_path / "tty"))
-    plugs.watch("D5")
-    assert until_told(plugs, 1) == [("D5", False)]
-    with Session(str(tmp_path / "tty")) as session:
+    with closing(Plugs(str(tmp_path / "tty"))) as plugs, Session(str(tmp_path / "tty")) as session:
+        plugs.watch("D5")
+        assert until_told(plugs, 1) == [("D5", False)]
         session.may_drive("D5", armed=False)
         watch = Watch(session, ("D8", "D3"))
         assert watch.begin(pull_up=False, debounce_ms=0.0) == {"D8": 0, "D3": 0}
@@ -57,7 +67,6 @@ def test_levels_go_both_ways(tmp_path: Path, board: subprocess.Popen[str]) -> No
             [edge] = watch.follow(number, 20.0)
             assert (edge["pin"], edge["level"]) == (pin, level)
         plugs._say("set D99 1")
-    plugs.close()
     board.terminate()
     assert board.stderr is not None
     assert "said `set D99 1`" in board.stderr.read()
@@ -65,20 +74,18 @@ def test_levels_go_both_ways(tmp_path: Path, board: subprocess.Popen[str]) -> No
 
 def test_no_edge_is_stamped_before_it_was_caused(tmp_path: Path, board: subprocess.Popen[str]) -> None:
     """By the bounds of an exchange just before and just after."""
-    plugs = Plugs(str(tmp_path / "tty"))
-    with Session(str(tmp_path / "tty")) as session:
+    with closing(Plugs(str(tmp_path / "tty"))) as plugs, Session(str(tmp_path / "tty")) as session:
         watch = Watch(session, ("D8",))
         watch.begin(pull_up=False, debounce_ms=0.0)
         for number in range(20):
-            t1_ns, t2_ns, _, _ = exchange(session.link, session.tick_ns)
+            _, _, t3_ns, t4_ns = exchanged(session)
             caused_ns = time.monotonic_ns()
             plugs.set("D8", number % 2 == 0)
             [edge] = watch.follow(number + 1, 20.0)
-            # The board's clock minus this host's is at most t2 - t1: no question arrives before it left.
-            assert edge["ticks"] * session.tick_ns >= caused_ns + (t2_ns - t1_ns) - 400_000
-            _, _, t3_ns, t4_ns = exchange(session.link, session.tick_ns)
-            assert edge["ticks"] * session.tick_ns <= t3_ns <= t4_ns + (t2_ns - t1_ns)
-    plugs.close()
+            # The board's clock minus this host's is at least t3 - t4: no answer arrives before it left.
+            assert edge["ticks"] * session.tick_ns >= caused_ns + (t3_ns - t4_ns)
+            _, t2_ns, _, _ = exchanged(session)
+            assert edge["ticks"] * session.tick_ns <= t2_ns
 
 
 def test_a_robot_without_a_board_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,12 +96,11 @@ def test_a_robot_without_a_board_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_board_that_has_gone_disturbs_no_robot(tmp_path: Path, board: subprocess.Popen[str]) -> None:
-    plugs = Plugs(str(tmp_path / "tty"))
-    plugs.watch("D4")
-    until_told(plugs, 1)
-    board.terminate()
-    board.wait()
-    for _ in range(3):
-        plugs.set("D8", level=True)
-        assert list(plugs.changes()) == []
-    plugs.close()
+    with closing(Plugs(str(tmp_path / "tty"))) as plugs:
+        plugs.watch("D4")
+        until_told(plugs, 1)
+        board.terminate()
+        board.wait()
+        for _ in range(3):
+            plugs.set("D8", level=True)
+            assert list(plugs.changes()) == []

@@ -13,9 +13,11 @@ from harness.config.schema import DeviceBase, Match, Name, Strict, Value
 from harness.config.values import expand_variants
 from harness.errors import ConfigurationError
 from harness.rigs.serial_text.checksums import Form, Kind
-from harness.rigs.serial_text.template import BINARY, CHECKSUM, Rule, Template, in_bytes, parse
+from harness.rigs.serial_text.template import BINARY, CHECKSUM, KEY, Rule, Template, in_bytes, parse
 
 SIMULATED = "simulated"
+LARGEST_KEY = 2**63
+"""What a step of the set-up sends is numbered by the time in ns."""
 NO_STAMP = "what the robot writes carries no stamp of a clock"
 
 
@@ -62,6 +64,11 @@ class StimulusOptions(Strict):
     def _readable(self) -> StimulusOptions:
         if self.key_modulo is not None and not self.template.keyed:
             raise ValueError("key_modulo needs a place {key} in `send`")
+        try:
+            self.template.check(KEY, (self.key_modulo or LARGEST_KEY) - 1)
+        except ValueError as error:
+            hint = "lower `key_modulo`" if self.key_modulo else "give `key_modulo`, as 256 for a byte"
+            raise ValueError(f"not every number of a stimulus goes into `send`: {error}; {hint}") from error
         return self
 
     @property
