@@ -157,7 +157,9 @@ def one_failure(robot: Robot, kind: str, chance: random.Random, figures: Figures
         _, stop_s = walker.stop()
         stopped = time.monotonic()
     close_s = time.monotonic() - stopped
-    still_ns = broken_ns if kind in AT_ONCE or kind == "silence" or "estop" in kind else silent_ns
+    alone = kind in AT_ONCE or kind in ("silence", "cut and estop")
+    alone |= kind == "cut_network" and patience_s == FOUND_S  # a short cut lets it walk on
+    still_ns = broken_ns if alone else silent_ns
     stood_s = robot.assert_stood(still_ns)
     robot.assert_off(broken_ns, CLOSED_S + max(ESTOP_S, LEASE_S) + SIT_S)
     figures.note(kind, found=(silent_ns - broken_ns) / NS, still=stood_s, stop=stop_s, close=close_s)
