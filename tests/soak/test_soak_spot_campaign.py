@@ -6,6 +6,7 @@ durations are drawn from a seed; the robot's own log of its body decides.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -20,7 +21,19 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "adapters" / "spot"))
 
-from spot_bench import BRAKE_S, END_S, ESTOP_S, FASTEST_MPS, LEASE_S, NS, SIT_S, Robot, Walker, until
+from spot_bench import (
+    BRAKE_S,
+    END_S,
+    ESTOP_S,
+    FASTEST_MPS,
+    LEASE_S,
+    NS,
+    SIT_S,
+    NotWalking,
+    Robot,
+    Walker,
+    until,
+)
 from spot_runs import CREDENTIALS, Cli, call, lines, walking_run
 
 from harness.errors import HarnessError
@@ -34,6 +47,8 @@ FOUND_S = 5.0
 CLOSED_S = 25.0
 """The safe stop and the closing have ended by then, answered or not."""
 LONGEST_CUT_S = 7.0
+ATTEMPTS, NOT_BEGUN = 3, "did not come to walk"
+"""On a host so busy that the robot itself stops for want of check-ins there is nothing to break."""
 AREA_M = 0.5
 MARGIN_M = 0.5 * (FOUND_S + END_S + BRAKE_S)
 AT_ONCE = "take_lease", "estop cut", "estop settle", "own cut", "own settle", "behavior_fault", "forget_time"
@@ -77,7 +92,11 @@ class Figures:
         self.count[kind] += 1
         number = sum(self.count.values())
         try:
-            act()
+            for _ in range(ATTEMPTS):
+                with contextlib.suppress(NotWalking):
+                    return act()
+                self.count[NOT_BEGUN] += 1
+            raise NotWalking(f"not in {ATTEMPTS} attempts")
         except (AssertionError, HarnessError) as error:
             self.wrong.append(f"{number} {kind}: {type(error).__name__}: {error}"[:600])
             print(self.wrong[-1], flush=True)
@@ -87,7 +106,8 @@ class Figures:
         for kind, count in self.count.items():
             worst = ", ".join(f"{name} {value:.2f} s" for name, value in self.longest[kind].items())
             print(f"{kind:18} {count:4}   at most: {worst}")
-        print(f"{sum(self.count.values())} failures, {len(self.wrong)} not as they should be", flush=True)
+        total = sum(self.count.values()) - self.count[NOT_BEGUN]
+        print(f"{total} failures, {len(self.wrong)} not as they should be", flush=True)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +157,9 @@ def one_failure(robot: Robot, kind: str, chance: random.Random, figures: Figures
         _, stop_s = walker.stop()
         stopped = time.monotonic()
     close_s = time.monotonic() - stopped
-    still_ns = broken_ns if kind in AT_ONCE or kind == "silence" or "estop" in kind else silent_ns
+    alone = kind in AT_ONCE or kind in ("silence", "cut and estop")
+    alone |= kind == "cut_network" and patience_s == FOUND_S  # a short cut lets it walk on
+    still_ns = broken_ns if alone else silent_ns
     stood_s = robot.assert_stood(still_ns)
     robot.assert_off(broken_ns, CLOSED_S + max(ESTOP_S, LEASE_S) + SIT_S)
     figures.note(kind, found=(silent_ns - broken_ns) / NS, still=stood_s, stop=stop_s, close=close_s)
@@ -199,6 +221,7 @@ def one_run(robot: Robot, folder: Path, kind: str, chance: random.Random, figure
     robot.heal()
     begun_ns = time.monotonic_ns()
     robot.forget(begun_ns)
+    folder = folder / str(begun_ns)
     with walking_run(robot, folder, "spot-campaign") as run:
         time.sleep(chance.uniform(0.0, 1.5))
         broken_ns = break_run(run, robot, kind, chance)

@@ -21,6 +21,7 @@ ASK_S = 0.5
 """Longest wait for the state."""
 GONE_NS = 1_500_000_000
 """A robot that has not said anything for so long is gone."""
+LOST = "robot lost"
 
 Trouble = Callable[[str, str, str], None]
 """Takes what it is in a few words, the message, and what to do next."""
@@ -158,7 +159,7 @@ class Watch:
         if self._over.is_set() or self._clock.monotonic_ns() - self._heard_ns < GONE_NS:
             return
         why = translate.of(self._session.name, "asking for the state", error)
-        self._tell("robot lost", why.message.removeprefix(f"{self._session.name}: "), why.hint or "")
+        self._tell(LOST, why.message.removeprefix(f"{self._session.name}: "), why.hint or "")
 
     def _look(self, state: Any, ours: bool) -> None:
         seen_ns = self._heard_ns
@@ -184,6 +185,7 @@ class Watch:
         return bool(state.power_state.motor_power_state == power.STATE_ON)
 
     def _tell(self, what: str, message: str, remedy: str) -> None:
-        if what not in self._told:
+        # What is seen of a robot that was lost and is back, such as motors without power, is what came of it.
+        if what not in self._told and LOST not in self._told:
             self._told.add(what)
             self._trouble(what, message, remedy)

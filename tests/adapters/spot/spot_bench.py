@@ -147,6 +147,10 @@ class Robot:
         return [*settled, *(row["why"] for row in off)]
 
 
+class NotWalking(AssertionError):
+    """It did not come to walk, so that nothing is shown either way."""
+
+
 class Walker:
     """An open device that walks its robot in circles, as a run would: what it reports as an error ends it."""
 
@@ -172,7 +176,10 @@ class Walker:
             self._over.set()
 
     def __enter__(self) -> Walker:
-        self.device.open()
+        try:
+            self.device.open()
+        except HarnessError as error:
+            raise NotWalking(str(error)) from error
         for port, values in self._values.items():
             self.device.response(port).listen(lambda key, to=values, **seen: to.append(seen["value"]))
         return self
@@ -192,7 +199,13 @@ class Walker:
 
     def wait_for(self, port: str, value: float) -> None:
         """Until the signal has that value."""
-        until(lambda: self._values[port][-1:] == [value], lambda: f"{port} is {value}; {self.findings}")
+
+        def has_it() -> bool:
+            if self.found_ns and self.ends_by_itself:
+                raise NotWalking(f"{self.findings}")
+            return self._values[port][-1:] == [value]
+
+        until(has_it, lambda: f"{port} is {value}; {self.findings}")
 
     @property
     def _stands(self) -> bool:

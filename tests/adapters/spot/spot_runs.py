@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import spot_peer
-from spot_bench import OPTIONS, PORTS, TURNING, Robot, until
+from spot_bench import OPTIONS, PORTS, TURNING, NotWalking, Robot, until
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "faults"))
 
@@ -61,6 +61,9 @@ def walking_run(robot: Robot, folder: Path, name: str, samples: int = 100_000) -
     """A run whose robot walks when it is handed over."""
     file = rig_file(folder, base=rig(robot, name, samples))
     with cli(folder, "run", str(file), "--out", str(folder / "out"), env=CREDENTIALS) as found:
-        found.wait_measuring(10)
-        until(lambda: robot.state["speed"] > 0.2, "it walks")
+        try:
+            found.wait_measuring(10)
+            until(lambda: robot.state["speed"] > 0.2, "it walks")
+        except AssertionError as error:
+            raise NotWalking(str(error)) from error
         yield found
