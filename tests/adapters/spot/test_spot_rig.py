@@ -120,11 +120,15 @@ def truth(run: Path, what: str) -> list[dict[str, Any]]:
 class TestARun:
     def test_nothing_was_lost(self, run: Path) -> None:
         scenarios = results(run)["scenarios"]
-        for name, due in (("command", 300), ("reply", 100), ("motion", 3)):
+        for name, due in (("command", 300), ("reply", 100)):
             found = scenarios[name]
             assert found["sent"] + found["skipped"] == due
             assert found["answered"] == found["sent"] > due / 4
             assert found["lost"] == found["duplicates"] == 0
+        motion = scenarios["motion"]
+        # What a stall of the host may cost: a trial whose rest had too few values, or was none.
+        without = motion["lost"] + motion["false_onsets"] + motion["no_signal"]
+        assert motion["answered"] + without == motion["sent"] == 3
         assert not results(run)["aborted"]
 
     def test_one_way_figures_are_true_within_what_they_claim(self, run: Path) -> None:
