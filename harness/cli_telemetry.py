@@ -44,11 +44,37 @@ def budgets(path: Path | None, reports: Path, folder: Path | None, kind: str, ou
 @click.option("--port", type=click.IntRange(0, 65535), default=9464, show_default=True, help="0: a free one.")
 @click.option("--address", default="127.0.0.1", show_default=True, help="The interface to listen on.")
 @click.option("--host/--no-host", default=True, show_default=True, help="Sample this machine, too.")
+@click.option(
+    "--alerts",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Evaluate the rules of this file, too (docs/alerts.md).",
+)
 def metrics(
-    reports: Path, folder: Path | None, path: Path | None, port: int, address: str, host: bool
+    reports: Path,
+    folder: Path | None,
+    path: Path | None,
+    port: int,
+    address: str,
+    host: bool,
+    alerts: Path | None,
 ) -> int:
     """Serve what the rigs of this bench do to Prometheus, until Ctrl-C (docs/dashboards.md)."""
     from harness.telemetry.bench.command import serve
 
-    serve(reports, folder, path, port, address, host=host)
+    serve(reports, folder, path, port, address, host=host, alerts=alerts)
+    return 0
+
+
+@click.group()
+def alerts() -> None:
+    """Alerts without Prometheus: rules in a file, told to a webhook or a command (docs/alerts.md)."""
+
+
+@alerts.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def check(file: Path) -> int:
+    """Check a file of rules, and say what each of them does."""
+    from harness.telemetry.alerts.command import check as check_file
+
+    check_file(file)
     return 0

@@ -10,19 +10,28 @@ from pathlib import Path
 
 import click
 
+from harness.telemetry.alerts.watch import Alerts
 from harness.telemetry.bench.families import BenchCollector
 from harness.telemetry.bench.watch import BenchWatch
 from harness.telemetry.budget.registry import Budgets
-from harness.telemetry.export.prometheus import PrometheusEndpoint
+from harness.telemetry.export.prometheus import Collector, PrometheusEndpoint
 from harness.telemetry.host import HostSampler
 
 
 @contextlib.contextmanager
 def serving(
-    reports: Path, folder: Path | None, budgets: Path | None, port: int, address: str, *, host: bool = True
+    reports: Path,
+    folder: Path | None,
+    budgets: Path | None,
+    port: int,
+    address: str,
+    *,
+    host: bool = True,
+    alerts: Path | None = None,
 ) -> Iterator[PrometheusEndpoint]:
     """An endpoint with what the rigs under ``reports`` do, what programs observe into ``folder``, the budgets
-    of a file or of the catalogue, and, with ``host``, samples of this machine.
+    of a file or of the catalogue, and, with ``host``, samples of this machine. ``alerts``: a file of rules
+    that are evaluated meanwhile.
 
     Raises ConfigurationError for a mistake in a file, UnavailableError where the port is taken or the extra
     ``telemetry`` is missing.
@@ -33,15 +42,26 @@ def serving(
         if host:
             stack.enter_context(HostSampler(book))
         watch = stack.enter_context(BenchWatch(book, reports))
-        yield stack.enter_context(PrometheusEndpoint(book, port, address, [BenchCollector(watch)]))
+        collector = BenchCollector(watch)
+        endpoint = stack.enter_context(PrometheusEndpoint(book, port, address, [collector]))
+        if alerts is not None:
+            stack.enter_context(Alerts(book, alerts, collectors=[collector, Collector(book)]))
+        yield endpoint
 
 
 def serve(
-    reports: Path, folder: Path | None, budgets: Path | None, port: int, address: str, *, host: bool
+    reports: Path,
+    folder: Path | None,
+    budgets: Path | None,
+    port: int,
+    address: str,
+    *,
+    host: bool,
+    alerts: Path | None,
 ) -> None:
     """Serve until Ctrl-C. It is nice: what is measured on this machine comes first."""
     with contextlib.suppress(OSError):
         os.nice(10)
-    with serving(reports, folder, budgets, port, address, host=host) as endpoint:
+    with serving(reports, folder, budgets, port, address, host=host, alerts=alerts) as endpoint:
         click.echo(f"http://{address}:{endpoint.port}/metrics")
         threading.Event().wait()

@@ -118,6 +118,18 @@ class Buckets:
         self.zeros += other.zeros
         self._settle()
 
+    def since(self, older: Buckets) -> Buckets:
+        """What was counted after ``older`` was taken, a copy of this one."""
+        scale, above, below = older.scale, older.above, older.below
+        self._settle()
+        while scale > self.scale:
+            scale, above, below = scale - 1, _coarser(above), _coarser(below)
+        parts = (
+            {key: more for key, count in mine.items() if (more := count - theirs.get(key, 0)) > 0}
+            for mine, theirs in ((self._above, above), (self._below, below))
+        )
+        return Buckets.of(self.scale, self.zeros - older.zeros, *parts)
+
     def coarser_than(self, span: int) -> tuple[int, Counts, Counts]:
         """Scale, counts above and below zero, merged until either reaches over at most ``span`` buckets."""
         scale, above, below = self.scale, self.above, self.below
