@@ -17,7 +17,7 @@ import click
 from harness import __version__
 from harness.cli_board import board
 from harness.cli_run import asker, finish, new_console
-from harness.cli_telemetry import alerts, budgets, metrics
+from harness.cli_telemetry import alerts, budgets, dashboard, metrics
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
@@ -350,6 +350,7 @@ def doctor(measure: bool, seconds: float, rig: str | None, as_json: bool) -> int
 cli.add_command(alerts)
 cli.add_command(board)
 cli.add_command(budgets)
+cli.add_command(dashboard)
 cli.add_command(metrics)
 
 

@@ -65,6 +65,20 @@ def metrics(
     return 0
 
 
+@click.command()
+@_reports
+@_folder
+@_budgets
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: a free one.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="The interface to listen on.")
+def dashboard(reports: Path, folder: Path | None, path: Path | None, port: int, address: str) -> int:
+    """Serve a page of what the rigs of this bench do, until Ctrl-C (docs/dashboards.md)."""
+    from harness.telemetry.page.command import serve
+
+    serve(reports, folder, path, port, address)
+    return 0
+
+
 @click.group()
 def alerts() -> None:
     """Alerts without Prometheus: rules in a file, told to a webhook or a command (docs/alerts.md)."""

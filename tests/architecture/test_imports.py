@@ -42,6 +42,8 @@ OWNERS = {
     "mujoco": ("harness/sim/",),
     "opentelemetry": ("harness/telemetry/",),
     "prometheus_client": ("harness/telemetry/",),
+    "starlette": ("harness/telemetry/page/",),
+    "uvicorn": ("harness/telemetry/page/",),
     "pynvml": ("harness/telemetry/",),
     "grafana_foundation_sdk": ("harness/telemetry/dashboards/",),
 }

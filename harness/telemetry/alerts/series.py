@@ -30,7 +30,7 @@ class OperationWindow:
     def look(self, found: Observed | None, now_s: float) -> float | None:
         """The quantile over the window in the budget's unit, at most 1.1 % too large; None: no data."""
         rule = self._rule
-        newest = Buckets() if found is None else _copy(found.tally.buckets)
+        newest = Buckets() if found is None else found.tally.buckets.copy()
         if self._marks and newest.total < self._marks[-1][1].total:
             self._marks = deque([(now_s, Buckets())])  # was reset
         if not self._marks or now_s - self._marks[-1][0] >= rule.window_s / PARTS:
@@ -42,10 +42,6 @@ class OperationWindow:
             return None
         value = within.quantile(rule.quantile)
         return None if value is None else value / found.limits.factor
-
-
-def _copy(buckets: Buckets) -> Buckets:
-    return Buckets.of(buckets.scale, buckets.zeros, buckets.above, buckets.below)
 
 
 class MetricWindow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -55,10 +55,12 @@ class Ended:
 
 @dataclass
 class Rig:
-    """One rig: ``runs`` by verdict; ``open``: folders whose run has not ended, which may be running."""
+    """One rig: ``runs`` by verdict; ``ended``: those read last, at most 200; ``open``: folders whose run has
+    not ended, which may be running."""
 
     runs: Counter[str] = field(default_factory=Counter)
     newest: Ended | None = None
+    ended: deque[Ended] = field(default_factory=lambda: deque(maxlen=200))
     open: set[Path] = field(default_factory=set)
 
 
@@ -95,6 +97,7 @@ class Past:
             self._read.add(key)
             rig.open.discard(folder)
             rig.runs[ended.verdict] += 1
+            rig.ended.append(ended)
             if rig.newest is None or ended.run >= rig.newest.run:
                 rig.newest = ended
         for rig in self.rigs.values():

@@ -118,6 +118,10 @@ class Buckets:
         self.zeros += other.zeros
         self._settle()
 
+    def copy(self) -> Buckets:
+        """One of its own with the same counts."""
+        return Buckets.of(self.scale, self.zeros, self.above, self.below)
+
     def since(self, older: Buckets) -> Buckets:
         """What was counted after ``older`` was taken, a copy of this one."""
         scale, above, below = older.scale, older.above, older.below

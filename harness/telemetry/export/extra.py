@@ -1,4 +1,4 @@
-"""The libraries of the extra ``telemetry``: asked for at use, with one error that names it."""
+"""The libraries of the extras ``telemetry`` and ``dashboard``: asked for at use, with one error."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from harness.errors import UnavailableError
 
 
-def library(name: str) -> Any:
+def library(name: str, extra: str = "telemetry") -> Any:
     """That module. Raises UnavailableError where it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise UnavailableError(
             f"{name} cannot be imported: {error}",
-            hint="install the extra: pip install 'hil-latency-harness[telemetry]'",
+            hint=f"install the extra: pip install 'hil-latency-harness[{extra}]'",
         ) from error

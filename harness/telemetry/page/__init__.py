@@ -1,0 +1,1 @@
+"""A local live page without Grafana: `harness dashboard`; docs/dashboards.md."""
