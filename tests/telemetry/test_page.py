@@ -130,7 +130,9 @@ def test_a_run_that_goes_on_shows_its_running_percentiles(tmp_path: Path) -> Non
     with BenchWatch(Budgets(reports=None), tmp_path) as watch:
         watch.past.rigs["arm"] = Rig()
         run = watch.live["arm"] = LiveRun(tmp_path, Counted(from_intent=True))
-        assert "running; last sign of life" in view.live(watch, [], set())
+        assert "<td>starting</td>" in view.live(watch, [], set())
+        run.life.heartbeat_s = 1.7e9
+        assert "last sign of life 2023-11-14 22:13:20 UTC" in view.live(watch, [], set())
         run.life.figures["command"] = Figures("command", 40, 100, 2, 0, 1.5, 7.25, 0.1)
         run.life.verdicts[asked] = Verdict.FAIL
         text = view.live(watch, [], set())

@@ -72,7 +72,7 @@ def _rigs(watch: BenchWatch) -> str:
 
 def _running(name: str, followed: LiveRun) -> list[str]:
     life = followed.life
-    state = f"running; last sign of life {_at(life.heartbeat_s)}"
+    state = f"running; last sign of life {_at(life.heartbeat_s)}" if life.heartbeat_s else "starting"
     rows = []
     for scenario, now in list(life.figures.items()):
         verdicts = list(life.verdicts.items())
