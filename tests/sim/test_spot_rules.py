@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from harness.sim.spot import estops, leases, timesync, tokens
 from harness.sim.spot.clock import RobotClock, ns_of, set_stamp
 from harness.sim.spot.estops import CUT, NONE, SETTLE, Estops
 from harness.sim.spot.leases import Leases
+from harness.sim.spot.options import parse
 from harness.sim.spot.timesync import TimeSync
 from harness.sim.spot.tokens import Tokens
 
@@ -240,3 +242,21 @@ class TestTime:
         stamp = time_sync_pb2.TimeSyncRoundTrip().client_tx
         set_stamp(stamp, clock.at(later))
         assert ns_of(stamp) == clock.at(later)
+
+
+class TestOptions:
+    def test_a_rig_tells_it_by_the_environment_where_it_is_met(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told = {"PORT": "21000", "CERTIFICATE": "a.pem", "USERNAME": "ada", "PASSWORD": "b"}
+        for name, value in told.items():
+            monkeypatch.setenv(f"HARNESS_SPOT_{name}", value)
+        met = parse([])
+        assert (met.port, met.certificate, met.username, met.password) == (21000, Path("a.pem"), "ada", "b")
+        assert parse(["--port", "0", "--username", "eve"]).port == 0
+        for name in told:
+            monkeypatch.delenv(f"HARNESS_SPOT_{name}")
+        assert parse([]).port == 50443
+
+    def test_a_port_that_is_no_number_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HARNESS_SPOT_PORT", "many")
+        with pytest.raises(SystemExit):
+            parse([])

@@ -30,19 +30,21 @@ def main() -> int:
         from harness.sim.spot import certificates
         from harness.sim.spot.control import Control
         from harness.sim.spot.robot import Robot
-        from harness.sim.spot.server import serve
+        from harness.sim.spot.server import bind
     except ImportError as error:
         print(f"spot: {error}; next: pip install 'hil-latency-harness[spot,sim]'", file=sys.stderr)
         return 2
     sys.setswitchinterval(SWITCH_S)
     robot = Robot(options)
     made = certificates.make()
-    options.certificate.write_bytes(made.authority)
     try:
-        server, port = serve(robot, made, options.port)
+        server, port = bind(robot, made, options.port)
     except RuntimeError as error:
         print(f"spot: port {options.port}: {error}; next: give another --port, or 0", file=sys.stderr)
         return 2
+    # Only now: another robot that has the port may have its certificate in the same place.
+    options.certificate.write_bytes(made.authority)
+    server.start()
     control = Control(robot, options.control) if options.control is not None else None
     started.append(True)
     print(f"spot: ready on 127.0.0.1:{port}, certificate {options.certificate}", flush=True)
@@ -53,7 +55,8 @@ def main() -> int:
             control.close()
         server.stop(0.2).wait(2.0)
         robot.truth.close()
-        options.certificate.unlink(missing_ok=True)
+        if options.certificate.is_file() and options.certificate.read_bytes() == made.authority:
+            options.certificate.unlink()
     return 0
 
 

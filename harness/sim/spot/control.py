@@ -1,6 +1,6 @@
 """Faults on request: one JSON object per line over a Unix socket, answered by one line.
 
-{"do": "state"}                                        what the body does, power, stops
+{"do": "state"}                                        where it is and what it does, power, stops, battery
 {"do": "take_lease", "by": "tablet"}                   somebody else takes the lease
 {"do": "estop", "by": "operator", "level": "cut"}      somebody stops it: cut, settle, or none to release
 {"do": "expire_tokens"}                                every token is over
@@ -85,8 +85,14 @@ def do(robot: Robot, request: dict[str, Any]) -> dict[str, Any]:
         return {
             "power": POWER.MotorPowerState.Name(robot.power),
             "phase": robot.state.phase,
+            "x": float(robot.state.position[0]),
+            "y": float(robot.state.position[1]),
             "speed": math.hypot(*(float(one) for one in robot.state.velocity)),
             "order": robot.order.name,
+            "battery": robot.battery_percent,
+            "faults": [
+                robot_state_pb2.BehaviorFault.Cause.Name(one) for one in robot.behavior_faults.values()
+            ],
             "estop": int(level),
             "estop_by": who,
             "lease": robot.leases.owner.client if robot.leases.owner else None,

@@ -26,8 +26,8 @@ WORKERS = 48
 """Each stream holds one."""
 
 
-def serve(robot: Robot, made: certificates.Certificates, port: int) -> tuple[grpc.Server, int]:
-    """A server that runs, and its port. Raises RuntimeError where the port is taken."""
+def bind(robot: Robot, made: certificates.Certificates, port: int) -> tuple[grpc.Server, int]:
+    """A server that has its port and is to be started. Raises RuntimeError where the port is taken."""
     server = grpc.server(ThreadPoolExecutor(WORKERS), options=[("grpc.so_reuseport", 0)])
     robot_id_service_pb2_grpc.add_RobotIdServiceServicer_to_server(basics.RobotId(robot), server)
     directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server(basics.Directory(robot), server)
@@ -44,5 +44,4 @@ def serve(robot: Robot, made: certificates.Certificates, port: int) -> tuple[grp
     states.add_RobotStateStreamingServiceServicer_to_server(StateStream(robot), server)
     credentials = grpc.ssl_server_credentials([(made.key, made.certificate)])
     bound = server.add_secure_port(f"127.0.0.1:{port}", credentials)
-    server.start()
     return server, bound

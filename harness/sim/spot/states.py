@@ -24,6 +24,11 @@ from harness.sim.spot.estops import NONE
 from harness.sim.spot.robot import POWER, Order, Robot
 
 Joint = robot_command_pb2.JointControlStreamResponse
+REFUSED = {
+    robot_command_pb2.RobotCommandResponse.STATUS_EXPIRED: Joint.STATUS_EXPIRED,
+    robot_command_pb2.RobotCommandResponse.STATUS_TOO_DISTANT: Joint.STATUS_TOO_DISTANT,
+}
+"""What the stream says of an end time that a command would be refused for; the rest is an invalid request."""
 PATIENCE_S = 1.0
 """How long the stream waits for a tick before it looks whether its client is still there."""
 
@@ -193,8 +198,7 @@ def _update(robot: Robot, update: Any, received_ns: int) -> tuple[int, str]:
         known = next(iter(robot.timesync.identifiers), "")
         end_ns = check_end(robot, known, ns_of(update.end_time), received_ns)
     except RefusedError as why:
-        expired = why.status == robot_command_pb2.RobotCommandResponse.STATUS_EXPIRED
-        return (Joint.STATUS_EXPIRED if expired else Joint.STATUS_TOO_DISTANT), why.message
+        return REFUSED.get(why.status, Joint.STATUS_INVALID_REQUEST), why.message
     kp, kd = list(update.gains.k_q_p) or None, list(update.gains.k_qd_p) or None
     if kp is not None:
         robot.gains = (kp, kd or robot.gains[1])
