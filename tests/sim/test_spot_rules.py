@@ -156,6 +156,14 @@ class TestEstops:
         check_in(stops, one, NONE)
         assert stops.level()[0] == NONE
 
+    @pytest.mark.parametrize("level", [0, 3, 9])
+    def test_a_level_that_is_none_cuts(self, level: int) -> None:
+        stops = Estops()
+        one = stops.register(endpoint("one"))
+        check_in(stops, one, NONE)
+        check_in(stops, one, level)
+        assert stops.level()[0] == CUT
+
     def test_one_of_the_same_role_and_name_takes_the_place(self) -> None:
         stops = Estops()
         first = stops.register(endpoint("one")).unique_id

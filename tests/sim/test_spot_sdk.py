@@ -196,7 +196,16 @@ class TestCommands:
             stance = robot_command_pb2.RobotCommand()
             stance.synchronized_command.mobility_command.stance_request.CopyFrom(far)
             nowhere = RobotCommandBuilder.synchro_velocity_command(0.1, 0, 0, frame_name="moon")
-            for command in (empty, stance, nowhere):
+            no_number = float("nan")
+            high = RobotCommandBuilder.synchro_stand_command(body_height=no_number)
+            footless = robot_command_pb2.RobotCommand()
+            footless.CopyFrom(stance)
+            feet = footless.synchronized_command.mobility_command.stance_request.stance.foot_positions
+            for leg in ("fl", "fr", "hl", "hr"):
+                feet[leg].x = 0.0
+            for leg in ("fl", "fr"):
+                feet[leg].x = no_number
+            for command in (empty, stance, nowhere, high, footless):
                 with pytest.raises((exceptions.ResponseError, robot_command.Error)):
                     operator.command.robot_command(command, end_time_secs=time.time() + 1)
             operator.walk(0.5)
@@ -326,6 +335,11 @@ class TestJoints:
                 short[0].joint_command.position.pop()
                 invalid = stream.send_joint_control_commands(iter(short))
                 assert invalid.status == Stream.STATUS_INVALID_REQUEST
+                for field in ("position", "velocity", "load"):
+                    (nowhere,) = self.updates(1)
+                    getattr(nowhere.joint_command, field)[3] = float("nan")
+                    refused = stream.send_joint_control_commands(iter([nowhere]))
+                    assert refused.status == Stream.STATUS_INVALID_REQUEST and "finite" in refused.message
                 ask(peer.control, {"do": "forget_time"})
                 unknown = stream.send_joint_control_commands(self.updates(1))
                 assert unknown.status == Stream.STATUS_INVALID_REQUEST and "synchron" in unknown.message
@@ -365,6 +379,25 @@ class TestCertificate:
             assert late.returncode == 2 and "--port" in late.stderr
         assert peer.certificate.read_bytes() == before
         assert not (tmp_path / "late.pem").exists()
+
+    @pytest.mark.parametrize(
+        "option", ["--port=99999", "--reaction-ms=-1", "--offset-s=nan", "--truth={}", "--control={}"]
+    )
+    def test_what_cannot_be_is_said_before_it_starts(
+        self, peer: spot_peer.Peer, tmp_path: Path, option: str
+    ) -> None:
+        """The last two are another robot's, which keeps them."""
+        option = option.format(peer.truth if "truth" in option else peer.control)
+        late = subprocess.run(
+            [sys.executable, "-m", "harness.sim.spot", "--port=0", f"--certificate={tmp_path / 'a'}", option],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert late.returncode == 2 and option.split("=")[0] in late.stderr
+        assert "Traceback" not in late.stderr and not (tmp_path / "a").exists()
+        assert peer.truth.stat().st_size > 0 and ask(peer.control, {"do": "state"})["faults"] == []
 
     def test_it_is_gone_when_the_robot_is_but_not_one_that_is_not_its_own(self, tmp_path: Path) -> None:
         for name, put in (("own", None), ("other", b"of somebody else")):

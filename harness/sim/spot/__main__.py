@@ -35,7 +35,11 @@ def main() -> int:
         print(f"spot: {error}; next: pip install 'hil-latency-harness[spot,sim]'", file=sys.stderr)
         return 2
     sys.setswitchinterval(SWITCH_S)
-    robot = Robot(options)
+    try:
+        robot = Robot(options)
+    except OSError as error:
+        print(f"spot: --truth: {error}; next: give another file", file=sys.stderr)
+        return 2
     made = certificates.make()
     try:
         server, port = bind(robot, made, options.port)
@@ -43,9 +47,19 @@ def main() -> int:
         print(f"spot: port {options.port}: {error}; next: give another --port, or 0", file=sys.stderr)
         return 2
     # Only now: another robot that has the port may have its certificate in the same place.
-    options.certificate.write_bytes(made.authority)
+    try:
+        control = Control(robot, options.control) if options.control is not None else None
+    except OSError as error:
+        print(f"spot: --control: {error}; next: give another path", file=sys.stderr)
+        return 2
+    try:
+        options.certificate.write_bytes(made.authority)
+    except OSError as error:
+        print(f"spot: --certificate: {error}; next: give a file that can be written", file=sys.stderr)
+        if control is not None:
+            control.close()
+        return 2
     server.start()
-    control = Control(robot, options.control) if options.control is not None else None
     started.append(True)
     print(f"spot: ready on 127.0.0.1:{port}, certificate {options.certificate}", flush=True)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bosdyn.api import (
@@ -214,16 +214,20 @@ def _stance(robot: Robot, detail: Any) -> Callable[[Body], object]:
     frame = detail.stance.se2_frame_name
     if frame not in FRAMES:
         raise RefusedError(Answer.STATUS_UNKNOWN_FRAME, f"no frame {frame!r}")
-    feet = {
-        name: _off_hold(robot, frame, name, place.x, place.y)
-        for name, place in detail.stance.foot_positions.items()
-        if name in LEGS and math.isfinite(place.x + place.y)
-    }
+    wanted = detail.stance.foot_positions
+    _finite(one for place in wanted.values() for one in (place.x, place.y))
+    if len(wanted) not in (2, 4) or not wanted.keys() <= set(LEGS):
+        raise RefusedError(Answer.STATUS_INVALID_REQUEST, f"a stance is of two or four of {', '.join(LEGS)}")
+    feet = {name: _off_hold(robot, frame, name, place.x, place.y) for name, place in wanted.items()}
     if any(abs(x) > STANCE_REACH_M[0] or abs(y) > STANCE_REACH_M[1] for x, y in feet.values()):
         raise RefusedError(Answer.STATUS_INVALID_REQUEST, "a foot would have to stand out of reach")
-    if len(feet) not in (2, 4) or not feet.keys() <= set(LEGS):
-        raise RefusedError(Answer.STATUS_INVALID_REQUEST, f"a stance is of two or four of {', '.join(LEGS)}")
     return lambda body: body.stance(feet)
+
+
+def _finite(values: Iterable[float]) -> None:
+    """Raises RefusedError where one is no number, or infinite: the body could not go there."""
+    if not all(math.isfinite(one) for one in values):
+        raise RefusedError(Answer.STATUS_INVALID_REQUEST, "a value is not a finite number")
 
 
 def _off_hold(robot: Robot, frame: str, leg: str, x: float, y: float) -> tuple[float, float]:
@@ -251,6 +255,7 @@ def _pose(command: Any) -> dict[str, float]:
         return {}
     pose = points[0].pose
     w, x, y, z = pose.rotation.w, pose.rotation.x, pose.rotation.y, pose.rotation.z
+    _finite((pose.position.z, w, x, y, z))
     if not any((w, x, y, z)):
         w = 1.0
     return {

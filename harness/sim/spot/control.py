@@ -30,11 +30,15 @@ LEVELS = {"cut": CUT, "settle": SETTLE, "none": NONE}
 
 
 class Control:
-    """Serves the socket until it is closed."""
+    """Serves the socket until it is closed. Raises OSError where that cannot be, or another robot has it."""
 
     def __init__(self, robot: Robot, path: Path) -> None:
         self._path = path
-        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as other:
+            if other.connect_ex(str(path)) == 0:
+                raise FileExistsError(f"{path} is the control socket of another simulated robot")
+        if path.is_socket():
+            path.unlink()
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -71,14 +75,14 @@ def do(robot: Robot, request: dict[str, Any]) -> dict[str, Any]:
         elif what == "forget_time":
             robot.timesync.forget()
         elif what == "battery":
-            robot.battery_percent = float(request["percent"])
+            robot.battery_percent = _number(request, "percent")
         elif what == "behavior_fault":
             robot.fault(robot_state_pb2.BehaviorFault.CAUSE_FALL)
             robot.settle("a behaviour fault")
         elif what == "clear_faults":
             robot.behavior_faults.clear()
         elif what == "cut_network":
-            robot.cut_until = time.monotonic() + float(request["s"])
+            robot.cut_until = time.monotonic() + _number(request, "s")
         elif what != "state":
             raise ValueError(f"{what!r} is not known")
         level, who = robot.estops.level()
@@ -100,6 +104,13 @@ def do(robot: Robot, request: dict[str, Any]) -> dict[str, Any]:
             "endpoints": [one.name for one in robot.estops.config.endpoints],
             "monotonic_ns": time.monotonic_ns(),
         }
+
+
+def _number(request: dict[str, Any], name: str) -> float:
+    value = float(request[name])
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: {value} is not a finite number")
+    return value
 
 
 def _stop(robot: Robot, by: str, level: int) -> None:

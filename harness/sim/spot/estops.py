@@ -11,6 +11,7 @@ from bosdyn.api import estop_pb2
 CUT = estop_pb2.ESTOP_LEVEL_CUT
 SETTLE = estop_pb2.ESTOP_LEVEL_SETTLE_THEN_CUT
 NONE = estop_pb2.ESTOP_LEVEL_NONE
+KNOWN = frozenset({CUT, SETTLE, NONE})
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Estops:
 
     def check_in(self, request: estop_pb2.EstopCheckInRequest) -> tuple[int, int]:
         """The status of a check-in and the next challenge. The level is taken even where the response to the
-        challenge is wrong, if it is the stricter one."""
+        challenge is wrong, if it is the stricter one. A level that is not known is taken for CUT."""
         response = estop_pb2.EstopCheckInResponse
         endpoint = self.endpoints.get(request.endpoint.unique_id)
         if endpoint is None:
@@ -91,11 +92,12 @@ class Estops:
             request.challenge == endpoint.challenge
         )
         endpoint.challenge = secrets.randbits(64)
+        level = request.stop_level if request.stop_level in KNOWN else CUT
         if right:
             endpoint.valid_at = time.monotonic()
-            endpoint.level = request.stop_level
+            endpoint.level = level
         else:
-            endpoint.level = min(endpoint.level, request.stop_level)
+            endpoint.level = min(endpoint.level, level)
         status = response.STATUS_OK if right else response.STATUS_INCORRECT_CHALLENGE_RESPONSE
         return int(status), endpoint.challenge
 

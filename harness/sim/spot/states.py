@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -193,6 +194,9 @@ def _update(robot: Robot, update: Any, received_ns: int) -> tuple[int, str]:
     gains = {len(update.gains.k_q_p), len(update.gains.k_qd_p)}
     if sizes != {len(JOINTS)} or not gains <= {0, len(JOINTS)}:
         return Joint.STATUS_INVALID_REQUEST, f"position, velocity and load need {len(JOINTS)} values each"
+    numbers = (*update.position, *update.velocity, *update.load, *update.gains.k_q_p, *update.gains.k_qd_p)
+    if not all(math.isfinite(one) for one in numbers):
+        return Joint.STATUS_INVALID_REQUEST, "a value is not a finite number"
     try:
         # The stream carries no clock identifier: whoever is synchronised will do.
         known = next(iter(robot.timesync.identifiers), "")

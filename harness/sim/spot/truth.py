@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import queue
 import threading
@@ -10,13 +11,22 @@ from typing import Any
 
 
 class Truth:
-    """Writes on a thread of its own, so that nobody who tells it something waits for a disk."""
+    """Writes on a thread of its own, so that nobody who tells it something waits for a disk.
+
+    Raises OSError where the file cannot be written, or is being written by another robot.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._rows: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if path is not None:
-            self._file = path.open("w", encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self._file.close()
+                raise BlockingIOError(f"{path} is being written by another simulated robot") from None
+            self._file.truncate(0)
             self._thread = threading.Thread(target=self._write, name="truth", daemon=True)
             self._thread.start()
 
