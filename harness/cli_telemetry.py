@@ -79,6 +79,20 @@ def dashboard(reports: Path, folder: Path | None, path: Path | None, port: int, 
     return 0
 
 
+@click.command()
+@click.argument("run_dir", type=click.Path(exists=True, path_type=Path, file_okay=False))
+def export(run_dir: Path) -> int:
+    """Send RUN_DIR over OTLP: its trace, its events as logs, its latencies with exemplars.
+
+    To the collector that OTEL_EXPORTER_OTLP_ENDPOINT names (docs/performance-budget.md). Repeatable.
+    """
+    from harness.telemetry.export.runs import export_run
+
+    sent = export_run(run_dir)
+    click.echo(f"sent {sent.spans} spans, {sent.records} records of the log, {sent.histograms} histograms")
+    return 0
+
+
 @click.group()
 def alerts() -> None:
     """Alerts without Prometheus: rules in a file, told to a webhook or a command (docs/alerts.md)."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
@@ -19,6 +20,7 @@ class Receiver(metrics_service_pb2_grpc.MetricsServiceServicer):
         self.arrived = threading.Event()
         self.address = ""
         self.traces = TraceReceiver()
+        self.logs = LogReceiver()
 
     def Export(self, request: Any, context: Any) -> Any:
         self.got.append(request)
@@ -51,11 +53,31 @@ class TraceReceiver(trace_service_pb2_grpc.TraceServiceServicer):
         ]
 
 
+class LogReceiver(logs_service_pb2_grpc.LogsServiceServicer):
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def Export(self, request: Any, context: Any) -> Any:
+        self.got.append(request)
+        return logs_service_pb2.ExportLogsServiceResponse()
+
+    def records(self) -> list[Any]:
+        """All of them."""
+        return [
+            record
+            for request in self.got
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     server = grpc.server(ThreadPoolExecutor(2))
     receiver = Receiver()
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(receiver.traces, server)
+    logs_service_pb2_grpc.add_LogsServiceServicer_to_server(receiver.logs, server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(receiver, server)
     port = server.add_insecure_port("127.0.0.1:0")
     receiver.address = f"http://127.0.0.1:{port}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
@@ -89,7 +90,7 @@ def metrics_of(sdk: Any, observed: list[Observed], started: int, now: int, aggre
     in ns since 1970."""
     times, metrics, overruns, failures = [], [], [], []
     cumulative = sdk.AggregationTemporality.CUMULATIVE
-    make = _exponential if aggregation == EXPONENTIAL else _explicit
+    make = _exponential if aggregation == EXPONENTIAL else explicit
     kind = sdk.ExponentialHistogram if aggregation == EXPONENTIAL else sdk.Histogram
     for found in observed:
         points = points_of(found)
@@ -120,7 +121,10 @@ def metrics_of(sdk: Any, observed: list[Observed], started: int, now: int, aggre
     return metrics
 
 
-def _explicit(sdk: Any, found: Observed, points: Points, attributes: Any, common: Any) -> Any:
+def explicit(
+    sdk: Any, found: Observed, points: Points, attributes: Any, common: Any, exemplars: Sequence[Any] = ()
+) -> Any:
+    """A point of a histogram with the edges of ``points``."""
     counts = [
         count - before
         for before, count in zip((0, *points.cumulative), (*points.cumulative, points.count), strict=True)
@@ -133,6 +137,7 @@ def _explicit(sdk: Any, found: Observed, points: Points, attributes: Any, common
         explicit_bounds=points.edges,
         min=points.smallest,
         max=points.largest,
+        exemplars=list(exemplars),
         **common,
     )
 

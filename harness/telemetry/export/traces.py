@@ -1,7 +1,6 @@
-"""A run of a rig as a trace: the run, its phases, and sampled commands with their stages, over OTLP.
+"""A run of a rig as a trace: the run, its phases, and sampled commands with their stages.
 
-Made of the run folder after the run, so that it costs the run nothing; a trace can be made again from the
-same folder. Sampled are the slowest commands of each scenario, which is where one looks, and others spread
+Sampled are the slowest commands of each scenario, which is where one looks, and others spread
 evenly over it. ::
 
     run RIG
@@ -18,9 +17,8 @@ distance); a wall clock that was set during the run is not followed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,12 +26,9 @@ from numpy.typing import NDArray
 
 from harness.errors import RecordingError
 from harness.model import HOST_REALTIME, NO_STAMP, SampleFlag
-from harness.telemetry.export.extra import library
 
 SLOWEST = 20
 SPREAD = 80
-QUEUE = 1 << 16
-"""Spans that may wait for the collector; a run has some hundred a scenario."""
 STAGES = (
     ("lateness", "intended_ns", "sent_ns"),
     ("hand-over", "sent_ns", "handed_ns"),
@@ -44,7 +39,8 @@ STAGES = (
 
 @dataclass(frozen=True)
 class SpanData:
-    """One span: instants in ns of CLOCK_MONOTONIC; ``failed``: why it did not do what it was to, or empty."""
+    """One span: instants in ns of CLOCK_MONOTONIC; ``failed``: why it did not do what it was to, or empty;
+    ``key``: of a command."""
 
     name: str
     start_ns: int
@@ -52,6 +48,7 @@ class SpanData:
     attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     failed: str = ""
     children: Sequence[SpanData] = ()
+    key: int | None = None
 
 
 def trace_of(run: Mapping[str, Any], events: Sequence[Mapping[str, Any]], samples: NDArray[Any]) -> SpanData:
@@ -128,6 +125,7 @@ def _command(row: Any) -> SpanData:
         {"harness.key": str(int(row["key"])), "harness.answers": int(row["answers"])},
         "not answered within the timeout" if lost else "",
         stages,
+        int(row["key"]),
     )
 
 
@@ -142,38 +140,3 @@ def wall_offset(run: Mapping[str, Any], clocks: NDArray[Any]) -> int:
         raise RecordingError("the run has no reading of the wall clock: its trace has no place in time")
     middle = rows["t1_ns"] + (rows["t4_ns"] - rows["t1_ns"]) // 2
     return int(np.median(rows["t2_ns"] - middle))
-
-
-def export_run(folder: Path, exporter: Any = None) -> int:
-    """Send the trace of a run folder, by default over gRPC by the standard variables; how many spans that
-    was.
-
-    Raises RecordingError for a folder that is none, UnavailableError without the extra.
-    """
-    from harness.folder import RunFolder
-
-    found = RunFolder.open(folder)
-    trace = trace_of(found.run, found.events(), found.samples())
-    if exporter is None:
-        exporter = library("opentelemetry.exporter.otlp.proto.grpc.trace_exporter").OTLPSpanExporter()
-    offset = wall_offset(found.run, found.clocks())
-    provider = library("opentelemetry.sdk.trace").TracerProvider(shutdown_on_exit=False)
-    batches = library("opentelemetry.sdk.trace.export").BatchSpanProcessor(exporter, max_queue_size=QUEUE)
-    provider.add_span_processor(batches)
-    sent = sum(1 for _ in _send(provider.get_tracer("harness.run"), trace, offset, None))
-    provider.shutdown()
-    return sent
-
-
-def _send(tracer: Any, span: SpanData, offset: int, parent: Any) -> Iterator[SpanData]:
-    trace = library("opentelemetry.trace")
-    context = None if parent is None else trace.set_span_in_context(parent)
-    made = tracer.start_span(
-        span.name, context, attributes=span.attributes, start_time=span.start_ns + offset
-    )
-    if span.failed:
-        made.set_status(trace.StatusCode.ERROR, span.failed)
-    yield span
-    for child in span.children:
-        yield from _send(tracer, child, offset, made)
-    made.end(end_time=span.end_ns + offset)
