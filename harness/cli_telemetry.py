@@ -45,6 +45,13 @@ def budgets(path: Path | None, reports: Path, folder: Path | None, kind: str, ou
 @click.option("--address", default="127.0.0.1", show_default=True, help="The interface to listen on.")
 @click.option("--host/--no-host", default=True, show_default=True, help="Sample this machine, too.")
 @click.option(
+    "--path",
+    "paths",
+    multiple=True,
+    metavar="NAME=HOST",
+    help="Watch the network path to that host, too, beside those to devices of rigs that run; repeatable.",
+)
+@click.option(
     "--alerts",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Evaluate the rules of this file, too (docs/alerts.md).",
@@ -56,12 +63,15 @@ def metrics(
     port: int,
     address: str,
     host: bool,
+    paths: tuple[str, ...],
     alerts: Path | None,
 ) -> int:
     """Serve what the rigs of this bench do to Prometheus, until Ctrl-C (docs/dashboards.md)."""
     from harness.telemetry.bench.command import serve
+    from harness.telemetry.paths import parse_paths
 
-    serve(reports, folder, path, port, address, host=host, alerts=alerts)
+    hosts = parse_paths(paths)
+    serve(reports, folder, path, port, address, host=host, paths=hosts, alerts=alerts)
     return 0
 
 

@@ -157,6 +157,12 @@ class DeviceBase(Strict):
         default={}, description="largest magnitude of a field, enforced before a stimulus is sent"
     )
     stop: Stop | None = None
+    network_address: str | None = Field(
+        default=None,
+        min_length=1,
+        description="host name or IP address, where the adapter does not know it: `harness metrics` watches"
+        " the path there",
+    )
     robots: list[Name] | RobotNames = Field(
         default=[],
         description="names of several robots behind this device: a port with {robot} in its name is read once"
@@ -167,6 +173,11 @@ class DeviceBase(Strict):
     def moves(self) -> bool:
         """Whether any of its ports can move what is tested; where none can, nothing is armed or stopped."""
         return True
+
+    @property
+    def where(self) -> str | None:
+        """Its host name or address on the network, if it is known."""
+        return self.network_address
 
     def bounds(self, port: str) -> list[str]:
         """In words, what else bounds the movement that a stimulus port commands, beside `limits`."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from harness.adapters.spot import guarding, place, refusals, translate
 from harness.adapters.spot.answers import AnswerResponse, SignalResponse
 from harness.adapters.spot.holding import Holding
-from harness.adapters.spot.options import ASKED, AnswerOptions, Options, SignalOptions
+from harness.adapters.spot.options import ASKED, SIMULATED, AnswerOptions, Options, SignalOptions
 from harness.adapters.spot.session import CALL_S, Session
 from harness.adapters.spot.stimuli import CallStimulus, JointStimulus, SpotStimulus, WordStimulus
 from harness.adapters.spot.stream import StateStream, of_stream
@@ -33,7 +33,7 @@ class SpotDevice:
 
     def __init__(self, name: str, options: Options, context: DeviceContext) -> None:
         self.name, self.options, self.clock = name, options, context.clock
-        self.simulated = options.address == place.SIMULATED
+        self.simulated = options.address == SIMULATED
         self.clock_name = f"{name}.robot"
         self.holding: Holding | None = None
         self._context = context

@@ -31,6 +31,8 @@ move nothing."""
 ENDING = ("velocity", "stance", "joints")
 """Commands that are over after ``end_ms``."""
 MOVING = (*ENDING, "pose", "posture")
+SIMULATED = "simulated"
+"""The address of the simulated robot of a rig."""
 LEVELS = ("cut", "settle", "none")
 POSTURES = ("stand", "sit", "joints")
 WORDS = {"posture": ("posture", POSTURES), "estop": ("level", LEVELS)}
@@ -188,6 +190,11 @@ class Options(DeviceBase):
         if self.area_m is not None:
             found.append(f"at most {self.area_m:g} m from where it was")
         return found
+
+    @property
+    def where(self) -> str | None:
+        """The robot's address; the simulated one is on this host."""
+        return "127.0.0.1" if self.address == SIMULATED else self.address
 
     @property
     def stops_itself(self) -> bool:

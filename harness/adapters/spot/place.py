@@ -10,10 +10,9 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.adapters.spot.options import Options
+from harness.adapters.spot.options import SIMULATED, Options
 from harness.errors import UnavailableError
 
-SIMULATED = "simulated"
 FIRST_PORT, PORTS = 20_000, 12_000
 """Below the ports that the kernel gives out by itself."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from harness.telemetry.bench.watch import BenchWatch
 from harness.telemetry.budget.registry import Budgets
 from harness.telemetry.export.prometheus import Collector, PrometheusEndpoint
 from harness.telemetry.host import HostSampler
+from harness.telemetry.paths import PathSampler
 
 
 @contextlib.contextmanager
@@ -27,11 +28,13 @@ def serving(
     address: str,
     *,
     host: bool = True,
+    paths: Mapping[str, str] | None = None,
     alerts: Path | None = None,
 ) -> Iterator[PrometheusEndpoint]:
     """An endpoint with what the rigs under ``reports`` do, what programs observe into ``folder``, the budgets
-    of a file or of the catalogue, and, with ``host``, samples of this machine. ``alerts``: a file of rules
-    that are evaluated meanwhile.
+    of a file or of the catalogue, and, with ``host``, samples of this machine and of the network path to
+    the devices of the rigs that run and to ``paths`` (hosts by name). ``alerts``: a file of rules that are
+    evaluated meanwhile.
 
     Raises ConfigurationError for a mistake in a file, UnavailableError where the port is taken or the extra
     ``telemetry`` is missing.
@@ -42,6 +45,8 @@ def serving(
         if host:
             stack.enter_context(HostSampler(book))
         watch = stack.enter_context(BenchWatch(book, reports))
+        if host:
+            stack.enter_context(PathSampler(book, lambda: {**watch.paths(), **(paths or {})}))
         collector = BenchCollector(watch)
         endpoint = stack.enter_context(PrometheusEndpoint(book, port, address, [collector]))
         if alerts is not None:
@@ -57,11 +62,12 @@ def serve(
     address: str,
     *,
     host: bool,
+    paths: Mapping[str, str],
     alerts: Path | None,
 ) -> None:
     """Serve until Ctrl-C. It is nice: what is measured on this machine comes first."""
     with contextlib.suppress(OSError):
         os.nice(10)
-    with serving(reports, folder, budgets, port, address, host=host, alerts=alerts) as endpoint:
+    with serving(reports, folder, budgets, port, address, host=host, paths=paths, alerts=alerts) as endpoint:
         click.echo(f"http://{address}:{endpoint.port}/metrics")
         threading.Event().wait()

@@ -21,6 +21,7 @@ from harness.telemetry.budget import Budgets
 from harness.telemetry.budget.limits import SECONDS_PER, Limits
 from harness.telemetry.budget.observed import Observed
 from harness.telemetry.budget.verdict import judge, worst
+from harness.telemetry.paths import addresses_of
 
 BATCH = 5000
 """Samples that are taken at once."""
@@ -122,6 +123,8 @@ class LiveRun:
     def __init__(self, folder: Path, ever: Counted) -> None:
         self.folder = folder
         self.life = Life()
+        self.addresses: dict[str, str] = {}
+        """Where its devices are on the network, those whose rig file says so."""
         self._ever = ever
         self._tracker: Tracker | None = None
         self._intent, self._sent = Counted(from_intent=True), Counted(from_intent=False)
@@ -149,6 +152,7 @@ class LiveRun:
             rig = rig_from_resolved(RunFolder.open(self.folder).run["rig"]["resolved"])
         except (HarnessError, KeyError):
             return False  # it has only just been made
+        self.addresses = addresses_of(rig)
         watched = watched_of(rig)
         for each in (self._ever, self._intent, self._sent):
             each.expect(watched)

@@ -30,6 +30,14 @@ class BenchWatch(Periodic):
         self.look()
         super().__init__(self.look, every_s, "bench-watch")
 
+    def paths(self) -> dict[str, str]:
+        """By RIG.DEVICE, where the devices of the rigs that run now are on the network."""
+        return {
+            f"{rig}.{device}": address
+            for rig, run in list(self.live.items())
+            for device, address in run.addresses.items()
+        }
+
     def look(self) -> None:
         """Take what is new."""
         self.past.look()
