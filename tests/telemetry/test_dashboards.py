@@ -166,7 +166,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus
                 until(prometheus.ready, lambda: "Prometheus answers")
                 run = subprocess.Popen(
                     [sys.executable, "-m", "harness", "run", "loopback", "--quiet", "--out", str(reports),
-                     "--set", "scenarios.command.schedule.samples=10000"],
+                     "--set", "scenarios.command.schedule.samples=10000",
+                     "--set", "devices.robot.network_address=127.0.0.1"],
                     env=environment, cwd=ROOT,
                 )  # fmt: skip
                 left = {query for board in BOARDS for panel in board.panels for query, _ in panel.queries}

@@ -11,14 +11,18 @@ P99_OF_LIMIT = (
     "harness:budget_p99_seconds:5m / on (operation, pillar) group_left ()"
     ' max by (operation, pillar) (harness_budget_limit{limit="upper"})'
 )
-CPU = (
-    'rate(harness_budget_value_sum{operation="system.cpu"}[1m])'
-    ' / rate(harness_budget_value_count{operation="system.cpu"}[1m])'
-)
-SWITCHES = (
-    'rate(harness_budget_value_sum{operation="host.context_switches"}[1m])'
-    ' / rate(harness_budget_value_count{operation="host.context_switches"}[1m])'
-)
+
+
+def _mean(family: str, match: str) -> str:
+    """Over the last minute, of what was observed under the names that match."""
+    both = (f"rate(harness_budget_{family}_{part}{{operation{match}}}[1m])" for part in ("sum", "count"))
+    return " / ".join(both)
+
+
+CPU = _mean("value", '="system.cpu"')
+SWITCHES = _mean("value", '="host.context_switches"')
+ROUND_TRIP = _mean("duration_seconds", r'=~"path\\.$rig\\..*round_trip"')
+LOSS = _mean("value", r'=~"path\\.$rig\\..*lost"')
 
 OVERVIEW = Board(
     "harness-overview",
@@ -191,6 +195,20 @@ DETAIL = Board(
             "bars",
             "s",
             ((f"harness_rig_latency_quantile_seconds{OF_RIG}", "{{scenario}} {{quantile}}"),),
+        ),
+        Panel(
+            "Network path: round trip",
+            "Mean of an echo a second to each device whose address is known",
+            "series",
+            "s",
+            ((ROUND_TRIP, "{{operation}}"),),
+        ),
+        Panel(
+            "Network path: loss",
+            "Share of the echoes that did not come back",
+            "series",
+            "percentunit",
+            ((LOSS, "{{operation}}"),),
         ),
     ),
     RIG,
