@@ -26,6 +26,7 @@ class Entry:
 BUILTIN: dict[str, Entry] = {
     "loopback": Entry("harness.adapters.loopback:LoopbackDevice", "harness.adapters.loopback:Options"),
     "ros2": Entry("harness.adapters.ros2.device:Ros2Device", "harness.adapters.ros2.options:Options"),
+    "gazebo": Entry("harness.adapters.gazebo.device:GazeboDevice", "harness.adapters.gazebo.options:Options"),
     "serial_board": Entry("harness.rigs.serial_board:SerialBoard", "harness.rigs.serial_board:Options"),
     "spot": Entry("harness.adapters.spot.device:SpotDevice", "harness.adapters.spot.options:Options"),
     "gpio_lines": Entry("harness.rigs.gpio_lines:GpioLines", "harness.rigs.gpio_lines:Options"),

@@ -15,9 +15,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from harness.adapters import field_paths
 from harness.adapters.ros2 import vendor
 from harness.errors import ConfigurationError
 
+Select = field_paths.Select
+Step = field_paths.Step
+parse = field_paths.parse
+written = field_paths.written
 INTEGERS: dict[str, tuple[str, int]] = {
     "int8": ("b", 1),
     "uint8": ("B", 1),
@@ -68,44 +73,6 @@ class FieldType:
         if self.sequence:
             return f"sequence<{self.base}>"
         return self.base if self.size is None else f"{self.base}[{self.size}]"
-
-
-@dataclass(frozen=True)
-class Select:
-    """The element of a list whose ``field`` is ``value``."""
-
-    field: str
-    value: str
-
-
-Step = str | int | Select
-_STEP = re.compile(r"(?P<field>[A-Za-z_]\w*)|\[(?P<index>\d+)\]|\[(?P<key>[A-Za-z_]\w*)=(?P<value>[^\]]*)\]")
-
-
-@lru_cache(maxsize=1024)
-def parse(path: str) -> tuple[Step, ...]:
-    """Take a path apart. Raises ConfigurationError when it is none."""
-    steps: list[Step] = []
-    position = 0
-    while position < len(path):
-        if path[position] == "." and steps:
-            position += 1
-        found = _STEP.match(path, position)
-        if found is None or (found["field"] and steps and path[position - 1] != "."):
-            raise ConfigurationError(
-                f"{path!r} is not a path into a message (at character {position + 1})",
-                hint="write fields with dots and elements with brackets, as in points[0].positions[2]",
-            )
-        if found["field"]:
-            steps.append(found["field"])
-        elif found["index"]:
-            steps.append(int(found["index"]))
-        else:
-            steps.append(Select(found["key"], found["value"]))
-        position = found.end()
-    if not steps:
-        raise ConfigurationError("an empty path into a message", hint="name a field, e.g. header.stamp")
-    return tuple(steps)
 
 
 @lru_cache(maxsize=4096)
@@ -227,17 +194,6 @@ def _meant(message: type, steps: tuple[Step, ...], place: int, known: Iterable[s
     if found := difflib.get_close_matches(written(steps), alike, n=1):
         return found
     return [written((*steps[:place], mended))] if near else []
-
-
-def written(steps: Iterable[Step]) -> str:
-    """The path that :func:`parse` takes apart into these steps."""
-    text = ""
-    for step in steps:
-        if isinstance(step, str):
-            text += f".{step}" if text else step
-        else:
-            text += f"[{step}]" if isinstance(step, int) else f"[{step.field}={step.value}]"
-    return text
 
 
 def leaves(message: type, prefix: str = "", depth: int = 6) -> list[str]:

@@ -1,0 +1,1 @@
+"""Robots simulated in Gazebo, through Gazebo's own transport."""

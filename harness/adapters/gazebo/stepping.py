@@ -1,0 +1,130 @@
+"""The harness steps the simulation: what is sent lands between two steps, and every controller has answered
+before the next one. Latencies in simulated time are then the same at every repetition."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from harness.adapters.gazebo import world
+from harness.adapters.gazebo.asker import Asker, Call
+from harness.adapters.gazebo.options import Stepping
+from harness.adapters.gazebo.watch import Watch
+from harness.errors import HarnessError, OperationError
+from harness.model import Finding, Severity
+
+CALL_MS = 5000.0
+
+
+class Stepper:
+    """Steps one world, on a thread of its own. ``gate``: whoever holds it sends between two steps; the next
+    one begins ``settle_ms`` after the last who did."""
+
+    def __init__(
+        self,
+        name: str,
+        world_name: str,
+        options: Stepping,
+        asker: Asker,
+        watch: Watch,
+        report: Callable[[Finding], None],
+    ) -> None:
+        self.gate = Gate()
+        self.steps = 0
+        self._name, self._world, self._options = name, world_name, options
+        self._asker, self._watch, self._report = asker, watch, report
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Have the simulation stand still, and begin to step it. Raises HarnessError where it does not."""
+        self._watch.steered.set()
+        self._call(world.control(self._world, "pause"))
+        thread = threading.Thread(target=self._run, name=f"gazebo-stepper-{self._name}", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    def close(self) -> None:
+        """Step no more; the simulation stands still. Repeatable."""
+        self._ended.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(CALL_MS * 1e-3 + 5.0)
+
+    def _call(self, call: Call) -> None:
+        if not world.accepted(self._asker.ask(call)):
+            raise OperationError(f"{self._name}: {call.service} said no", hint="look at the simulator's log")
+
+    def _run(self) -> None:
+        step = world.control(self._world, "step", {"multi_step": self._options.steps}, CALL_MS)
+        settle_s = self._options.settle_ms * 1e-3
+        try:
+            while not self._ended.is_set():
+                with self.gate.closed(settle_s, self._ended):
+                    if self._ended.is_set():
+                        return
+                    before = self._watch.sim_ns
+                    self._call(step)
+                    if not self._stepped(before):
+                        raise OperationError(f"{self._name}: a step of the simulation did not end")
+                self.steps += 1
+        except HarnessError as error:
+            if not self._ended.is_set():
+                self._report(
+                    Finding(
+                        "stepping failed",
+                        Severity.ERROR,
+                        f"{self._name}: {error.message}",
+                        remedy="look at processes/*.log of the run",
+                    )
+                )
+
+    def _stepped(self, before: int) -> bool:
+        """Wait until the clock shows that all steps were done."""
+        step_ns = self._watch.step_ns
+        target = before + (self._options.steps * step_ns - 1 if step_ns else 0)
+        return self._watch.wait_beyond(target, CALL_MS * 1e-3)
+
+
+class Gate:
+    """Lets senders in between two steps."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0.0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._last = time.monotonic()
+        self._lock.release()
+
+    def closed(self, settle_s: float, ended: threading.Event) -> _Closed:
+        """Keep senders out for one step, once all has settled."""
+        return _Closed(self, settle_s, ended)
+
+
+class _Closed:
+    def __init__(self, gate: Gate, settle_s: float, ended: threading.Event) -> None:
+        self._gate, self._settle_s, self._ended = gate, settle_s, ended
+
+    def __enter__(self) -> None:
+        gate = self._gate
+        begun = time.monotonic()
+        while not self._ended.is_set():
+            with gate._lock:
+                last = max(gate._last, begun)
+            left = last + self._settle_s - time.monotonic()
+            if left > 0:
+                self._ended.wait(left)
+                continue
+            gate._lock.acquire()
+            if max(gate._last, begun) == last:
+                return
+            gate._lock.release()
+        gate._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._gate._lock.release()
