@@ -30,6 +30,7 @@ class RunOutcome:
 def conclude(folder: RunFolder, error: str | None = None, *, report: bool = True) -> RunOutcome:
     """Make the raw tables final, derive the results, write the report. What fails is said in the outcome."""
     from harness.analysis.derive import derive, derive_undecided
+    from harness.history.index import record
 
     trouble: list[str] = [error] if error else []
     results: Results | None = None
@@ -50,6 +51,11 @@ def conclude(folder: RunFolder, error: str | None = None, *, report: bool = True
         except Exception as failure:
             verdict = Verdict.ERROR
             trouble.append(_in_words(folder, "the report could not be written", failure))
+    try:
+        record(folder.path)
+    except Exception as failure:
+        # The index is made again from the folders whenever it is asked: no run is lost by this.
+        folder.event("history_not_written", message=f"{type(failure).__name__}: {failure}")
     return RunOutcome(folder.path, verdict, results, "; ".join(trouble) or None)
 
 

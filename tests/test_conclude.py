@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,22 @@ def test_rendering_again_gives_the_same_results(finished: Path) -> None:
     assert json.loads((finished / "results.json").read_text()) == before
     assert again.verdict.value == before["verdict"]
     assert (finished / "report.pdf").read_bytes() == pdf
+
+
+def test_a_run_that_ends_is_in_the_history_and_an_index_that_fails_costs_no_run(finished: Path) -> None:
+    reports = finished.parents[1]
+    index = reports / ".history.sqlite"
+    connection = sqlite3.connect(index)
+    assert connection.execute("SELECT run_id FROM runs").fetchall() == [(finished.name,)]
+    connection.close()
+    index.unlink()
+    index.mkdir()
+    try:
+        again = rerender(finished)
+        assert again.results is not None and again.error is None
+        assert RunFolder.open(finished).events()[-1]["event"] == "history_not_written"
+    finally:
+        index.rmdir()
 
 
 def test_the_command_that_repeats_the_run_names_what_was_chosen(finished: Path) -> None:

@@ -16,6 +16,8 @@ from harness.history.reading import RESULTS, Found, finished, look, read_run
 
 T = TypeVar("T")
 
+BUSY_AT_END_S = 2.0
+"""A run that ends waits no longer for other writers: the index is completed whenever it is asked."""
 AT_ONCE = 200
 """As many folders are read before they are written in one transaction."""
 
@@ -121,7 +123,13 @@ def record(run: Path) -> None:
     (read,) = _read([found])
     if isinstance(read[1], PastRun) and found.key != f"{read[1].rig}/{read[1].run_id}":
         return
-    connection = store.connect(reports, busy_s=2.0)
+    try:
+        connection = store.connect(reports, BUSY_AT_END_S)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        store.discard(reports)
+        connection = store.connect(reports, BUSY_AT_END_S)
     try:
         _write(connection, [read])
     finally:

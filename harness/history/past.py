@@ -21,6 +21,8 @@ class PastRequirement:
     quantity: str
     statistic: str | None
     quantile: float | None
+    jitter: str | None
+    within_ms: float | None
     limit: float
     limit_is: str
     unit: str
@@ -30,6 +32,8 @@ class PastRequirement:
     estimate: float | None
     lower_bound: float | None
     upper_bound: float | None
+    uncertainty: float | None
+    pass_threshold: float | None
     headroom: float | None
 
     @property

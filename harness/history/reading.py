@@ -184,6 +184,8 @@ def _requirement(asked: Mapping[str, Any]) -> PastRequirement:
         quantity=str(asked["quantity"]),
         statistic=asked.get("statistic"),
         quantile=asked["quantile"],
+        jitter=asked.get("jitter"),
+        within_ms=asked.get("within_ms"),
         limit=float(asked["limit"]),
         limit_is=str(asked.get("limit_is", "upper")),
         unit=str(asked["unit"]),
@@ -193,6 +195,8 @@ def _requirement(asked: Mapping[str, Any]) -> PastRequirement:
         estimate=asked["estimate"],
         lower_bound=asked["lower_bound"],
         upper_bound=asked["upper_bound"],
+        uncertainty=asked.get("uncertainty"),
+        pass_threshold=asked.get("pass_threshold"),
         headroom=asked["headroom"],
     )
 

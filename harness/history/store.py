@@ -27,7 +27,7 @@ from harness.model import Verdict
 FILE = ".history.sqlite"
 SCHEMA = 1
 """Version of the tables: another one is dropped, and filled again from the folders."""
-BUSY_S = 10.0
+BUSY_S = 5.0
 
 _OF_RUN = [each.name for each in fields(PastRun) if each.name not in ("path", "requirements", "scenarios")]
 _OF_REQUIREMENT = [each.name for each in fields(PastRequirement)]
@@ -40,17 +40,20 @@ _TABLES = {
 }
 
 
-def connect(reports: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
+def connect(reports: Path, busy_s: float | None = None) -> sqlite3.Connection:
     """The index of ``reports``, with the tables of this version; made where there is none.
 
     Raises sqlite3.OperationalError where it cannot be written: a folder that may only be read, a full disk, a
     writer that hangs; sqlite3.DatabaseError where it is damaged.
     """
-    connection = sqlite3.connect(reports / FILE, timeout=busy_s, isolation_level=None)
+    connection = sqlite3.connect(
+        reports / FILE, timeout=BUSY_S if busy_s is None else busy_s, isolation_level=None
+    )
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-        with transaction(connection):
-            _prepare(connection)
+        if not _is_current(connection):
+            with transaction(connection):
+                _prepare(connection)
     except BaseException:
         connection.close()
         raise
@@ -83,10 +86,14 @@ def _copy(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _is_current(connection: sqlite3.Connection) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version == SCHEMA and present >= _TABLES.keys():
+    return bool(version == SCHEMA and present >= _TABLES.keys())
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    if _is_current(connection):
         return
     for table, columns in _TABLES.items():
         key = ", PRIMARY KEY (key)" if columns[0] == "key" else ", PRIMARY KEY (run, position)"
