@@ -27,6 +27,7 @@ NAMES = (
     "budget",
     "board_ping",
     "spot",
+    "regressions",
 )
 
 
