@@ -11,12 +11,10 @@ from harness import adapters
 from harness.config.explain import Refusal, explain
 from harness.config.match import BY_PATH, CALL, UNKEYED
 from harness.config.measuring import Background
+from harness.config.port_base import DIRECTIONS
 from harness.config.problems import nearest, suggest
 from harness.config.schema import DeviceBase, Match
 from harness.errors import HarnessError
-
-DIRECTIONS = ("stimulus", "response", "fault")
-"""What a port can be; it is a mapping with exactly one of these keys."""
 
 
 def options_model(adapter: str) -> type[DeviceBase]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.errors import ConfigurationError
+
+P = TypeVar("P")
 
 DataPath = tuple["str | int", ...]
 """Keys and list indices from the top of the file to one place in it."""
@@ -94,3 +97,11 @@ def suggest(name: str, choices: Iterable[str], none: str = "there are none") -> 
         return f"did you mean {close!r}?"
     shown = ", ".join(known[:16]) + (", ..." if len(known) > 16 else "")
     return f"valid here: {shown}"
+
+
+def port_named(device: str, what: str, port: str, known: Mapping[str, P]) -> P:
+    """The port of that name. Raises ConfigurationError for an unknown one; ``what``: which way it goes."""
+    if port in known:
+        return known[port]
+    hint = suggest(port, known, f"it has no {what} port")
+    raise ConfigurationError(f"{device} has no {what} port {port!r}", hint=hint)

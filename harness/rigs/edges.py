@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from harness.model import HOST_MONOTONIC, NO_KEY, NO_STAMP
 from harness.ports import Sink
+
+
+def edges_are_acts(data: Any) -> Any:
+    """Options of a response before they are read: every edge is an act, no sample of something that goes on
+    in between."""
+    match = data.get("match") if isinstance(data, dict) else None
+    if isinstance(match, dict) and match.get("kind") == "edge":
+        return {**data, "match": {"signal": "command", **match}}
+    return data
 
 
 class EdgeResponse:

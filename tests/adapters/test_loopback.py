@@ -307,7 +307,7 @@ WRONG = [
     ({"payload_bytes": 3}, "payload_bytes"),
     ({"delay_ms": -1}, "delay_ms"),
     ({"dely_ms": 1}, "dely_ms"),
-    ({"ports": {"command": {}}}, "either a `stimulus` or a `response`"),
+    ({"ports": {"command": {}}}, "exactly one of `stimulus` and `response`"),
     ({"ports": {"a": {"response": {"of": "b", "match": {"kind": "sequence"}}}}}, "no stimulus port 'b'"),
     (
         {

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import socket
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from harness import __version__
 from harness.adapters.loopback.link import Link
@@ -15,6 +12,7 @@ from harness.adapters.loopback.options import Options
 from harness.adapters.loopback.peer import ProcessPeer, ThreadPeer
 from harness.adapters.loopback.ports import LoopbackResponse, LoopbackStimulus
 from harness.adapters.loopback.wire import ADDRESS_VARIABLE, Frame, Kind, connect, default_address
+from harness.config.problems import port_named
 from harness.errors import ConfigurationError, DeadlineError, HarnessError, OperationError, UnavailableError
 from harness.model import (
     NO_KEY,
@@ -27,8 +25,6 @@ from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
 
 REPLY_TIMEOUT_S = 2.0
 EXCHANGE_TIMEOUT_S = 0.25
-
-Port = TypeVar("Port")
 
 
 class LoopbackDevice:
@@ -158,15 +154,15 @@ class LoopbackDevice:
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("stimulus", port, self._stimuli)
+        return port_named(self.name, "stimulus", port, self._stimuli)
 
     def response(self, port: str) -> Response:
         """The response port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("response", port, self._responses)
+        return port_named(self.name, "response", port, self._responses)
 
     def fault(self, port: str) -> Fault:
         """None of its ports is a fault: raises ConfigurationError."""
-        return self._named("fault", port, _NO_FAULTS)
+        return port_named(self.name, "fault", port, dict[str, Fault]())
 
     def process_environment(self) -> dict[str, str]:
         """The address, for a robot that the rig file starts."""
@@ -265,16 +261,3 @@ class LoopbackDevice:
                 remedy="see the robot's own log",
             )
         )
-
-    def _named(self, what: str, port: str, known: Mapping[str, Port]) -> Port:
-        if port in known:
-            return known[port]
-        near = difflib.get_close_matches(port, known, n=1)
-        there = ", ".join(known) or "none"
-        raise ConfigurationError(
-            f"{self.name} has no {what} port {port!r}",
-            hint=f"did you mean {near[0]!r}?" if near else f"its {what} ports: {there}",
-        )
-
-
-_NO_FAULTS: dict[str, Fault] = {}

@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, mod
 from harness.adapters.loopback.robot import Behaviour
 from harness.adapters.loopback.wire import HEADER, MAX_FRAME
 from harness.config.match import OF_SIGNAL
+from harness.config.port_base import PortBase
 from harness.config.schema import DeviceBase, FloorTwin, Match, Name, Strict, Value
 
 
@@ -27,17 +28,11 @@ class ResponseOptions(Strict):
     match: Match = Field(description="`onset`: the port gives the robot's signal, see signal_hz")
 
 
-class Port(Strict):
+class Port(PortBase):
     """A stimulus or a response."""
 
     stimulus: StimulusOptions | None = None
     response: ResponseOptions | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Port:
-        if (self.stimulus is None) == (self.response is None):
-            raise ValueError("a port is either a `stimulus` or a `response`")
-        return self
 
 
 class Options(DeviceBase):

@@ -19,6 +19,7 @@ from harness.adapters.ros2.servers import ServerGraph
 from harness.adapters.ros2.session import Session
 from harness.adapters.ros2.shm import clean_shared_memory
 from harness.adapters.ros2.stopping import AnySending, SafeStop
+from harness.config.problems import port_named
 from harness.config.swarm import robot_names
 from harness.errors import ConfigurationError, OperationError
 from harness.faults import FaultPort, make_fault
@@ -174,12 +175,7 @@ class Ros2Device:
     def _port(self, ports: dict[str, Any], port: str, kind: str) -> Any:
         if not self._opened:
             raise OperationError(f"device {self.name} is not open", hint="call open() first")
-        if port not in ports:
-            known = ", ".join(sorted(ports)) or "none"
-            raise ConfigurationError(
-                f"device {self.name} has no {kind} port {port!r}", hint=f"{kind} ports: {known}"
-            )
-        return ports[port]
+        return port_named(self.name, kind, port, ports)
 
     def _calls(self) -> list[CallStimulus]:
         return [one for one in self._stimuli.values() if isinstance(one, CallStimulus)]

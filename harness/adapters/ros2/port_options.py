@@ -11,6 +11,7 @@ from harness.config.elements import Scalar
 from harness.config.faults import FaultOptions
 from harness.config.match import CALL
 from harness.config.measuring import Background
+from harness.config.port_base import PortBase
 from harness.config.schema import Match, Name, Stop, Strict, Value
 
 ProfileName = Literal[
@@ -211,7 +212,7 @@ _response = by_key(("of", CallResponseOptions), ("topic", ResponseOptions), ("ev
 AnyStimulus = StimulusOptions | ServiceOptions | ActionOptions
 
 
-class Port(Strict):
+class Port(PortBase):
     """One way in or out: exactly one of ``stimulus``, ``response`` and ``fault``."""
 
     stimulus: (
@@ -232,9 +233,3 @@ class Port(Strict):
         | None
     ) = None
     fault: FaultOptions | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Port:
-        if sum(each is not None for each in (self.stimulus, self.response, self.fault)) != 1:
-            raise ValueError("a port is exactly one of `stimulus`, `response` and `fault`")
-        return self

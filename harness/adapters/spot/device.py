@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.adapters.spot import guarding, place, refusals, translate
 from harness.adapters.spot.answers import AnswerResponse, SignalResponse
@@ -16,12 +15,10 @@ from harness.adapters.spot.stimuli import CallStimulus, JointStimulus, SpotStimu
 from harness.adapters.spot.stream import StateStream, of_stream
 from harness.adapters.spot.times import RobotTime
 from harness.adapters.spot.watch import Watch, battery_percent, stops, troubles
-from harness.config.problems import suggest
+from harness.config.problems import port_named
 from harness.errors import ConfigurationError, HarnessError, OperationError, UnavailableError
 from harness.model import ClockInfo, ClockKind, Finding, Severity
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
-
-Port = TypeVar("Port")
 
 
 class SpotDevice:
@@ -309,15 +306,15 @@ class SpotDevice:
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("stimulus", port, self._stimuli)
+        return port_named(self.name, "stimulus", port, self._stimuli)
 
     def response(self, port: str) -> Response:
         """The response port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("response", port, {**self._answers, **self._signals})
+        return port_named(self.name, "response", port, {**self._answers, **self._signals})
 
     def fault(self, port: str) -> Fault:
         """None of its ports is a fault: raises ConfigurationError."""
-        return self._named("fault", port, _NO_FAULTS)
+        return port_named(self.name, "fault", port, dict[str, Fault]())
 
     def process_environment(self) -> dict[str, str]:
         """Where a simulated Spot that the rig starts has to be."""
@@ -372,14 +369,6 @@ class SpotDevice:
         words = ", ".join(who[key] for key in ("name", "serial number", "software") if key in who)
         return Finding("robot", Severity.INFO, f"{self.name}: {words} answers at {self.options.address}")
 
-    def _named(self, what: str, port: str, known: Mapping[str, Port]) -> Port:
-        if port in known:
-            return known[port]
-        raise ConfigurationError(f"{self.name} has no {what} port {port!r}", hint=suggest(port, known))
-
 
 def _without(name: str, message: str) -> str:
     return message.removeprefix(f"{name}: ")
-
-
-_NO_FAULTS: dict[str, Fault] = {}

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from harness.config.explain import Refusal
 from harness.config.match import CALL
+from harness.config.port_base import PortBase
 from harness.config.problems import suggest
 from harness.config.schema import DeviceBase, Match, Name, Strict, Value
 from harness.config.values import expand_variants
@@ -121,7 +122,7 @@ class SignalOptions(Strict):
         return self
 
 
-class Port(Strict):
+class Port(PortBase):
     """One way in or out."""
 
     stimulus: StimulusOptions | None = None
@@ -136,12 +137,6 @@ class Port(Strict):
             model = SignalOptions if "signal" in given and "of" not in given else AnswerOptions
             return {**data, "response": model.model_validate(given)}
         return data
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Port:
-        if (self.stimulus is None) == (self.response is None):
-            raise ValueError("a port is exactly one of `stimulus` and `response`")
-        return self
 
 
 class Options(DeviceBase):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
-from harness.config.problems import suggest
+from harness.config.problems import port_named
 from harness.errors import ConfigurationError, HarnessError, OperationError, UnavailableError
 from harness.model import HOST_MONOTONIC, ClockInfo, Finding, Severity
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
@@ -21,7 +21,6 @@ from harness.rigs.gpio_lines.ports import GpioStimulus, Pulses
 TURN_S = 0.05
 KERNEL = "the kernel's stamp of the edge (CLOCK_MONOTONIC)"
 
-Port = TypeVar("Port")
 Open = Callable[[str, Sequence[Want], str], Lines]
 
 
@@ -225,15 +224,15 @@ class GpioLines:
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("stimulus", port, self._stimuli)
+        return port_named(self.name, "stimulus", port, self._stimuli)
 
     def response(self, port: str) -> Response:
         """The response port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("response", port, self._responses)
+        return port_named(self.name, "response", port, self._responses)
 
     def fault(self, port: str) -> Fault:
         """It has none. Raises ConfigurationError."""
-        return self._named("fault", port, _NO_FAULTS)
+        return port_named(self.name, "fault", port, dict[str, Fault]())
 
     def process_environment(self) -> dict[str, str]:
         """None."""
@@ -265,11 +264,3 @@ class GpioLines:
         if self._pulses is None:
             raise OperationError(f"{self.name} is not open", hint="open the device first")
         return self._pulses
-
-    def _named(self, what: str, port: str, known: Mapping[str, Port]) -> Port:
-        if port in known:
-            return known[port]
-        raise ConfigurationError(f"{self.name} has no {what} port {port!r}", hint=suggest(port, known))
-
-
-_NO_FAULTS: dict[str, Fault] = {}

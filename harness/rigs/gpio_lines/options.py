@@ -7,10 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.config.explain import Refusal
-from harness.config.problems import suggest
+from harness.config.port_base import PortBase
 from harness.config.schema import DeviceBase, Match, Name, Strict, Value
+from harness.rigs.edges import edges_are_acts
+from harness.rigs.outputs import LONGEST_MS, unknown_values
 
 Line = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)]
+SHORTEST_MS = 0.05
+"""Of a pulse: this host ends it."""
 KERNEL_STAMP = "the arrival of an edge is the kernel's own stamp already"
 
 
@@ -26,7 +30,9 @@ class StimulusOptions(Strict):
     safe: Literal["inactive", "active"] = Field(
         default="inactive", description="where it is after opening, goes at a stop, and when it is closed"
     )
-    width_ms: Annotated[float, Field(ge=0.05, le=60_000)] = Field(default=10.0, description="of a pulse")
+    width_ms: Annotated[float, Field(ge=SHORTEST_MS, le=LONGEST_MS)] = Field(
+        default=10.0, description="of a pulse"
+    )
     values: dict[str, Value] = Field(default={})
 
     @property
@@ -49,14 +55,7 @@ class ResponseOptions(Strict):
     )
     match: Match
 
-    @model_validator(mode="before")
-    @classmethod
-    def _acts(cls, data: Any) -> Any:
-        """Every edge is an act, no sample of something that goes on in between."""
-        match = data.get("match") if isinstance(data, dict) else None
-        if isinstance(match, dict) and match.get("kind") == "edge":
-            return {**data, "match": {"signal": "command", **match}}
-        return data
+    _acts = model_validator(mode="before")(edges_are_acts)
 
     @model_validator(mode="after")
     def _edge(self) -> ResponseOptions:
@@ -67,17 +66,11 @@ class ResponseOptions(Strict):
         return self
 
 
-class Port(Strict):
+class Port(PortBase):
     """A stimulus or a response."""
 
     stimulus: StimulusOptions | None = None
     response: ResponseOptions | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Port:
-        if (self.stimulus is None) == (self.response is None):
-            raise ValueError("a port is either a `stimulus` or a `response`")
-        return self
 
 
 class Options(DeviceBase):
@@ -114,12 +107,7 @@ def value_problems(options: Options, port: str, values: dict[str, Any]) -> list[
     """Values that no line takes; names alone, since a value may be one that changes."""
     stimulus = options.ports[port].stimulus
     assert stimulus is not None
-    known = ["level"] if stimulus.kind == "level" else ["width_ms"]
-    return [
-        Refusal((name,), f"no value {name!r}; {suggest(name, known)}", of_key=True)
-        for name in values
-        if name not in known
-    ]
+    return unknown_values(stimulus.kind, values)
 
 
 def arrival_problem(options: Options, port: str) -> str:

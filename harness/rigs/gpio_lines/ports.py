@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.clock import HostClock
-from harness.config.problems import suggest
-from harness.errors import ConfigurationError, OperationError, SafetyError
+from harness.errors import OperationError
 from harness.ports import KeyKind
-from harness.rigs.gpio_lines.options import StimulusOptions
+from harness.rigs.gpio_lines.options import SHORTEST_MS, StimulusOptions
+from harness.rigs.outputs import level_of, width_of
 
 Drive = Callable[[bool], tuple[int, int]]
 """Give the line that level; CLOCK_MONOTONIC in ns just before and just after. Raises OperationError."""
@@ -95,23 +95,9 @@ class GpioStimulus:
 
     def prepare(self, values: Mapping[str, Any]) -> Ready:
         """Raises ConfigurationError for a wrong name or value, SafetyError beyond a limit of the rig file."""
-        known = "level" if self._how.kind == "level" else "width_ms"
-        for name in values:
-            if name != known:
-                raise ConfigurationError(f"{self._place}: no value {name!r}", hint=suggest(name, [known]))
-        if known == "level":
-            level = values.get("level", 0)
-            if not isinstance(level, (bool, int, float)) or level not in (0, 1):
-                raise ConfigurationError(f"{self._place}: level is {level!r}", hint="give 0 or 1")
-            return Ready(bool(level), None)
-        width_ms = values.get("width_ms", self._how.width_ms)
-        if isinstance(width_ms, bool) or not isinstance(width_ms, (int, float)):
-            raise ConfigurationError(f"{self._place}: width_ms is {width_ms!r}", hint="give a number")
-        if not 0.05 <= width_ms <= 60_000:
-            raise ConfigurationError(f"{self._place}: width_ms is {width_ms:g}", hint="0.05 to 60000")
-        limit = self._limits.get("width_ms")
-        if limit is not None and width_ms > limit:
-            raise SafetyError(f"{self._place}: width_ms {width_ms:g} is beyond the limit {limit:g}")
+        if self._how.kind == "level":
+            return Ready(bool(level_of(self._place, values)), None)
+        width_ms = width_of(self._place, values, self._how.width_ms, SHORTEST_MS, self._limits)
         return Ready(True, round(width_ms * 1e6))
 
     def send(self, key: int, prepared: Ready) -> tuple[int, int]:

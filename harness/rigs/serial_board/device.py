@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from harness.config.problems import suggest
+from harness.config.problems import port_named
 from harness.errors import ConfigurationError, DeadlineError, HarnessError, OperationError, UnavailableError
 from harness.model import ClockInfo, ClockKind, Finding, Severity
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
@@ -32,8 +32,6 @@ KEEP_ALIVES = 4
 """How often the host speaks up within the time after which the board thinks it gone."""
 STOP = SEQUENCES
 """Sequence of a stop that nobody waits for the answer of."""
-
-Port = TypeVar("Port")
 
 
 class SerialBoard:
@@ -251,15 +249,15 @@ class SerialBoard:
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("stimulus", port, self._stimuli)
+        return port_named(self.name, "stimulus", port, self._stimuli)
 
     def response(self, port: str) -> Response:
         """The response port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("response", port, self._responses)
+        return port_named(self.name, "response", port, self._responses)
 
     def fault(self, port: str) -> Fault:
         """The relay of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("fault", port, self._relays)
+        return port_named(self.name, "fault", port, self._relays)
 
     def process_environment(self) -> dict[str, str]:
         """Where a simulated board that the rig starts puts its terminal."""
@@ -345,8 +343,3 @@ class SerialBoard:
 
     def _report(self, what: str, severity: Severity, message: str, remedy: str = "") -> None:
         self._context.report(Finding(what, severity, f"{self.name}: {message}", remedy=remedy))
-
-    def _named(self, what: str, port: str, known: Mapping[str, Port]) -> Port:
-        if port in known:
-            return known[port]
-        raise ConfigurationError(f"{self.name} has no {what} port {port!r}", hint=suggest(port, known))

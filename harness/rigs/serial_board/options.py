@@ -8,8 +8,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from harness.config.explain import Refusal
 from harness.config.faults import FaultBase
+from harness.config.port_base import PortBase
 from harness.config.problems import suggest
 from harness.config.schema import DeviceBase, Match, Name, Strict, Value
+from harness.rigs.edges import edges_are_acts
+from harness.rigs.outputs import LONGEST_MS, unknown_values
 
 OUTPUTS = {"D4": 0, "D5": 1, "D6": 2, "D7": 3, "D10": 4, "D11": 5}
 INPUTS = {"D8": 0, "D2": 1, "D3": 2}
@@ -18,12 +21,14 @@ ANALOGS = {f"A{number}": number for number in range(6)}
 FULL_SCALE_V = 5.0
 TOP = 1023
 SIMULATED = "simulated"
+SHORTEST_MS = 0.01
+"""Of a pulse."""
 
 OutputPin = Literal["D4", "D5", "D6", "D7", "D10", "D11"]
 InputPin = Literal["D8", "D2", "D3"]
 AnalogPin = Literal["A0", "A1", "A2", "A3", "A4", "A5"]
 Level = Literal["high", "low"]
-Width = Annotated[float, Field(ge=0.01, le=60_000)]
+Width = Annotated[float, Field(ge=SHORTEST_MS, le=LONGEST_MS)]
 
 
 class StimulusOptions(Strict):
@@ -75,14 +80,7 @@ class ResponseOptions(Strict):
     )
     match: Match
 
-    @model_validator(mode="before")
-    @classmethod
-    def _acts(cls, data: Any) -> Any:
-        """Every edge is an act, no sample of something that goes on in between."""
-        match = data.get("match") if isinstance(data, dict) else None
-        if isinstance(match, dict) and match.get("kind") == "edge":
-            return {**data, "match": {"signal": "command", **match}}
-        return data
+    _acts = model_validator(mode="before")(edges_are_acts)
 
     @model_validator(mode="after")
     def _one(self) -> ResponseOptions:
@@ -108,18 +106,12 @@ class RelayFault(FaultBase):
     )
 
 
-class Port(Strict):
+class Port(PortBase):
     """A stimulus, a response or a fault."""
 
     stimulus: StimulusOptions | None = None
     response: ResponseOptions | None = None
     fault: RelayFault | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Port:
-        if [self.stimulus, self.response, self.fault].count(None) != 2:
-            raise ValueError("a port is one of `stimulus`, `response` and `fault`")
-        return self
 
 
 class Options(DeviceBase):
@@ -177,12 +169,7 @@ def value_problems(options: Options, port: str, values: dict[str, Any]) -> list[
     """The same for a step's values; names alone, since a value may be one that changes."""
     stimulus = options.ports[port].stimulus
     assert stimulus is not None
-    known = ["level"] if stimulus.kind == "level" else ["width_ms"]
-    return [
-        Refusal((name,), f"no value {name!r}; {suggest(name, known)}", of_key=True)
-        for name in values
-        if name not in known
-    ]
+    return unknown_values(stimulus.kind, values)
 
 
 def _pins(port: Port) -> list[str]:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.config.problems import suggest
-from harness.errors import ConfigurationError, SafetyError
 from harness.ports import KeyKind
 from harness.rigs.edges import EdgeResponse
+from harness.rigs.outputs import level_of, width_of
 from harness.rigs.serial_board.frames import Frame
 from harness.rigs.serial_board.link import is_answer, refusal
 from harness.rigs.serial_board.messages import LEVEL, SCHEDULED_AT, TIMED, Request, instant
-from harness.rigs.serial_board.options import OUTPUTS, ResponseOptions, StimulusOptions
+from harness.rigs.serial_board.options import OUTPUTS, SHORTEST_MS, ResponseOptions, StimulusOptions
 
 
 class Desk(Protocol):
@@ -62,24 +61,10 @@ class BoardStimulus:
 
     def prepare(self, values: Mapping[str, Any]) -> Ready:
         """Raises ConfigurationError for a wrong name or value, SafetyError beyond a limit of the rig file."""
-        known = "level" if self._how.kind == "level" else "width_ms"
-        for name in values:
-            if name != known:
-                raise ConfigurationError(f"{self._place}: no value {name!r}", hint=suggest(name, [known]))
-        if known == "level":
-            level = values.get("level", 0)
-            if level not in (0, 1) or (isinstance(level, float) and not level.is_integer()):
-                raise ConfigurationError(f"{self._place}: level is {level!r}", hint="give 0 or 1")
-            return Ready(int(level))
-        width_ms = values.get("width_ms", self._how.width_ms)
-        if isinstance(width_ms, bool) or not isinstance(width_ms, (int, float)):
-            raise ConfigurationError(f"{self._place}: width_ms is {width_ms!r}", hint="give a number")
-        if not 0.01 <= width_ms <= 60_000:
-            raise ConfigurationError(f"{self._place}: width_ms is {width_ms:g}", hint="0.01 to 60000")
-        limit = self._limits.get("width_ms")
-        if limit is not None and width_ms > limit:
-            raise SafetyError(f"{self._place}: width_ms {width_ms:g} is beyond the limit {limit:g}")
-        return Ready(int(self._how.active == "high"), float(width_ms))
+        if self._how.kind == "level":
+            return Ready(level_of(self._place, values))
+        width_ms = width_of(self._place, values, self._how.width_ms, SHORTEST_MS, self._limits)
+        return Ready(int(self._how.active == "high"), width_ms)
 
     def send(self, key: int, prepared: Ready) -> tuple[int, int]:
         """Hand it to the line; never waits for the board's answer."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
-from harness.config.problems import suggest
+from harness.config.problems import port_named
 from harness.errors import ConfigurationError, OperationError, UnavailableError
 from harness.model import ClockInfo, Finding, Severity
 from harness.ports import DeviceContext, Fault, Response, Role, Stimulus
@@ -26,8 +25,6 @@ TEXT_VARIABLE = "HARNESS_SIM_SERIAL_ROBOT"
 QUIET_NS = 1_000_000_000
 """What is wrong with the line is told at once, and then no more often than this."""
 PARITY = {"none": "N", "even": "E", "odd": "O"}
-
-Port = TypeVar("Port")
 
 
 class SerialText:
@@ -269,15 +266,15 @@ class SerialText:
 
     def stimulus(self, port: str) -> Stimulus:
         """The stimulus port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("stimulus", port, self._stimuli)
+        return port_named(self.name, "stimulus", port, self._stimuli)
 
     def response(self, port: str) -> Response:
         """The response port of that name. Raises ConfigurationError for an unknown one."""
-        return self._named("response", port, self._responses)
+        return port_named(self.name, "response", port, self._responses)
 
     def fault(self, port: str) -> Fault:
         """It has none. Raises ConfigurationError."""
-        return self._named("fault", port, _NO_FAULTS)
+        return port_named(self.name, "fault", port, dict[str, Fault]())
 
     def process_environment(self) -> dict[str, str]:
         """Where a simulated robot that the rig starts puts its terminal."""
@@ -311,11 +308,3 @@ class SerialText:
 
     def _report(self, what: str, message: str, remedy: str, severity: Severity = Severity.ERROR) -> None:
         self._context.report(Finding(what, severity, f"{self.name}: {message}", remedy=remedy))
-
-    def _named(self, what: str, port: str, known: Mapping[str, Port]) -> Port:
-        if port in known:
-            return known[port]
-        raise ConfigurationError(f"{self.name} has no {what} port {port!r}", hint=suggest(port, known))
-
-
-_NO_FAULTS: dict[str, Fault] = {}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from harness.config.explain import Refusal
+from harness.config.port_base import PortBase
 from harness.config.problems import DataPath, suggest
 from harness.config.schema import DeviceBase, Match, Name, Strict, Value
 from harness.config.values import expand_variants
@@ -153,17 +154,11 @@ class ResponseOptions(Strict):
         return re.compile(in_bytes(self.pattern), re.DOTALL)
 
 
-class Port(Strict):
+class Port(PortBase):
     """A stimulus or a response."""
 
     stimulus: StimulusOptions | None = None
     response: ResponseOptions | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Port:
-        if (self.stimulus is None) == (self.response is None):
-            raise ValueError("a port is either a `stimulus` or a `response`")
-        return self
 
 
 class Boot(Strict):
