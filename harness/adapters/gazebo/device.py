@@ -23,7 +23,7 @@ from harness.adapters.gazebo.stepping import Stepper
 from harness.adapters.gazebo.stimulus import ServiceStimulus, TopicStimulus
 from harness.adapters.gazebo.stopping import SafeStop
 from harness.adapters.gazebo.watch import Watch
-from harness.config.problems import suggest
+from harness.config.problems import port_named
 from harness.errors import ConfigurationError, OperationError, UnavailableError
 from harness.faults import FaultPort
 from harness.model import ClockInfo, ClockKind, Finding
@@ -271,11 +271,7 @@ class GazeboDevice:
     def _named(self, what: str, port: str, known: Mapping[str, Port]) -> Port:
         if not self._opened:
             raise OperationError(f"device {self.name} is not open", hint="call open() first")
-        if port not in known:
-            raise ConfigurationError(
-                f"device {self.name} has no {what} port {port!r}", hint=suggest(port, known)
-            )
-        return known[port]
+        return port_named(self.name, what, port, known)
 
     @property
     def asker(self) -> Asker:

@@ -10,6 +10,7 @@ from harness.adapters.gazebo.fault_options import FaultOptions
 from harness.config.changing import by_key
 from harness.config.elements import Scalar
 from harness.config.match import CALL
+from harness.config.port_base import PortBase
 from harness.config.schema import Match, Name, Strict, Value
 
 KeyName = Literal["stamp", "sequence", "sim_stamp"]
@@ -138,7 +139,7 @@ _response = by_key(("of", ReplyOptions), ("signal", SimulationOptions), ("topic"
 AnyStimulus = StimulusOptions | ServiceCallOptions | ControlOptions
 
 
-class Port(Strict):
+class Port(PortBase):
     """One way in or out: exactly one of ``stimulus``, ``response`` and ``fault``."""
 
     stimulus: (
@@ -160,9 +161,3 @@ class Port(Strict):
         | None
     ) = None
     fault: FaultOptions | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Port:
-        if sum(each is not None for each in (self.stimulus, self.response, self.fault)) != 1:
-            raise ValueError("a port is exactly one of `stimulus`, `response` and `fault`")
-        return self
