@@ -20,6 +20,7 @@ from harness.exchanges import Exchanges
 from harness.folder import RunFolder
 from harness.guardian import Guardian
 from harness.hostcheck import StealWatch
+from harness.hostlog import HostLog
 from harness.model import (
     HOST_REALTIME,
     Finding,
@@ -66,6 +67,7 @@ class Bench:
         self.devices: dict[str, Device] = {}
         self.processes = Processes(folder.run_id, folder.path / "processes", clock)
         self.guardian: Guardian | None = None
+        self._host_log: HostLog | None = None
         self.recorder = Recorder(folder, clock)
         namespaces = {name: getattr(one, "namespace", "") for name, one in self.rig.devices.items()}
         self.bag = BagRecording(self.rig.record, folder.path, namespaces)
@@ -95,6 +97,9 @@ class Bench:
         self.exchanges = Exchanges(self.clock, self.clocks.append, self.recorder.clock_number(HOST_REALTIME))
         self.guardian = Guardian.start(self.folder.run_id, self.folder.path, self._keep_fds)
         self.folder.event("guardian_started")
+        if self.rig.host.record_hz:
+            pauses = self.recorder.table("pauses", 1024)
+            self._host_log = HostLog.start(self.folder.path, self.rig.host.record_hz, pauses)
         for name, options in self.rig.devices.items():
             self.devices[name] = self._device(name, options)
         self._start_processes()
@@ -363,6 +368,11 @@ class Bench:
         attempt("end processes", self.processes.stop_all)
         if self.guardian is not None:
             attempt("release the guardian", self.guardian.release)
+        if self._host_log is not None:
+            attempt("end the record of the host", self._host_log.close)
+            if self._host_log.trouble:
+                words = f"what the host did was not recorded to the end: {self._host_log.trouble}"
+                self.note(Finding("host record", Severity.INFO, words))
         attempt("close the tables", self.folder.close)
         for finding in self.bag.close():
             self.note(finding)

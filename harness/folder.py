@@ -22,9 +22,12 @@ from harness.bags.convert import drop_spools, finalise_bag
 from harness.clock import HostClock
 from harness.errors import ConfigurationError, RecordingError
 from harness.eventlog import EventLog, read_events
+from harness.hostfile import HOST, host_of, wait_for_host, write_host
+from harness.hosttable import HostTable
 from harness.journal import SUFFIX, TableWriter, is_being_written, read_table
 from harness.model import (
     CLOCK_DTYPE,
+    HOST_DTYPE,
     NO_STAMP,
     OBSERVATION_DTYPE,
     SAMPLE_DTYPE,
@@ -43,6 +46,7 @@ RAW = {
     "clocks.parquet": CLOCK_DTYPE,
 }
 _OBSERVATIONS = "observations."
+_OWN = {"stimuli": STIMULUS_DTYPE, "clocks": CLOCK_DTYPE, "pauses": HOST_DTYPE}
 _DONE = ".journal-done"
 
 
@@ -164,16 +168,17 @@ class RunFolder:
     # -- raw tables -------------------------------------------------------------------------------------
 
     def create_table(self, name: str, rows: int, block_rows: int = 16384) -> TableWriter:
-        """A journal table with space for ``rows``: ``stimuli``, ``clocks``, or a port ``device.port``.
+        """A journal table with space for ``rows``: ``stimuli``, ``clocks``, ``pauses`` or a port
+        ``device.port``.
 
         Raises RecordingError (no space, made already) and ValueError for another name.
         """
-        if name in ("stimuli", "clocks"):
-            file, dtype = name, STIMULUS_DTYPE if name == "stimuli" else CLOCK_DTYPE
+        if name in _OWN:
+            file, dtype = name, _OWN[name]
         elif re.fullmatch(r"\w+\.\w+", name):
             file, dtype = _OBSERVATIONS + name, OBSERVATION_DTYPE
         else:
-            raise ValueError(f"{name!r} is neither stimuli, clocks nor device.port")
+            raise ValueError(f"{name!r} is neither stimuli, clocks, pauses nor device.port")
         table = TableWriter.create(self.path / JOURNAL / (file + SUFFIX), dtype, rows, block_rows)
         self._tables.append(table)
         return table
@@ -221,6 +226,11 @@ class RunFolder:
         empty = {port: np.empty(0, OBSERVATION_DTYPE) for port in json.loads(metadata.get("ports", "[]"))}
         return {**found, **empty, **rows}
 
+    def host(self) -> HostTable:
+        """What the host did meanwhile; an empty table where that was not recorded. Raises RecordingError for
+        damage."""
+        return host_of(self.path / JOURNAL, self.path / HOST)
+
     def _raw(self, name: str, dtype: np.dtype[Any]) -> Records:
         journal = self.path / JOURNAL
         try:
@@ -257,6 +267,7 @@ class RunFolder:
         self.close()
         journal = self.path / JOURNAL
         if journal.is_dir():
+            wait_for_host(journal)
             writing = [file.name for file in self._journal_tables() if is_being_written(file)]
             if writing:
                 raise RecordingError(
@@ -296,7 +307,10 @@ class RunFolder:
         joined = np.concatenate(rows) if rows else np.empty(0, OBSERVATION_DTYPE)
         labels = Labels(np.repeat(np.arange(len(ports)), [len(part) for part in rows]), ports)
         about = {"harness.schema": str(SCHEMA_VERSION), "no_stamp": str(NO_STAMP), "run_id": self.run_id}
+        host = self.host()
+        hashes = {HOST: write_host(self.path / HOST, host, about)} if len(host.rows) else {}
         return {
+            **hashes,
             "stimuli.parquet": write_records(self.path / "stimuli.parquet", stimuli, metadata=about),
             "observations.parquet": write_records(
                 self.path / "observations.parquet",

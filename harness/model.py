@@ -149,6 +149,75 @@ SAMPLE_DTYPE = np.dtype(
 """One row per stimulus, derived by matching; all instants on CLOCK_MONOTONIC, NO_STAMP where there is none.
 ``answers`` counts the answers found for it."""
 
+HOST_DTYPE = np.dtype(
+    [
+        ("t_ns", "<i8"),
+        ("over_ns", "<i8"),
+        ("value", "<f8"),
+        ("subject", "<i4"),
+        ("measure", "<u2"),
+        ("detail", "<u2"),
+    ]
+)
+"""One row per thing that the host did in the span (``t_ns`` - ``over_ns``, ``t_ns``] of CLOCK_MONOTONIC.
+``measure``: a :class:`HostMeasure`; ``subject``: the number of a core, a pid, or -1 for the whole host;
+``detail``: of a collection of garbage its generation, else 0. What did not happen in a span has no row: spans
+that were looked at are those of the rows SAMPLING_MS."""
+
+
+class HostMeasure(enum.IntEnum):
+    """What a row of the host's conditions counts; the unit is the end of its name."""
+
+    SAMPLING_MS = 1
+    """The look itself: CPU time that it took. One row a look."""
+    CPU_PRESSURE_MS = 2
+    """Time in which some task waited for a CPU (pressure stall information, ``some``)."""
+    MEMORY_PRESSURE_MS = 3
+    """Time in which some task waited for memory to be reclaimed or read back."""
+    MEMORY_FULL_MS = 4
+    """Time in which all tasks that were not idle did."""
+    IO_PRESSURE_MS = 5
+    """Time in which some task waited for a disk."""
+    CONTEXT_SWITCHES = 6
+    INTERRUPTS = 7
+    MAJOR_FAULTS = 8
+    """Page faults that read from a disk."""
+    RECLAIMS = 9
+    """Allocations that had to wait for pages to be freed (``allocstall``), and compactions."""
+    TCP_RETRANSMITS = 10
+    UDP_DROPS = 11
+    """UDP datagrams dropped for want of a buffer, or damaged."""
+    REASSEMBLY_FAILURES = 12
+    UDP_DATAGRAMS = 13
+    """Received; DDS discovery and data alike, which the kernel does not tell apart."""
+    CORE_BUSY_MS = 20
+    CORE_STEAL_MS = 21
+    """Given to other virtual machines by the hypervisor."""
+    CORE_IRQ_MS = 22
+    CORE_WAIT_MS = 23
+    """Run-queue delay on that core, of all tasks together (``/proc/schedstat``)."""
+    CORE_FREQUENCY_MHZ = 24
+    """A state: ``over_ns`` is 0, and no row means unchanged."""
+    RUN_MS = 30
+    """On a CPU, all threads together."""
+    WAIT_MS = 31
+    """Run-queue delay: ready to run and waiting for a CPU; of the thread that waited longest."""
+    SWITCHES = 32
+    """How often its threads were put on a CPU."""
+    STOPPED_MS = 33
+    """Stopped by a signal or a debugger (state T or t) at the look."""
+    MINOR_FAULTS = 34
+    PROCESS_MAJOR_FAULTS = 35
+    BLOCKED_MS = 36
+    """In uninterruptible sleep (state D) at the look: it waits for a disk or for memory."""
+    CORE = 37
+    """A state: where its main thread ran last; no row means unchanged."""
+    PROCESS_RETRANSMITS = 38
+    """TCP segments sent again in the network namespace of that process, where it has one of its own."""
+    GC_PAUSE_MS = 40
+    """A collection of Python's garbage in the harness, from begin to end: exact, not sampled."""
+
+
 HOST_MONOTONIC = "host.monotonic"
 HOST_REALTIME = "host.realtime"
 

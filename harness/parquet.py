@@ -139,3 +139,21 @@ def read_labelled(path: Path, dtype: np.dtype[Any], label: str) -> tuple[dict[st
     codes = column.indices.to_numpy(zero_copy_only=False)
     found = {name: records[codes == code] for code, name in enumerate(column.dictionary.to_pylist())}
     return {name: rows for name, rows in found.items() if len(rows)}, metadata
+
+
+def read_table_of(
+    path: Path, dtype: np.dtype[Any], texts: Sequence[str]
+) -> tuple[Records, list[np.ndarray[Any, Any]]]:
+    """The columns of ``dtype`` as records (rows,), and the columns of text named, each (rows,) of objects.
+
+    Raises RecordingError for a damaged file or missing columns. FileNotFoundError passes through.
+    """
+    table = _read(path)
+    records, _ = _from_table(path, table, dtype)
+    missing = [name for name in texts if name not in table.column_names]
+    if missing:
+        raise RecordingError(
+            f"{path}: has no column {', '.join(missing)}",
+            hint="was it written by another version of the harness?",
+        )
+    return records, [table.column(name).to_numpy() for name in texts]

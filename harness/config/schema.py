@@ -212,6 +212,11 @@ class Host(Strict):
         description="longest time that measuring the harness's own floor may take, before the run and again"
         " after it; 0: not measured, J is taken as 0, and the report says so",
     )
+    record_hz: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=25.0,
+        description="how often a second the host's own doings are recorded, for the causes of slow answers"
+        " (docs/bottlenecks.md); 0: never",
+    )
 
 
 class Record(Strict):
