@@ -49,6 +49,7 @@ constraints: setup ## pin the newest versions that fit, with hashes and without 
 
 # What only tests need is required for them alone.
 test: SETUP := tests
+soak: SETUP := soak
 setup:
 	@PYTHON=$(PYTHON) scripts/setup.sh $(SETUP)
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes .venv with everything pinned in constraints.txt, and the package itself in it. Safe to repeat.
 # `setup.sh tests`: what only tests need has to be there as well; otherwise it is installed where that can be.
+# `setup.sh soak`: the browser of the long runs as well; without it they skip its test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
 needed_packages=(python3-venv)
+soak_packages=(chromium chromium-driver)
 # The last four build the bench board's firmware and its simulator.
 test_packages=(poppler-utils prometheus gcc-avr avr-libc libsimavr-dev gcc)
 
@@ -22,6 +24,8 @@ missing_debian() {
             libsimavr-dev) [ -e /usr/include/simavr/sim_avr.h ] || printf '%s ' "$package" ;;
             gcc) command -v cc >/dev/null || printf 'gcc libc6-dev ' ;;
             poppler-utils) command -v pdftoppm >/dev/null || printf '%s ' "$package" ;;
+            chromium) command -v chromium >/dev/null || printf '%s ' "$package" ;;
+            chromium-driver) command -v chromedriver >/dev/null || printf '%s ' "$package" ;;
             # Tests use its two programs.
             prometheus) command -v promtool >/dev/null || printf '%s ' "$package" ;;
         esac
@@ -63,6 +67,12 @@ install_debian() {
     return "$ended"
 }
 
+browser() {
+    install_debian "$(missing_debian "${soak_packages[@]}")" || say "  going on without a browser: its test will be skipped"
+    .venv/bin/python -m pip --disable-pip-version-check -qq install --no-deps --require-hashes -r tests/soak/requirements.txt \
+        || say "  going on without selenium: the browser's test will be skipped"
+}
+
 build_interfaces() {
     # Installs the compilers only where they are needed: at once after it, nothing is left to build.
     .venv/bin/python scripts/build_interfaces.py 2>/dev/null && return 0
@@ -84,7 +94,11 @@ fi
 
 stamp=.venv/.installed
 wanted=$(cat constraints.txt pyproject.toml scripts/setup.sh | sha256sum | cut -d' ' -f1)
-if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then build_interfaces; exit 0; fi
+if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ]; then
+    build_interfaces
+    [ "${1:-}" != soak ] || browser
+    exit 0
+fi
 
 say "installing into .venv (about half a minute) ..."
 [ -x .venv/bin/python ] || "$python" -m venv .venv
@@ -100,4 +114,5 @@ done
 "${pip[@]}" check
 printf '%s\n' "$wanted" > "$stamp"
 build_interfaces
+[ "${1:-}" != soak ] || browser
 say "ready; to have the command harness at hand: source .venv/bin/activate"

@@ -17,6 +17,7 @@ from harness.errors import HarnessError
 from harness.folder import EVENTS, RunFolder
 from harness.model import Verdict
 from harness.ros.tracker import Figures, Known, Tracker
+from harness.telemetry.bench.columns import Line, TimeColumns, lines_of, lost_s
 from harness.telemetry.budget import Budgets
 from harness.telemetry.budget.limits import SECONDS_PER, Limits
 from harness.telemetry.budget.observed import Observed
@@ -125,6 +126,10 @@ class LiveRun:
         self.life = Life()
         self.addresses: dict[str, str] = {}
         """Where its devices are on the network, those whose rig file says so."""
+        self.lines: dict[str, list[Line]] = {}
+        self.columns: dict[str, TimeColumns] = {}
+        """Latencies from intent of this run alone, by scenario with a limit on its latency."""
+        self._lost_s: dict[str, float] = {}
         self._ever = ever
         self._tracker: Tracker | None = None
         self._intent, self._sent = Counted(from_intent=True), Counted(from_intent=False)
@@ -156,6 +161,11 @@ class LiveRun:
         watched = watched_of(rig)
         for each in (self._ever, self._intent, self._sent):
             each.expect(watched)
+        lines = lines_of(rig)
+        self._lost_s = {name: lost_s(rig, name, limits) for name, limits in lines.items()}
+        # In this order: somebody else may go through the columns.
+        self.lines = lines
+        self.columns = {name: TimeColumns() for name in lines}
         self._tracker = Tracker(self.folder)
         return True
 
@@ -163,8 +173,16 @@ class LiveRun:
         assert self._tracker is not None
         for each in (self._ever, self._intent, self._sent):
             each.take(samples)
+        self._columns(samples)
         figures = self._tracker.figures
         self.life.figures[figures.scenario] = figures
+
+    def _columns(self, samples: list[Known]) -> None:
+        for scenario, columns in self.columns.items():
+            sent = [each for each in samples if each.scenario == scenario and not isnan(each.lateness_ms)]
+            values = np.array([each.from_intent_ms for each in sent], dtype=np.float64) * 1e-3
+            values[np.isnan(values)] = self._lost_s[scenario]
+            columns.add(np.array([each.at_ns for each in sent], dtype=np.float64) * 1e-9, values)
 
     def _judge(self) -> None:
         """PASS on the latency from intent, FAIL on that from sent, as in the results; without what the

@@ -20,23 +20,28 @@ QUANTILES = {"p50": "0.5", "p90": "0.9", "p99": "0.99"}
 
 @dataclass(frozen=True)
 class Requirement:
-    """One requirement of the newest run that ended. ``unit`` is ``s`` of everything that is a time, and
-    the values are then in seconds; None where there is no value."""
+    """One requirement of a run that ended. ``unit`` is ``s`` of everything that is a time, and the values are
+    then in seconds; None where there is no value. ``what``: ``p99 latency``, ``loss rate``. ``reason``: the
+    first one of the verdict, may be empty. ``unanswered``: the latency has no value because the stimulus at
+    that quantile got no answer."""
 
     id: str
     scenario: str
+    what: str
     verdict: str
+    reason: str
     limit_is: str
     unit: str
     limit: float
     estimate: float | None
     bound: float | None
     headroom: float | None
+    unanswered: bool = False
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What the newest ended run of a rig showed. ``at_s``: when it ended, in seconds since 1970.
+    """What a run of a rig that has ended showed. ``at_s``: when it ended, in seconds since 1970.
 
     ``quantiles``: of the latency by (scenario, quantile); ``phases``: of a swarm by (scenario, phase,
     quantile); in seconds. ``trials`` of a swarm by (scenario, outcome), ``violations`` by scenario.
@@ -156,11 +161,21 @@ def _requirement(asked: dict[str, Any]) -> Requirement:
     return Requirement(
         id=str(asked["id"]),
         scenario=str(asked["scenario"]),
+        what=_what(asked),
         verdict=str(asked["verdict"]),
+        reason=str(next(iter(asked["reasons"]), "")),
         limit_is=str(asked["limit_is"]),
         unit="s" if asked["unit"] in SECONDS_PER else str(asked["unit"]),
         limit=asked["limit"] * factor,
         estimate=of(asked["estimate"]),
         bound=of(asked["upper_bound" if upper else "lower_bound"]),
         headroom=asked["headroom"],
+        unanswered=asked["quantity"] == "latency" and asked["estimate"] is None and asked["n"] > 0,
     )
+
+
+def _what(asked: dict[str, Any]) -> str:
+    quantity = str(asked["quantity"]).replace("_", " ")
+    if asked.get("quantile") is not None:
+        return f"p{100 * asked['quantile']:g} {quantity}"
+    return f"{asked['statistic']} {quantity}" if asked.get("statistic") else quantity

@@ -10,6 +10,7 @@ from harness.model import Verdict
 from harness.telemetry.bench.live import Counted, LiveRun
 from harness.telemetry.bench.past import Past
 from harness.telemetry.budget.registry import Budgets
+from harness.telemetry.budget.report import Report
 from harness.telemetry.budget.verdict import worst
 from harness.telemetry.export.periodic import Periodic
 
@@ -25,6 +26,8 @@ class BenchWatch(Periodic):
         self.live: dict[str, LiveRun] = {}
         self.ever: dict[str, Counted] = {}
         self.verdicts: dict[tuple[str, str], Verdict] = {}
+        self.report: Report | None = None
+        """On all budgets, at most ten seconds old."""
         self._budgets = budgets
         self._due = 0.0
         self.look()
@@ -43,11 +46,13 @@ class BenchWatch(Periodic):
         self.past.look()
         for name, rig in list(self.past.rigs.items()):
             newest = max(rig.open, default=None)
+            if newest is not None and rig.newest is not None and newest.name <= rig.newest.run:
+                newest = None  # it was killed: a later one has ended
             followed = self.live.get(name)
             if followed is not None and followed.folder != newest:
                 followed.end()
                 del self.live[name]
-            if newest is not None and (rig.newest is None or newest.name > rig.newest.run):
+            if newest is not None:
                 if name not in self.live:
                     counted = self.ever.setdefault(name, Counted(from_intent=True))
                     self.live[name] = LiveRun(newest, counted)
@@ -57,7 +62,7 @@ class BenchWatch(Periodic):
             self._due = time.monotonic() + VERDICTS_EVERY_S
 
     def _judge(self) -> None:
-        report = self._budgets.results()
+        report = self.report = self._budgets.results()
         found: dict[tuple[str, str], list[Verdict]] = {}
         pillars = {line.limits.name: line.limits.pillar for line in report.lines}
         for line in report.lines:

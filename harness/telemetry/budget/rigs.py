@@ -25,7 +25,8 @@ class FromRun:
     """What one requirement of one run says of a budget. Values in the budget's unit, None where there is
     none.
 
-    ``average``: of the scenario's latencies from sent, where the budget is one of latency.
+    ``average``: of the scenario's latencies from sent, where the budget is one of latency. ``quantile``: the
+    requirement's, that ``estimate`` and ``bound`` are of; None of a mean or a share.
     """
 
     budget: str
@@ -40,6 +41,7 @@ class FromRun:
     estimate: float | None
     bound: float | None
     folder: str
+    quantile: float | None = None
 
 
 def from_runs(limits: Iterable[Limits], reports: Path) -> list[FromRun]:
@@ -92,6 +94,7 @@ def _of_run(wanted: Sequence[Limits], folder: Path, results: dict[str, Any]) -> 
                 estimate=_times(asked["estimate"], factor),
                 bound=_times(asked["upper_bound" if limits.upper is not None else "lower_bound"], factor),
                 folder=str(folder),
+                quantile=asked["quantile"],
             )
 
 

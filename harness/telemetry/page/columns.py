@@ -1,36 +1,43 @@
-"""Latencies by time: what the distribution and the heat map of a rig are drawn from."""
+"""What the distributions and heat maps of rigs are drawn from."""
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from harness.config import rig_from_resolved
 from harness.errors import HarnessError
 from harness.folder import RunFolder
-from harness.model import NO_STAMP
-from harness.telemetry.bench.live import watched_of
+from harness.telemetry.bench.columns import Line, Shown, columns_of, lines_of, lost_s
 from harness.telemetry.bench.watch import BenchWatch
-from harness.telemetry.budget.buckets import Buckets
 from harness.telemetry.export.periodic import Periodic
 
-COLUMNS = 60
 Key = tuple[str, str]
 """Rig and scenario."""
 
 
-class Columns(Periodic):
-    """For each rig and scenario with a limit on its latency, up to 60 columns of latencies from intent, in
-    seconds: of the newest run that ended, or of what was followed while the page is served. Every
-    ``every_s`` seconds is a column."""
+@dataclass(frozen=True)
+class Drawn:
+    """Latencies from intent of one scenario of one run, and every limit on them."""
 
-    def __init__(self, watch: BenchWatch, reports: Path, every_s: float = 2.0) -> None:
-        self.of: dict[Key, tuple[float, list[Buckets]]] = {}
+    run: str
+    lines: tuple[Line, ...]
+    shown: Shown
+
+    @property
+    def version(self) -> str:
+        """Another one whenever the picture is another one."""
+        return f"{self.run}-{self.shown.total}"
+
+
+class Columns(Periodic):
+    """For each rig and scenario with a limit on its latency: of the run that goes on, from its beginning,
+    otherwise of the newest one that ended. Looks every ``every_s`` seconds: each new picture of an open page
+    takes 0.2 s of a processor."""
+
+    def __init__(self, watch: BenchWatch, reports: Path, every_s: float = 4.0) -> None:
+        self.of: dict[Key, Drawn] = {}
         self._watch, self._reports = watch, reports
-        self._seen: dict[Key, Buckets] = {}
-        self._live: dict[Key, deque[Buckets]] = {}
         self._read: dict[str, str] = {}
         self.look()
         super().__init__(self.look, every_s, "dashboard")
@@ -38,43 +45,42 @@ class Columns(Periodic):
     def look(self) -> None:
         """Take what is new."""
         for name, rig in list(self._watch.past.rigs.items()):
-            if name in self._watch.live:
-                self._follow(name)
+            followed = self._watch.live.get(name)
+            if followed is not None:
+                run = followed.folder.name
+                found = {
+                    scenario: Drawn(run, tuple(followed.lines[scenario]), columns.shown())
+                    for scenario, columns in list(followed.columns.items())
+                }
+                # Until there is something of it, the run before is shown.
+                if any(each.shown.total for each in found.values()):
+                    self._read.pop(name, None)
+                    self._take(name, found)
             elif rig.newest is not None and self._read.get(name) != rig.newest.run:
                 self._read[name] = rig.newest.run
-                self._take_ended(name, rig.newest.run)
+                self._take(name, self._of_ended(name, rig.newest.run))
 
-    def _follow(self, name: str) -> None:
-        for watched, found in self._watch.ever[name].observed():
-            key = (name, watched.scenario)
-            newest = found.tally.buckets.copy()
-            more = newest.since(self._seen.get(key, Buckets()))
-            self._seen[key] = newest
-            columns = self._live.setdefault(key, deque(maxlen=COLUMNS))
-            if more.total:
-                columns.append(more)
-                self.of[key] = (watched.limit_s, list(columns))
+    def _take(self, name: str, found: dict[str, Drawn]) -> None:
+        for scenario, drawn in found.items():
+            if drawn.shown.total:
+                self.of[name, scenario] = drawn
+        gone = [each for each in self.of if each[0] == name and each[1] not in found]
+        for key in gone:
+            del self.of[key]
 
-    def _take_ended(self, name: str, run: str) -> None:
+    def _of_ended(self, name: str, run: str) -> dict[str, Drawn]:
         try:
             folder = RunFolder.open(self._reports / name / run)
             rig, samples = rig_from_resolved(folder.run["rig"]["resolved"]), folder.samples()
             order = [str(each["name"]) for each in folder.run["scenarios"]]
         except (HarnessError, KeyError, TypeError):
-            return
-        for watched in watched_of(rig):
-            if watched.scenario not in order:
+            return {}
+        found = {}
+        for scenario, lines in lines_of(rig).items():
+            if scenario not in order:
                 continue
-            own = samples[samples["scenario"] == order.index(watched.scenario)]
-            own = own[own["intended_ns"] != NO_STAMP]
-            lost = own["arrived_ns"] == NO_STAMP
-            values = np.where(lost, watched.lost_s, (own["arrived_ns"] - own["intended_ns"]) * 1e-9)
-            columns = [_counted(part) for part in np.array_split(values, COLUMNS) if len(part)]
-            if columns:
-                self.of[name, watched.scenario] = (watched.limit_s, columns)
-
-
-def _counted(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Buckets:
-    made = Buckets()
-    made.add(values)
-    return made
+            own = samples[samples["scenario"] == order.index(scenario)]
+            shown = columns_of(own, lost_s(rig, scenario, lines)).shown()
+            if shown.total:
+                found[scenario] = Drawn(run, tuple(lines), shown)
+        return found

@@ -48,9 +48,12 @@ def page_server(
 
 
 def serve(reports: Path, folder: Path | None, budgets: Path | None, port: int, address: str) -> None:
-    """Serve until Ctrl-C. It is nice: what is measured on this machine comes first."""
+    """Serve until Ctrl-C, or SIGTERM; that is how it is meant to end. It is nice: what is measured on this
+    machine comes first."""
     with contextlib.suppress(OSError):
         os.nice(10)
     with page_server(reports, folder, budgets, port, address) as (server, listening):
-        click.echo(f"http://{address}:{listening.getsockname()[1]}/")
-        server.run(sockets=[listening])
+        click.echo(f"http://{address}:{listening.getsockname()[1]}/  (Ctrl-C ends it)")
+        # The server ends by itself, and then hands the signal on to whoever else waits for it.
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
