@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ def page_server(
 def serve(reports: Path, folder: Path | None, budgets: Path | None, port: int, address: str) -> None:
     """Serve until Ctrl-C, or SIGTERM; that is how it is meant to end. It is nice: what is measured on this
     machine comes first."""
+    # Not yet nice: on a busy machine the page would take minutes to come.
+    library("uvicorn", "dashboard")
+    library("starlette", "dashboard")
+    import_module("harness.telemetry.page.app")
     with contextlib.suppress(OSError):
         os.nice(10)
     with page_server(reports, folder, budgets, port, address) as (server, listening):

@@ -21,7 +21,7 @@ RUNS = "ended|rig|verdict|report|run"
 RUNS_SHOWN = 100
 UNANSWERED = "unanswered"
 """In place of a quantile whose stimulus got no answer."""
-SILENT_S = 60.0
+SILENT_S = 120.0
 """A run without a sign of life for so long is said to be silent."""
 
 
