@@ -16,7 +16,7 @@ import click
 
 from harness import __version__
 from harness.cli_board import board
-from harness.cli_history import history
+from harness.cli_history import digest, history
 from harness.cli_run import asker, finish, new_console
 from harness.cli_telemetry import alerts, budgets, dashboard, export, metrics
 from harness.errors import ConfigurationError, HarnessError
@@ -353,6 +353,7 @@ cli.add_command(board)
 cli.add_command(budgets)
 cli.add_command(dashboard)
 cli.add_command(export)
+cli.add_command(digest)
 cli.add_command(history)
 cli.add_command(metrics)
 

@@ -54,3 +54,18 @@ def history(
         as_json=as_json,
         rebuild=rebuild,
     )
+
+
+@click.command()
+@click.option("--since", default="7d", show_default=True, metavar="AGE|DATE", help="The period: since then.")
+@_reports
+@click.option(
+    "--budgets", type=click.Path(path_type=Path, exists=True), help="Budgets, instead of the catalogue."
+)
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="What programs have observed.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to an .md or a .pdf.")
+def digest(since: str, reports: Path, budgets: Path | None, folder: Path | None, out: Path | None) -> int:
+    """One page for a review: what got better, worse, is near its budget, has never been measured."""
+    from harness.history.command import run_digest
+
+    return run_digest(since, reports, budgets, folder, out)

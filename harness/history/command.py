@@ -121,3 +121,28 @@ def _run(run: PastRun, requirements: Sequence[str]) -> dict[str, Any]:
     if requirements:
         plain["requirements"] = {k: v for k, v in plain["requirements"].items() if k in requirements}
     return plain
+
+
+def run_digest(since: str, reports: Path, budgets: Path | None, folder: Path | None, out: Path | None) -> int:
+    """Print the digest as Markdown, or write it to ``out``. Exit status 0: it judges nothing.
+
+    Raises ConfigurationError for what cannot be understood, RecordingError when ``out`` cannot be written.
+    """
+    from harness.history.digest import gather
+    from harness.history.digest_page import as_markdown, write
+
+    _there(reports)
+    digest = gather(reports, parse_since(since, "--since"), budgets=budgets, folder=folder)
+    if out is None:
+        click.echo(as_markdown(digest), nl=False)
+    else:
+        write(digest, out)
+        click.echo(f"wrote {out}")
+    return 0
+
+
+def _there(reports: Path) -> None:
+    if not reports.is_dir():
+        raise ConfigurationError(
+            f"there is no folder {reports}", hint="say where the runs are: --reports DIR"
+        )

@@ -40,7 +40,7 @@ def write_pdf(report: Report, out: Path) -> None:
         when = datetime.fromisoformat(report.created)
         document = _document(report, root, when)
         (root / "results.json").write_text(report.render("json"), encoding="utf-8")
-        pdf = set_document(document, root, when, "budgets.typ")
+        pdf = set_document(document, root, when, "page.typ")
     with replacing(out, len(pdf)) as partial:
         partial.write_bytes(pdf)
 
@@ -54,9 +54,12 @@ def _document(report: Report, root: Path, when: datetime) -> dict[str, Any]:
         "date": [when.year, when.month, when.day],
         "header": {
             "version": __version__,
-            "host": platform.node(),
+            "left": "Performance budgets",
+            "right": platform.node(),
+            "kind": "PERFORMANCE BUDGET REPORT",
             "what": "Performance budgets",
-            "verdict": "" if verdict is None else verdict.value,
+            "verdict": "nothing judged" if verdict is None else verdict.value,
+            "note": "Verdicts speak of what was observed, on this host and under its load.",
         },
         "blocks": list(_blocks(report, root)),
     }
