@@ -20,6 +20,7 @@ NAMES = (
     "recording",
     "rerender",
     "verdict",
+    "compare",
     "known_delay",
     "lateness",
     "ros2_round_trip",

@@ -16,6 +16,7 @@ import click
 
 from harness import __version__
 from harness.cli_board import board
+from harness.cli_compare import compare
 from harness.cli_history import digest, history
 from harness.cli_run import asker, finish, new_console
 from harness.cli_telemetry import alerts, budgets, dashboard, export, metrics
@@ -351,6 +352,7 @@ def doctor(measure: bool, seconds: float, rig: str | None, as_json: bool) -> int
 cli.add_command(alerts)
 cli.add_command(board)
 cli.add_command(budgets)
+cli.add_command(compare)
 cli.add_command(dashboard)
 cli.add_command(export)
 cli.add_command(digest)
