@@ -270,7 +270,7 @@ def run(quick: bool) -> Outcome:
     all_figures: list[Figure] = []
     raw = []
     for cell in CELLS:
-        series, repetitions = (20, 100) if quick else (500, 1500) if cell.slack else (100, 500)
+        series, repetitions = (20, 100) if quick else (300, 1000) if cell.slack else (60, 300)
         found = measure(cell, 1, series, repetitions)
         all_figures += figures(found)
         raw.append({**asdict(found), "row": row(found)})

@@ -18,6 +18,7 @@ from harness import __version__
 from harness.cli_board import board
 from harness.cli_compare import compare
 from harness.cli_history import digest, history
+from harness.cli_regressions import regressions
 from harness.cli_run import asker, finish, new_console
 from harness.cli_telemetry import alerts, budgets, dashboard, export, metrics
 from harness.errors import ConfigurationError, HarnessError
@@ -358,6 +359,7 @@ cli.add_command(export)
 cli.add_command(digest)
 cli.add_command(history)
 cli.add_command(metrics)
+cli.add_command(regressions)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -19,9 +19,12 @@ from harness.regressions.shift import (
 
 CONFIDENCE = 0.95
 """Of the interval of the size."""
+CLIP = 2.5
+"""A run further than this outside both levels, in standard deviations, is moved there when a change is
+placed."""
 FALL = 4.0
 """First runs are in the interval whose split fits worse than the best by less than this, in -2 log
-likelihood of normal scores. At a shift of 1.7 standard deviations it holds the true one in some 90 %."""
+likelihood. At a shift of 1.7 standard deviations it holds the true one in some 90 %."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,50 @@ def first_bad(values: Floats) -> Place:
     """
     from ruptures.costs import CostL2
 
-    scores = normal_scores(values)
-    n = len(scores)
-    best = best_split(scores)
-    cost = CostL2().fit(scores)
+    figures = _clipped(values)
+    n = len(figures)
+    best = best_split(figures)
+    cost = CostL2().fit(figures)
     splits = range(SMALLEST, n - SMALLEST + 1)
     left = np.array([float(cost.error(0, k)) + float(cost.error(k, n)) for k in splits])
-    least = left.min()
-    if least <= 1e-9 * n:
-        inside = left <= least + 1e-9 * n
+    least, whole = left.min(), float(cost.error(0, n))
+    if least <= 1e-12 * whole:
+        inside = left <= 1e-9 * whole
     else:
         residual = np.concatenate(
-            [scores[:best] - scores[:best].mean(), scores[best:] - scores[best:].mean()]
+            [figures[:best] - figures[:best].mean(), figures[best:] - figures[best:].mean()]
         )
         widened = FALL * inflation(lag_one(residual), n)
         inside = n * np.log(left / least) <= widened
     places = np.flatnonzero(inside) + SMALLEST
     return Place(best, int(places[0]), int(places[-1]))
+
+
+def _clipped(values: Floats) -> Floats:
+    """The figures on the scale where a split is placed: their logarithms, where all are positive, cut off
+    CLIP deviations outside the two levels, so that no single run draws the split to itself. Ranks would do,
+    too, but forget how far apart two levels lie; they serve where a level is infinite or without spread."""
+    scores = normal_scores(values)
+    scaled = np.log(values) if values.min() > 0 else values
+    split = best_split(scores)
+    middles = [float(np.median(part)) for part in (scaled[:split], scaled[split:])]
+    if not np.isfinite(middles).all():
+        return scores
+    away = np.concatenate([scaled[:split] - middles[0], scaled[split:] - middles[1]])
+    # 1.4826: of a normal distribution that makes the median of absolute deviations its standard deviation.
+    deviation = 1.4826 * float(np.median(np.abs(away)))
+    if not 0 < deviation < math.inf:
+        return scores
+    return np.clip(scaled, min(middles) - CLIP * deviation, max(middles) + CLIP * deviation)
+
+
+def level(values: Floats) -> float | None:
+    """The level of finite figures: geometric mean of positive ones, else the mean; None where there are
+    none."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    return math.exp(float(np.log(known).mean())) if known.min() > 0 else float(known.mean())
 
 
 def effect(before: Floats, after: Floats) -> Effect:
