@@ -28,6 +28,7 @@ from rich.text import Text
 from harness.config.together import groups
 from harness.errors import HarnessError
 from harness.folder import RunFolder
+from harness.live_anomalies import Unusual
 from harness.model import FLOOR_SCENARIOS, NO_STAMP, NOT_COUNTED, SampleFlag, StimulusFlag
 
 LAST_TRIALS = 40
@@ -122,6 +123,7 @@ class Watch:
     phase: str = "starting"
     notes: list[str] = field(default_factory=list)
     clock: Callable[[], float] = time.monotonic
+    unusual: Unusual = field(default_factory=Unusual)
     _events: int = 0
     _since: float | None = None
 
@@ -173,7 +175,7 @@ class Watch:
                 self.folder, rig, figures.scenario, rows[-LAST_TRIALS:], timebase, time.monotonic_ns()
             )
             self._fill(figures, rows, samples)
-            return
+            return  # too few trials for what is usual to be known
         device, _, port = spec["response"].partition(".")
         rule = rig.devices[device].ports[port].response.match
         observations = self.folder.observations()[spec["response"]]
@@ -189,6 +191,7 @@ class Watch:
             recorded_until_ns=until,
         ).samples
         self._fill(figures, rows, samples)
+        self.notes += self.unusual.look(figures.scenario, samples)
 
     @staticmethod
     def _fill(figures: Figures, rows: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]) -> None:

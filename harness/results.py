@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field
 from harness.model import Verdict
 from harness.results_base import Distribution, Frozen, Interval
 from harness.results_kinds import (
+    AnomalyFinding,
+    AnomalyResult,
     HopResult,
     HopsTail,
     SearchResult,
@@ -23,6 +25,8 @@ from harness.results_kinds import (
 )
 
 __all__ = [
+    "AnomalyFinding",
+    "AnomalyResult",
     "Check",
     "ClockResult",
     "Dependence",
@@ -240,6 +244,7 @@ class ScenarioResult(Frozen):
     search: SearchResult | None = None
     swarm: SwarmResult | None = None
     trend: Trend | None = None
+    anomalies: AnomalyResult | None = None
     checks: list[Check] = Field(default=[])
 
 

@@ -183,3 +183,45 @@ class SwarmResult(Frozen):
     trials: list[SwarmTrial]
     violations: list[str]
     timelines: list[SwarmTimeline] = Field(default=[])
+
+
+class AnomalyFinding(Frozen):
+    """Something unusual, of ``kind`` drift, tail, burst or periodic; information, no part of a verdict.
+
+    ``begin_s``, ``end_s``: seconds after the first counted stimulus; ``begin_ns``, ``end_ns``:
+    CLOCK_MONOTONIC; ``open``: it had not ended with the last sample. ``size``: of a drift the change of the
+    median in ms, of a tail the factor on the share of samples over ``threshold_ms``, of a burst the longest
+    latency in ms, of periodic stalls their median over the level in ms; null where all were lost.
+    ``confidence``: 1 - the probability that a clean run shows one like it. ``host``: what else was recorded
+    at that moment, in words.
+    """
+
+    kind: str
+    begin_s: float
+    end_s: float
+    begin_ns: int
+    end_ns: int
+    open: bool
+    size: float | None
+    period_ms: float | None
+    threshold_ms: float | None
+    slow: int
+    lost: int
+    confidence: float
+    words: str
+    host: list[str]
+
+
+class AnomalyResult(Frozen):
+    """What was found in ``n`` samples, after what is usual was learned from the first ``learned_from``: their
+    median ``level_ms``, and ``slow_over_ms``, beyond which a sample is slow. ``false_alarm``: the largest
+    share of clean runs with any finding."""
+
+    tested: bool
+    n: int
+    learned_from: int = 0
+    level_ms: float | None = None
+    slow_over_ms: float | None = None
+    false_alarm: float
+    findings: list[AnomalyFinding] = Field(default=[])
+    words: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.analysis.anomalies.of_run import anomalies
 from harness.analysis.budget import all_items
 from harness.analysis.checks import Circumstances
 from harness.analysis.floors import floor_results
@@ -20,6 +21,7 @@ from harness.analysis.swarm import SwarmSampled
 from harness.analysis.verdicts import judge
 from harness.config import rig_from_resolved
 from harness.config.schema import RigFile
+from harness.hosttable import HostTable
 from harness.model import (
     CLOCK_DTYPE,
     SAMPLE_DTYPE,
@@ -49,6 +51,7 @@ def derive(folder: RunFolder) -> Results:
         run_id=folder.run_id,
         changed=changed,
         parts=[part_of(each) for each in folder.parts()],
+        host=folder.host(),
     )
     folder.write_samples(samples)
     folder.write_json("results.json", results.model_dump(mode="json", by_alias=True))
@@ -87,9 +90,10 @@ def analyse(
     run_id: str,
     changed: list[str],
     parts: Sequence[RunData] = (),
+    host: HostTable | None = None,
 ) -> tuple[Results, RawTable]:
     """:func:`derive` without files: results, and samples in the order of the stimuli table. ``parts``: the
-    earlier parts of a resumed series, which count like this one."""
+    earlier parts of a resumed series, which count like this one. ``host``: what the host did meanwhile."""
     analysis = RunData(run, rig, stimuli, observations, clocks, events, changed)
     names = [str(each["name"]) for each in run.get("scenarios", [])]
     # A scenario that an aborted run never reached is in the results all the same, with nothing measured.
@@ -111,6 +115,7 @@ def analyse(
             analysis.hopped(name, index, alone[name]),
             analysis.searched(name, index, alone[name]),
             each.swarm if isinstance(each, SwarmSampled) else None,
+            anomalies(alone[name].samples, events, host),
         )
     requirements = [
         judge(

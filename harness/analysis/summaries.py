@@ -26,7 +26,7 @@ from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distr
 from harness.config.match import CALL, SIGMA, Match
 from harness.config.schema import Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
-from harness.results import Check, ScenarioResult, SearchResult, SwarmResult, Trend
+from harness.results import AnomalyResult, Check, ScenarioResult, SearchResult, SwarmResult, Trend
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,11 @@ def summarise(
     hopped: Hopped | None = None,
     search: SearchResult | None = None,
     swarm: SwarmResult | None = None,
+    anomalies: AnomalyResult | None = None,
 ) -> ScenarioResult:
     """Counts, distributions and stages of one scenario; ``hopped``: of the ports between, where it has
-    some; ``search``: what followed, where it is of throughput; ``swarm``: where it is of one."""
+    some; ``search``: what followed, where it is of throughput; ``swarm``: where it is of one; ``anomalies``:
+    what was found unusual."""
     spec, samples = described.spec, sampled.samples
     measured = samples[counted(samples)]
     rows = measured[measured["sent_ns"] != NO_STAMP]
@@ -162,5 +164,6 @@ def summarise(
         search=search,
         swarm=swarm,
         trend=trend(latency_ms(samples[tried(samples)], "intended_ns")),
+        anomalies=anomalies,
         checks=checks,
     )

@@ -162,10 +162,16 @@ def histogram(series: Series, marks: Sequence[Mark]) -> str:
         return style.svg(figure)
 
 
-def over_time(series: Series, marks: Sequence[Mark], medians: Sequence[float | None] = ()) -> str:
+def over_time(
+    series: Series,
+    marks: Sequence[Mark],
+    medians: Sequence[float | None] = (),
+    unusual: Sequence[tuple[str, float, float]] = (),
+) -> str:
     """Latency against time: every sample, or min, median and max of groups; exceedances and losses marked.
 
-    ``medians`` in ms of as many blocks of equal count are drawn over it, None where there is none.
+    ``medians`` in ms of as many blocks of equal count are drawn over it, None where there is none;
+    ``unusual``: letter, begin and end (s) of anomalies.
     """
     kept = ~series.lost
     time, values = series.time_s[kept], series.intent_ms[kept]
@@ -196,6 +202,7 @@ def over_time(series: Series, marks: Sequence[Mark], medians: Sequence[float | N
             )
             axes.plot(band.time_s, band.middle, color=style.BLUE, linewidth=0.8, label="median")
         _block_medians(axes, series, medians)
+        _unusual(axes, series, unusual)
         if marks:
             over = np.logical_or.reduce([mark.beyond(values) for mark in marks])
             x, y = thin_marks(time[over], values[over], COLUMNS)
@@ -243,6 +250,21 @@ def _block_medians(axes: Axes, series: Series, medians: Sequence[float | None]) 
         label = f"median of {len(medians)} blocks" if place == 0 else None
         for width, colour, name in ((3.2, "white", None), (1.6, style.ORANGE, label)):
             axes.plot(span, [level, level], color=colour, linewidth=width, label=name, zorder=4)
+
+
+def _unusual(axes: Axes, series: Series, found: Sequence[tuple[str, float, float]]) -> None:
+    """Anomalies as shaded stretches, each with its letter below the upper edge; near letters in steps."""
+    width = float(series.time_s[-1] - series.time_s[0]) or 1.0
+    across, taken = axes.get_xaxis_transform(), [-np.inf] * 4
+    for letter, begin, end in found:
+        thin = max(0.0, width / 500 - (end - begin)) / 2
+        axes.axvspan(begin - thin, end + thin, color=style.ORANGE, alpha=0.22, linewidth=0, zorder=0)
+        axes.axvline(begin, color=style.ORANGE, linewidth=0.7, zorder=1)
+        row = next((at for at, edge in enumerate(taken) if begin > edge), 0)
+        taken[row] = begin + width / 40
+        style.remark(
+            axes, begin, 1 - 0.09 * row, letter, xycoords=across, offset=(2, -2), va="top", weight="bold"
+        )
 
 
 def _dot(n: int) -> float:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from harness.report import measured
 from harness.report import text as t
+from harness.report.anomalies import stretches, unusual
 from harness.report.blocks import Block, figure, heading, paragraph, save
 from harness.report.hops import hop_by_hop
 from harness.report.series import Series, extract, places
@@ -43,7 +44,10 @@ def results_section(
         if not len(series):
             yield paragraph("No stimulus was counted in this scenario: there is nothing to draw.", "bad")
             continue
-        yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root)
+        # Of a resumed series the drawn times begin with its first part, those of anomalies with its last.
+        found = scenario.anomalies if not run.get("parts") else None
+        yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root, stretches(found))
+        yield from unusual(scenario.anomalies)
         yield from _stages(f"scenario-{place}-stages", scenario, root)
         yield from measured.clamped(scenario, series)
         yield from measured.outliers(series)
@@ -52,7 +56,12 @@ def results_section(
 
 
 def _plots(
-    stem: str, series: Series, requirements: Sequence[RequirementResult], trend: Trend | None, root: Path
+    stem: str,
+    series: Series,
+    requirements: Sequence[RequirementResult],
+    trend: Trend | None,
+    root: Path,
+    found: Sequence[tuple[str, float, float]] = (),
 ) -> Iterator[Block]:
     from harness.report import figures  # matplotlib takes a second to import; only a PDF needs it
 
@@ -78,11 +87,11 @@ def _plots(
             else ""
         )
         yield figure(
-            save(root, f"{stem}-time", figures.over_time(series, marks, _medians(trend))),
+            save(root, f"{stem}-time", figures.over_time(series, marks, _medians(trend), found)),
             f"Latency over time. {summary}",
             f"Latency over time; triangles: {figures.beyond_words(marks)} the limit; crosses at the top: "
             f"lost stimuli.{thinned}"
-            f"{_blocks(trend)}",
+            f"{_blocks(trend)}{' Shaded, with a letter: anomalies, see the table.' if found else ''}",
         )
         if trend is not None:
             yield paragraph(f"Stationarity: {trend.words}.", "plain" if trend.ok else "warn")

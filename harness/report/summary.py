@@ -69,6 +69,7 @@ def render_summary(results: Results) -> str:
         told = [
             *(swarm_words(scenario.swarm) if scenario.swarm else []),
             *scenario.hops_words,
+            *_unusual(scenario),
             *(f"beyond {quantile_name(tail.quantile)}: {tail.words}" for tail in scenario.hops_tail),
             *(words.rstrip(".") for words in (scenario.search.words if scenario.search else [])),
         ]
@@ -153,6 +154,15 @@ def _reasons(requirement: RequirementResult, said: list[str]) -> list[str]:
 def told_in(words: str, said: list[str]) -> bool:
     """Whether these words stand in anything that was said."""
     return any(words in each for each in said)
+
+
+def _unusual(scenario: ScenarioResult) -> list[str]:
+    """Anomalies, which are information."""
+    found = scenario.anomalies.findings if scenario.anomalies else []
+    return [
+        f"anomaly (no part of the verdict), {one.words}" + "".join(f"; {each}" for each in one.host)
+        for one in found
+    ]
 
 
 def _counts(name: str, scenario: ScenarioResult) -> str:
