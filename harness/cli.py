@@ -17,7 +17,7 @@ import click
 from harness import __version__
 from harness.cli_board import board
 from harness.cli_compare import compare
-from harness.cli_history import digest, history
+from harness.cli_history import digest, history, prune
 from harness.cli_regressions import regressions
 from harness.cli_run import asker, finish, new_console
 from harness.cli_telemetry import alerts, budgets, dashboard, export, metrics
@@ -360,6 +360,7 @@ cli.add_command(digest)
 cli.add_command(history)
 cli.add_command(metrics)
 cli.add_command(regressions)
+cli.add_command(prune)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -69,3 +69,26 @@ def digest(since: str, reports: Path, budgets: Path | None, folder: Path | None,
     from harness.history.command import run_digest
 
     return run_digest(since, reports, budgets, folder, out)
+
+
+@click.command()
+@click.argument("rig", required=False)
+@_reports
+@click.option(
+    "--keep-raw", default="30d", show_default=True, metavar="AGE", help="Runs younger than that keep all."
+)
+@click.option(
+    "--keep-last",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="The newest N runs of each rig keep all, however old.",
+)
+@click.option("--yes", is_flag=True, help="Do it; without it nothing is removed.")
+def prune(rig: str | None, reports: Path, keep_raw: str, keep_last: int, yes: bool) -> int:
+    """Let raw tables and bags of old runs go; results and reports stay. Without --yes, say which."""
+    from harness.cli_run import new_console
+    from harness.history.command import run_prune
+
+    return run_prune(new_console(), reports, rig, keep_raw=keep_raw, keep_last=keep_last, yes=yes)

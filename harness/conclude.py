@@ -14,6 +14,7 @@ from harness.folder import RunFolder
 from harness.model import Verdict
 from harness.processes import end_run_processes
 from harness.results import Results
+from harness.retained import refuse_without_raw
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,14 @@ def _in_words(folder: RunFolder, what: str, failure: Exception) -> str:
 
 def rerender(path: Path) -> RunOutcome:
     """Everything right of the raw tables once more (``harness report``). Raises ConfigurationError for a
-    wrong folder, OperationError for a run that has not ended."""
+    wrong folder, OperationError for a run that has not ended, RecordingError where its tables were let go."""
     folder = RunFolder.open(path)
     if folder.run.get("status") == "running":
         raise OperationError(
             f"{folder.path} is of a run that never ended",
             hint=f"if it crashed: harness recover {folder.path}",
         )
+    refuse_without_raw(folder.path)
     return conclude(folder)
 
 
@@ -88,6 +90,7 @@ def recover(path: Path) -> RunOutcome:
 
     folder = RunFolder.open(path)
     if folder.run.get("status") != "running":
+        refuse_without_raw(folder.path)
         return conclude(folder, folder.run.get("abort_reason"))
     lock = RigLock.acquire(folder.run["rig"]["resolved"]["rig"]["name"], f"recover {folder.run_id}")
     try:

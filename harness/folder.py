@@ -35,6 +35,7 @@ from harness.model import (
     STIMULUS_DTYPE,
 )
 from harness.parquet import Labels, Records, file_sha256, read_labelled, read_records, write_records
+from harness.retained import missing
 
 RUN, EVENTS, JOURNAL, PROCESSES = "run.json", "events.jsonl", "journal", "processes"
 SAMPLES = "samples.parquet"
@@ -245,10 +246,7 @@ class RunFolder:
             raise self._no_raw(file) from error
 
     def _no_raw(self, file: Path) -> RecordingError:
-        return RecordingError(
-            f"{self.path} has neither {file.name} nor a journal",
-            hint="copy the whole run folder from its origin",
-        )
+        return missing(self.path, file.name)
 
     def _journal_tables(self, prefix: str = "") -> list[Path]:
         return sorted((self.path / JOURNAL).glob(f"{prefix}*{SUFFIX}"))
@@ -370,9 +368,7 @@ class RunFolder:
         try:
             return read_records(self.path / SAMPLES, SAMPLE_DTYPE)[0]
         except FileNotFoundError as error:
-            raise RecordingError(
-                f"{self.path} has no {SAMPLES}", hint=f"derive it: harness report {self.path}"
-            ) from error
+            raise missing(self.path, SAMPLES, f"derive it: harness report {self.path}") from error
 
 
 def _port_of(file: Path) -> str:

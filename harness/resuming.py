@@ -17,6 +17,7 @@ from harness.config import LoadedRig, find_rig, load_rig
 from harness.errors import ConfigurationError, RecordingError
 from harness.folder import PARTS, RunFolder
 from harness.model import Finding, Severity
+from harness.retained import refuse_without_raw
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def may_go_on(folder: RunFolder) -> bool:
 
 def prepare(path: Path, rig: Path | None = None) -> Resumed:
     """What it takes to go on with the run in ``path``; ``rig``: its rig file, where that lies elsewhere.
-    Raises ConfigurationError where that cannot be."""
+    Raises ConfigurationError where that cannot be, RecordingError where its tables were let go."""
     folder = RunFolder.open(path)
     run = folder.run
     status = run.get("status")
@@ -114,6 +115,7 @@ def prepare(path: Path, rig: Path | None = None) -> Resumed:
             f"{folder.path}: only a run of one scenario of trials, and not of onsets, can be resumed",
             hint="run it anew; with --scenario NAME a run has one",
         )
+    refuse_without_raw(folder.path)
     loaded = _same_rig(folder, rig)
     name = next(iter(loaded.rig.scenarios))
     _not_resumed_yet(folder)

@@ -1,8 +1,9 @@
-"""``harness history``: what a rig has shown over time."""
+"""``harness history``, ``harness digest`` and ``harness prune``."""
 
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,8 @@ import click
 from rich.console import Console
 
 from harness.atomic import to_json
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError
+from harness.history.ages import age
 from harness.history.ages import since as parse_since
 from harness.history.index import History
 from harness.history.marks import Marked, marked
@@ -139,6 +141,63 @@ def run_digest(since: str, reports: Path, budgets: Path | None, folder: Path | N
         write(digest, out)
         click.echo(f"wrote {out}")
     return 0
+
+
+def run_prune(
+    console: Console, reports: Path, rig: str | None, *, keep_raw: str, keep_last: int, yes: bool
+) -> int:
+    """Say what would be let go, or with ``yes`` let it go. Exit status 4 where some run could not be.
+
+    Raises ConfigurationError for what cannot be understood.
+    """
+    from harness.history.prune import candidates, release
+
+    _there(reports)
+    older = age(keep_raw, "--keep-raw")
+    with History.open(reports) as history:
+        name = None if rig is None else find(rig, history.rigs(), reports)
+    found = candidates(reports, older, last=keep_last, rig=name)
+    chosen = [each for each in found if not each.kept]
+    freed, failed = 0, 0
+    for each in chosen:
+        where = f"{each.run.path.parent.name}/{each.run.path.name}"
+        try:
+            freed += release(each) if yes else each.size
+        except (HarnessError, OSError) as error:
+            failed += 1
+            console.print(f"kept      {where}: {error}", highlight=False, markup=False, soft_wrap=True)
+            continue
+        word = "let go" if yes else "would go"
+        console.print(
+            f"{word:<9} {where}  {_size(each.size)} in {len(each.files)} files",
+            highlight=False,
+            soft_wrap=True,
+        )
+    kept = Counter(each.kept for each in found if each.kept)
+    for why, count in kept.most_common():
+        console.print(f"kept      {_runs(count)}: {why}", highlight=False)
+    if not chosen:
+        console.print("nothing to let go", highlight=False)
+    elif yes:
+        console.print(f"{_size(freed)} freed in {_runs(len(chosen) - failed)}", highlight=False)
+    else:
+        console.print(
+            f"{_size(freed)} in {_runs(len(chosen))}; nothing was removed. Results and reports would stay. "
+            "To do it: the same with --yes",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    return 4 if failed else 0
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'' if count == 1 else 's'}"
+
+
+def _size(size: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size / 1e3:.0f} kB"
 
 
 def _there(reports: Path) -> None:

@@ -26,7 +26,8 @@ from harness.model import Verdict
 
 FILE = ".history.sqlite"
 SCHEMA = 1
-"""Version of the tables: another one is dropped, and filled again from the folders."""
+"""Version of what is in the tables: an index of another one, or with other columns, is filled again from the
+folders."""
 BUSY_S = 5.0
 
 _OF_RUN = [each.name for each in fields(PastRun) if each.name not in ("path", "requirements", "scenarios")]
@@ -88,19 +89,24 @@ def _copy(file: Path) -> sqlite3.Connection:
 
 def _is_current(connection: sqlite3.Connection) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return bool(version == SCHEMA and present >= _TABLES.keys())
+    present = {made for (made,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+    return bool(version == SCHEMA and present >= {_statement(table) for table in _TABLES})
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
     if _is_current(connection):
         return
-    for table, columns in _TABLES.items():
-        key = ", PRIMARY KEY (key)" if columns[0] == "key" else ", PRIMARY KEY (run, position)"
+    for table in _TABLES:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-        connection.execute(f"CREATE TABLE {table} ({_names(columns)}{key})")
+        connection.execute(_statement(table))
     connection.execute("CREATE INDEX runs_by_rig ON runs (rig, started)")
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _statement(table: str) -> str:
+    columns = _TABLES[table]
+    key = "key" if columns[0] == "key" else "run, position"
+    return f"CREATE TABLE {table} ({_names(columns)}, PRIMARY KEY ({key}))"
 
 
 def discard(reports: Path) -> None:

@@ -130,7 +130,9 @@ def test_a_folder_without_runs_has_none(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "holes", "other tables", "older", "newer"])
+@pytest.mark.parametrize(
+    "damage", ["text", "cut", "holes", "other tables", "other columns", "older", "newer"]
+)
 def test_a_damaged_or_foreign_index_is_made_again(tmp_path: Path, damage: str) -> None:
     for number in range(30):
         data.written(tmp_path, number)
@@ -148,6 +150,8 @@ def test_a_damaged_or_foreign_index_is_made_again(tmp_path: Path, damage: str) -
         connection = sqlite3.connect(file)
         if damage == "other tables":
             connection.executescript("DROP TABLE runs; DROP TABLE scenarios; CREATE TABLE runs (odd);")
+        elif damage == "other columns":
+            connection.execute("ALTER TABLE requirements DROP COLUMN estimate")
         else:
             connection.execute(f"PRAGMA user_version = {0 if damage == 'older' else 99}")
         connection.commit()
