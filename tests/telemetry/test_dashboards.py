@@ -52,6 +52,40 @@ def test_the_files_in_git_are_those_of_the_code() -> None:
     assert {f"grafana/{each.name}" for each in (DASHBOARDS / "grafana").iterdir()} < set(made)
 
 
+def lost(said: Any, understood: Any, path: str) -> list[str]:
+    """Where ``understood`` lacks, or has otherwise, what was said; defaults that it adds are no matter."""
+    if isinstance(said, dict) and isinstance(understood, dict):
+        return [
+            each
+            for key, value in said.items()
+            for each in (
+                lost(value, understood[key], f"{path}.{key}") if key in understood else [f"{path}.{key}"]
+            )
+        ]
+    if isinstance(said, list) and isinstance(understood, list) and len(said) == len(understood):
+        return [
+            each
+            for one, other in zip(said, understood, strict=True)
+            for each in lost(one, other, f"{path}[]")
+        ]
+    return [] if said == understood else [path]
+
+
+@pytest.mark.parametrize("file", sorted((DASHBOARDS / "grafana").iterdir()), ids=lambda file: file.stem)
+def test_grafana_s_own_model_reads_everything_that_a_dashboard_says(file: Path) -> None:
+    from grafana_foundation_sdk.cog import plugins
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    plugins.register_default_plugins()
+    said = json.loads(file.read_text(encoding="utf-8"))
+    understood = json.loads(JSONEncoder().encode(Dashboard.from_json(said)))
+    assert lost(said, understood, file.stem) == []
+    said["panels"][0]["fieldConfg"] = said["panels"][0].pop("fieldConfig")
+    wrong = json.loads(JSONEncoder().encode(Dashboard.from_json(said)))
+    assert lost(said, wrong, "") == [".panels[].fieldConfg"]
+
+
 def test_what_is_provisioned_fits_together() -> None:
     compose = yaml.safe_load((DASHBOARDS / "compose.yaml").read_text())
     for service in compose["services"].values():

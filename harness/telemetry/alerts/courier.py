@@ -156,7 +156,7 @@ def _command(name: str, receiver: Receiver) -> Send:
         try:
             ended = subprocess.run(
                 command,
-                input=data,
+                input=data + b"\n",
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 timeout=TIMEOUT_S,

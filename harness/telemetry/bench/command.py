@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from harness.telemetry.alerts.watch import Alerts
 from harness.telemetry.bench.families import BenchCollector
 from harness.telemetry.bench.watch import BenchWatch
 from harness.telemetry.budget.registry import Budgets
+from harness.telemetry.export.extra import library
 from harness.telemetry.export.prometheus import Collector, PrometheusEndpoint
 from harness.telemetry.host import HostSampler
 from harness.telemetry.paths import PathSampler
@@ -65,9 +67,16 @@ def serve(
     paths: Mapping[str, str],
     alerts: Path | None,
 ) -> None:
-    """Serve until Ctrl-C. It is nice: what is measured on this machine comes first."""
+    """Serve until Ctrl-C, which is how it is meant to end. It is nice: what is measured on this machine comes
+    first."""
+    # Not yet nice: on a busy machine it would take minutes until it serves.
+    library("prometheus_client")
+    import_module("harness.telemetry.budget.verdict")
     with contextlib.suppress(OSError):
         os.nice(10)
-    with serving(reports, folder, budgets, port, address, host=host, paths=paths, alerts=alerts) as endpoint:
-        click.echo(f"http://{address}:{endpoint.port}/metrics")
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        serving(reports, folder, budgets, port, address, host=host, paths=paths, alerts=alerts) as endpoint,
+    ):
+        click.echo(f"http://{address}:{endpoint.port}/metrics  (Ctrl-C ends it)")
         threading.Event().wait()
