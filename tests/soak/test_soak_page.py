@@ -85,6 +85,11 @@ class Browser:
             lambda: self.do("return [...document.images].every(i => i.complete && i.naturalWidth > 0)"),
             "all pictures are drawn",
         )
+        # Asked for again, so that what is in a drawing has come, too.
+        self.do(
+            "return Promise.all([...document.querySelectorAll('svg image')].map("
+            "each => { const it = new Image(); it.src = each.getAttribute('href'); return it.decode(); }))"
+        )
         height = int(self.do("return document.documentElement.scrollHeight"))
         self.driver.set_window_size(size[0], min(height + 150, 12000))
         file = self._pictures / f"{name}.png"

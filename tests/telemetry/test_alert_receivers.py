@@ -171,7 +171,7 @@ def test_a_command_gets_the_notice_and_is_tried_again(tmp_path: Path) -> None:
     out = tmp_path / "out"
     program = (
         "import sys, pathlib; out = pathlib.Path(sys.argv[1]); first = not out.exists();"
-        "out.open('a').write(sys.stdin.read() + '\\n'); sys.exit(first)"
+        "out.open('a').write(sys.stdin.read()); sys.exit(first)"
     )
     receiver = Receiver(command=[sys.executable, "-c", program, str(out)])
     courier = Courier("siren", receiver, first_s=0.01)

@@ -27,6 +27,11 @@ async function renew() {
     const part = document.importNode(each, true);
     const pictures = [...part.querySelectorAll("img")];
     pictures.forEach((picture) => { picture.loading = "eager"; });
+    for (const within of part.querySelectorAll("svg image")) {
+      const first = new Image();
+      first.src = within.getAttribute("href");
+      pictures.push(first);
+    }
     await Promise.all(pictures.map(ready));
     if (old) old.replaceWith(part);
     parts.push(part);
