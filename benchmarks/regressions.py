@@ -8,9 +8,9 @@ runs of the history, but are counted beside them. Seeds are fixed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,8 +175,7 @@ def measure(cell: Cell, seed: int, series: int, repetitions: int) -> Found:
     tries = [bad(cell, rng) for _ in range(repetitions)]
     found = [each for each in tries if each is not None]
     share = len(found) / repetitions
-    away = np.array([each.away for each in found])
-    near = float(np.mean(np.abs(away) <= 2))
+    near = _mean([abs(each.away) <= 2 for each in found])
     return Found(
         cell=cell,
         series=series,
@@ -189,18 +188,21 @@ def measure(cell: Cell, seed: int, series: int, repetitions: int) -> Found:
         found=share,
         found_error=sqrt(share * (1 - share) / repetitions),
         found_all=sum(each.delay + each.reruns <= WITHIN for each in found) / repetitions,
-        delay=float(np.mean([each.delay for each in found])),
-        reruns_bad=float(np.mean([each.reruns for each in found])),
+        delay=_mean([each.delay for each in found]),
+        reruns_bad=_mean([each.reruns for each in found]),
         near=near,
-        near_error=sqrt(near * (1 - near) / len(found)),
-        exact=float(np.mean(away == 0)),
-        held=float(np.mean([_interval_holds(each) for each in found])),
-        width=float(np.mean([each.change.latest - each.change.earliest + 1 for each in found])),
-        size=float(np.mean([each.change.effect.change for each in found])),
-        size_held=float(
-            np.mean([_holds(each.change, cell.shift) for each in found]),
-        ),
+        near_error=sqrt(near * (1 - near) / len(found)) if found else nan,
+        exact=_mean([each.away == 0 for each in found]),
+        held=_mean([_interval_holds(each) for each in found]),
+        width=_mean([each.change.latest - each.change.earliest + 1 for each in found]),
+        size=_mean([each.change.effect.change for each in found]),
+        size_held=_mean([_holds(each.change, cell.shift) for each in found]),
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    """NaN for nothing: no change was found."""
+    return float(np.mean(values)) if values else nan
 
 
 def _interval_holds(found: _Bad) -> bool:

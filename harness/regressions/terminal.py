@@ -136,7 +136,7 @@ def _change(console: Console, examined: Examined, change: Change) -> None:
         said.append(("look at", f"git log --oneline {between}"))
     changed = circumstances(runs, change)
     for name in list(changed)[:MOST_CIRCUMSTANCES]:
-        before, after = (_short(each) for each in changed[name])
+        before, after = _short(*changed[name])
         said.append(("changed too", f"{name}: {before} -> {after}"))
     if len(changed) > MOST_CIRCUMSTANCES:
         said.append(("", f"and {len(changed) - MOST_CIRCUMSTANCES} more: --json"))
@@ -154,27 +154,29 @@ def _change(console: Console, examined: Examined, change: Change) -> None:
 def state(examined: Examined) -> list[tuple[str, str]]:
     """What the newest runs show, each line with its style."""
     watched, runs = examined.watched, examined.series.runs
-    if watched.suspicion is not None:
-        waiting = watched.suspicion
+    if (waiting := watched.suspicion) is not None:
         kind = word(examined, waiting.up)
-        return [
-            (f"SUSPICION of a {kind} since {run_words(runs[waiting.first])}: not confirmed yet", "yellow"),
-            (f"  {_runs(waiting.so_far)} since it was raised; {what_decides(waiting)}", ""),
-        ]
-    since = " since the last change" if watched.changes else ""
-    have = f"{_runs(watched.baseline, 'comparable ')}{since}"
-    lacking = f"{watched.missing_for_rates} more are needed for the stated error rates"
+        so_far = f"not confirmed: {_runs(waiting.so_far)} since it was raised; {what_decides(waiting)}"
+        return [(f"SUSPICION of a {kind} since {run_words(runs[waiting.first])}", "yellow"), (so_far, "")]
+    have = _runs(watched.baseline, "comparable ")
+    lacking = (f"{watched.missing_for_rates} more are needed for the stated error rates", "")
     if watched.missing:
-        needed = f"too few to look for changes: {have}, {watched.missing} more are needed"
-        return [(needed, "yellow"), (lacking, "yellow")]
-    quiet = (f"no change is suspected now: {have}", "")
-    return [quiet, (lacking, "")] if watched.missing_for_rates else [quiet]
+        what = f"since the last change, {have}" if watched.changes else f"to look for changes, {have}"
+        return [(f"too few {what}: {watched.missing} more are needed to find one", "yellow"), lacking]
+    since = " since the last change" if watched.changes else ""
+    quiet = (f"no change is suspected now: {have}{since}", "")
+    return [quiet, lacking] if watched.missing_for_rates else [quiet]
 
 
 def _runs(n: int, kind: str = "") -> str:
     return f"{n} {kind}run{'' if n == 1 else 's'}"
 
 
-def _short(text: str) -> str:
-    text = text or "nothing"
-    return text if len(text) <= 40 else f"{text[:39]}…"
+def _short(before: str, after: str) -> tuple[str, str]:
+    """Both texts where they begin to differ, and no longer than fits a line."""
+    pairs = enumerate(zip(before, after, strict=False))
+    same = next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+    begin = same - 8 if same > 16 else 0
+    cut = [("…" if begin else "") + each[begin:] if each else "nothing" for each in (before, after)]
+    first, second = (each if len(each) <= 36 else f"{each[:35]}…" for each in cut)
+    return first, second

@@ -39,8 +39,8 @@ def run_words(run: PastRun) -> str:
 def what_decides(waiting: Suspicion) -> str:
     """How many more runs a suspicion waits for."""
     if waiting.next_look == waiting.last_look:
-        return f"{waiting.last_look} more comparable runs decide"
-    return f"the next {waiting.next_look} comparable runs may decide, the next {waiting.last_look} do"
+        return f"{waiting.last_look} more decide"
+    return f"{waiting.next_look} more may decide, {waiting.last_look} do"
 
 
 def to_do(newest: PastRun, rig: str, reports: str, waiting: Sequence[Suspicion]) -> list[str]:
