@@ -26,6 +26,7 @@ NAMES = (
     "ros2_round_trip",
     "bag_recording",
     "budget",
+    "history",
     "board_ping",
     "spot",
     "regressions",

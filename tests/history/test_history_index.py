@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -201,6 +203,19 @@ def test_a_run_that_ends_is_recorded_where_it_belongs(tmp_path: Path) -> None:
     record(elsewhere / "run")
     record(tmp_path / "sim")
     assert not list(tmp_path.glob(f"*/{FILE}"))
+
+
+def test_asking_imports_neither_the_rig_files_nor_the_tables() -> None:
+    from harness import folder
+    from harness.history import reading
+
+    assert reading.RUN == folder.RUN
+    code = (
+        "import sys, harness.history.command; print([m for m in ('harness.folder', 'harness.config', 'pyarrow', "
+        "'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_reports_folder_may_move(tmp_path: Path) -> None:
