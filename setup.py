@@ -26,6 +26,7 @@ data_files = [
     (f"share/{PACKAGE}", ["package.xml"]),
     (f"share/{PACKAGE}/launch", sorted(glob("launch/*.launch.py"))),
     (f"share/{PACKAGE}/rig_configs", sorted(glob("rig_configs/*.yaml"))),
+    (f"share/{PACKAGE}/rig_configs/gazebo", sorted(glob("rig_configs/gazebo/*.sdf"))),
     (f"share/{PACKAGE}/budgets", sorted(glob("budgets/*.yaml"))),
 ]
 if any(argument.endswith("_wheel") for argument in sys.argv):

@@ -344,7 +344,8 @@ class RunFolder:
         """Write samples.parquet: SAMPLE_DTYPE (rows,), and for people milliseconds, scenario, response port.
 
         ``latency_ms`` = arrived - sent, ``latency_from_intent_ms`` = arrived - intended, ``lateness_ms`` =
-        sent - intended; NaN where one of the two is missing. Raises RecordingError.
+        sent - intended, ``simulated_latency_ms`` = sim_arrived - sim_sent; NaN where one of the two is
+        missing. Raises RecordingError.
         """
         scenarios = self.run.get("scenarios") or []
         names = [str(scenario["name"]) for scenario in scenarios]
@@ -357,6 +358,7 @@ class RunFolder:
             "latency_ms": _milliseconds(samples, "arrived_ns", "sent_ns"),
             "latency_from_intent_ms": _milliseconds(samples, "arrived_ns", "intended_ns"),
             "lateness_ms": _milliseconds(samples, "sent_ns", "intended_ns"),
+            "simulated_latency_ms": _milliseconds(samples, "sim_arrived_ns", "sim_sent_ns"),
             "scenario_name": Labels(codes, names),
             "port": Labels(of_port, unique),
         }

@@ -144,10 +144,13 @@ SAMPLE_DTYPE = np.dtype(
         ("answers", "<u4"),
         ("scenario", "<u2"),
         ("variant", "<u2"),
+        ("sim_sent_ns", "<i8"),
+        ("sim_arrived_ns", "<i8"),
     ]
 )
 """One row per stimulus, derived by matching; all instants on CLOCK_MONOTONIC, NO_STAMP where there is none.
-``answers`` counts the answers found for it."""
+``answers`` counts the answers found for it. ``sim_*`` are on the simulation's own clock, never converted:
+the last simulated time that was seen before the send, and the answer's stamp."""
 
 HOST_DTYPE = np.dtype(
     [

@@ -173,6 +173,7 @@ class RequirementResult(Frozen):
     limit: float
     limit_is: str = "upper"
     unit: str
+    time: str = "wall"
     confidence: float
     alpha: float | None = None
     sampling_plan: str = ""
@@ -193,6 +194,19 @@ class RequirementResult(Frozen):
     dependence: Dependence | None = None
     checks: list[Check] = Field(default=[])
     decision: list[str] = Field(default=[], description="the rule and its arithmetic, line by line, in words")
+
+
+class RealTimeFactor(Frozen):
+    """How fast simulated time ran against the wall clock in the measured part, by the stamps of ``clock``:
+    ``mean`` over the whole, ``least`` of any ``window_s``. ``step_ms``: the smallest distance of two
+    stamps."""
+
+    clock: str
+    least: float
+    mean: float
+    window_s: float
+    n: int
+    step_ms: float
 
 
 class ScenarioResult(Frozen):
@@ -237,6 +251,8 @@ class ScenarioResult(Frozen):
     latency_from_intent_ms: Distribution
     lateness_ms: Distribution
     stages_ms: dict[str, Distribution]
+    simulated_latency_ms: Distribution | None = None
+    real_time_factor: RealTimeFactor | None = None
     hops: list[HopResult] = Field(default=[])
     hops_lost: dict[str, int] = Field(default={})
     hops_tail: list[HopsTail] = Field(default=[])

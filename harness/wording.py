@@ -40,6 +40,10 @@ class Asked(Protocol):
     def unit(self) -> str:
         """Of the limit."""
 
+    @property
+    def time(self) -> str:
+        """wall or simulated."""
+
 
 class Decided(Asked, Protocol):
     """What a result of a requirement has beside what was asked."""
@@ -95,7 +99,12 @@ def measured_name(asked: Asked) -> str:
     if asked.quantity in ("loss_rate", "ratio"):
         return name
     kind = f" ({asked.jitter})" if asked.jitter else ""
-    return f"{name} {asked.quantity}{kind}"
+    return f"{name} {asked.quantity}{kind}{time_words(asked)}"
+
+
+def time_words(asked: Asked) -> str:
+    """`` in simulated time``, where the simulation's own clock decides; else empty."""
+    return " in simulated time" if asked.time == "simulated" else ""
 
 
 def beyond(asked: Asked) -> str:

@@ -160,7 +160,7 @@ def _by_designs(case: Case) -> Judged:
         kept = _kept(case, events)
         reasons = [_going_on(passing, k_pass, over, "pass"), _going_on(failing, k_fail, over_sent, "fail")]
         reasons += [*kept, plan, NEXT]
-    obstacle = _obstacle(events, n, found)
+    obstacle = _obstacle(events, n, found, may_repeat=requirement.time == "simulated")
     if obstacle and verdict in DECIDED and (verdict is Verdict.PASS or found.p <= GATE_LEVEL):
         verdict, reasons = Verdict.INCONCLUSIVE, [obstacle, plan]
     kind = "stages" if schedule.stages else "a sequential test"
@@ -282,7 +282,7 @@ def _gate_line(found: Gate, n: int, limit_is: str) -> str:
     return f"{seen}: more than {GATE_LEVEL:g}, so trials count as independent"
 
 
-def _obstacle(events: _Events, n: int, found: Gate) -> str:
+def _obstacle(events: _Events, n: int, found: Gate, *, may_repeat: bool = False) -> str:
     """What leaves no verdict (a gate), or no PASS, whatever the counts say; empty if nothing does."""
     if found.p <= GATE_LEVEL:
         return (
@@ -290,7 +290,7 @@ def _obstacle(events: _Events, n: int, found: Gate) -> str:
             "independent: find out what lasts longer than a trial, or measure with a paced schedule"
         )
     values = events.values[:n]
-    if events.at is not None and n > 1 and bool((values == values[0]).all()):
+    if not may_repeat and events.at is not None and n > 1 and bool((values == values[0]).all()):
         return (
             "all values are the same, which no measured latency is: look for a stopped clock or a stamp that "
             "is copied"

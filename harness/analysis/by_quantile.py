@@ -57,7 +57,14 @@ def weigh(case: Case) -> Weighed:
         either_way=requirement.jitter is not None,
     )
     both = sides(requirement, case.seen)
-    guarded = decide(both.passing, at, measuring.alpha, case.disturbance, fail_values=both.failing)
+    guarded = decide(
+        both.passing,
+        at,
+        measuring.alpha,
+        case.disturbance,
+        fail_values=both.failing,
+        may_repeat=requirement.time == "simulated",
+    )
     return Weighed(both, guarded, Counts.of(guarded.decision), floor)
 
 

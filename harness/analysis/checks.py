@@ -36,6 +36,7 @@ class Circumstances:
 
     ``broken``: checks of the evidence itself, a failed one is an ERROR; ``checks``: checks of the bench, a
     failed one is INCONCLUSIVE. ``planned``: stimuli that were to be measured.
+    ``wall_checks``: such that are asked of requirements in wall time alone.
     ``remarks``: what the reasons of each of its requirements have to name, whatever the verdict.
     """
 
@@ -45,6 +46,7 @@ class Circumstances:
     broken: Sequence[Check] = ()
     checks: Sequence[Check] = field(default=())
     remarks: Sequence[str] = ()
+    wall_checks: Sequence[Check] = ()
 
 
 def lateness(samples: NDArray[Any], quantile: float, limit_ms: float) -> Check:

@@ -102,6 +102,7 @@ def decide(
     fail_values: Floats | None = None,
     pass_rate: float | None = None,
     fail_rate: float | None = None,
+    may_repeat: bool = False,
 ) -> Decision:
     """Decide whether at most a share ``p0`` of ``values`` exceeds the limit.
 
@@ -110,7 +111,8 @@ def decide(
     are
     in the values' unit, ``longest_disturbance`` in samples. ``pass_rate`` and ``fail_rate`` replace p0 in
     the tests (guard against the harness's own floor, see :mod:`harness.analysis.guard`); the largest samples
-    remain ceil(n p0). Raises ValueError for shapes, thresholds, probabilities or disturbances that make no
+    remain ceil(n p0). ``may_repeat``: values may all be the same, as those of simulated time in steps. Raises
+    ValueError for shapes, thresholds, probabilities or disturbances that make no
     sense.
     """
     _validate(values, pass_threshold, fail_threshold, (p0, alpha, pass_rate, fail_rate), longest_disturbance)
@@ -124,7 +126,7 @@ def decide(
         np.where(wrong_too, -np.inf, other), fail_threshold, p0, fail_rate or p0, alpha, passing=False
     )
     known = values[np.isfinite(values)]
-    constant = len(known) > 1 and bool((known == known[0]).all())
+    constant = not may_repeat and len(known) > 1 and bool((known == known[0]).all())
     return concluded(
         passing,
         failing,

@@ -24,6 +24,7 @@ from harness.config.schema import RigFile
 from harness.hosttable import HostTable
 from harness.model import (
     CLOCK_DTYPE,
+    NO_STAMP,
     SAMPLE_DTYPE,
     SCHEMA_VERSION,
     STIMULUS_DTYPE,
@@ -107,7 +108,8 @@ def analyse(
     circumstances: dict[str, Circumstances] = {}
     for index, (name, each) in enumerate(sampled.items()):
         circumstances[name], facts = series[name].circumstances(monitor_checks)
-        checks = [*circumstances[name].broken, *circumstances[name].checks, *facts]
+        judged = circumstances[name]
+        checks = [*judged.broken, *judged.checks, *judged.wall_checks, *facts]
         scenarios[name] = summarise(
             analysis.described(name),
             each,
@@ -116,6 +118,7 @@ def analyse(
             analysis.searched(name, index, alone[name]),
             each.swarm if isinstance(each, SwarmSampled) else None,
             anomalies(alone[name].samples, events, host),
+            analysis.real_time_factor(name, alone[name]),
         )
     requirements = [
         judge(
@@ -157,6 +160,7 @@ def analyse(
         provenance=provenance(run, changed),
     )
     samples = np.zeros(len(stimuli), dtype=SAMPLE_DTYPE)
+    samples["sim_sent_ns"] = samples["sim_arrived_ns"] = NO_STAMP
     for index, each in enumerate(alone.values()):
         samples[stimuli["scenario"] == index] = each.samples
     for floor in analysis.floors:

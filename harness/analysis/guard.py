@@ -179,6 +179,7 @@ def decide(
     *,
     fail_values: Floats | None = None,
     unit: str = "ms",
+    may_repeat: bool = False,
 ) -> Guarded:
     """Decide with the thresholds and rates of ``at``; the rest as in
     :func:`harness.analysis.dependence.decide`.
@@ -204,6 +205,7 @@ def decide(
         fail_values=failing,
         pass_rate=at.pass_rate,
         fail_rate=at.fail_rate,
+        may_repeat=may_repeat,
     )
     return Guarded(decision.verdict, at, decision, (*guard_lines(at, unit), *decision.lines))
 

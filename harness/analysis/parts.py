@@ -89,11 +89,12 @@ def _swarm(every: Sequence[SwarmResult]) -> SwarmResult:
 
 def with_earlier(own: Circumstances, parts: Iterable[Circumstances]) -> Circumstances:
     """The circumstances of the last part, and whatever was wrong in an earlier one."""
-    broken, checks = list(own.broken), list(own.checks)
+    broken, checks, wall = list(own.broken), list(own.checks), list(own.wall_checks)
     for number, each in enumerate(parts, 1):
         broken += _failed(each.broken, number)
         checks += _failed(each.checks, number)
-    return replace(own, broken=broken, checks=checks)
+        wall += _failed(each.wall_checks, number)
+    return replace(own, broken=broken, checks=checks, wall_checks=wall)
 
 
 class Series:

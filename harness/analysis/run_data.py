@@ -20,18 +20,20 @@ from harness.analysis.onset import directions
 from harness.analysis.onset_known import onset_checks
 from harness.analysis.rule import complement
 from harness.analysis.samples import Sampled, build
+from harness.analysis.simulated import physics_item, real_time, simulated_budget
+from harness.analysis.simulated_time import SimulatedTime, simulated_times
 from harness.analysis.starved import starved
 from harness.analysis.summaries import Described, arrival_is, loss
 from harness.analysis.swarm import ORDER, PERIOD_SOURCE, SwarmSampled, swarm_faults
 from harness.analysis.swarm_sampling import sample_swarm
 from harness.analysis.throughput import search_result
-from harness.analysis.uncertainty import Budget, sampling_period
+from harness.analysis.uncertainty import Budget, combine, sampling_period
 from harness.analysis.verdicts import measured_window
 from harness.config.schema import Match, Requirement, RigFile, SwarmReorganization, Throughput
 from harness.config.together import groups
 from harness.errors import ConfigurationError
 from harness.model import CLOCK_DTYPE, FLOOR_SCENARIOS, NO_STAMP, OBSERVATION_DTYPE, STIMULUS_DTYPE
-from harness.results import Check, MonitorResult, SearchResult
+from harness.results import Check, MonitorResult, RealTimeFactor, SearchResult
 
 RawTable = NDArray[Any]
 
@@ -65,6 +67,7 @@ class RunData:
             if len(each)
         ]
         self._recorded_until = self._last_instant(clocks) if self.aborted else None
+        self._simulated = simulated_times(run, observations.values())
 
     def _last_instant(self, clocks: RawTable) -> int | None:
         columns = [self._stimuli["sent_ns"], self._stimuli["handed_ns"], clocks["t4_ns"]]
@@ -126,7 +129,23 @@ class RunData:
             foreign_keys=self._keys_of_others(index),
             directions=self._directions(index, described.match, rows),
             still=getattr(described.spec.schedule, "rest", "none") == "still",
+            simulated=self.simulated_time(described.spec.response),
         )
+
+    def simulated_time(self, port: str) -> SimulatedTime | None:
+        """The clock of simulated time that the answers of that port are stamped with; None where they are
+        not, or the device has none."""
+        clock = str(self._run.get("ports", {}).get(port, {}).get("stamp_clock"))
+        device = port.partition(".")[0]
+        mine = [one for name, one in self._simulated.items() if name.partition(".")[0] == device]
+        return self._simulated.get(clock) or (mine[0] if len(mine) == 1 else None)
+
+    def real_time_factor(self, name: str, sampled: Sampled) -> RealTimeFactor | None:
+        """How fast the simulation ran while that scenario was measured; None where there is none."""
+        spec = self._rig.scenarios[name]
+        time = self.simulated_time(spec.response) or self.simulated_time(spec.stimulus)
+        window = measured_window(sampled.samples, round(spec.timeout_ms * 1e6))
+        return None if time is None or window is None else time.factor(*window)
 
     def places(self, name: str) -> list[int]:
         """The number of that scenario in the tables; none where the run did not come to it."""
@@ -226,7 +245,19 @@ class RunData:
         spec = self._rig.scenarios[requirement.scenario]
         period_ms = sampled.swarm.period_ms if isinstance(sampled, SwarmSampled) else None
         period = None if period_ms is None else sampling_period(period_ms, PERIOD_SOURCE)
-        return budget(requirement, spec, self.clocks, sampled.samples, sampled.onsets, period)
+        time = self.simulated_time(spec.response)
+        if requirement.time == "simulated" and time is not None:
+            return simulated_budget(
+                sampled.samples,
+                self.observed(spec.response),
+                time,
+                of_signal=sampled.onsets is not None,
+                jitter=requirement.quantity == "jitter",
+            )
+        found = budget(requirement, spec, self.clocks, sampled.samples, sampled.onsets, period)
+        if time is not None and found.items:
+            found = combine([*found.items, physics_item(time)])
+        return found
 
     def measuring(self, requirement: Requirement, sampled: Sampled) -> Measuring:
         """How the values of that requirement were measured, and at which error it is decided."""
@@ -273,4 +304,11 @@ class RunData:
         ]
         reason = str(self._run.get("abort_reason") or "")
         remarks = sampled.remarks if isinstance(sampled, SwarmSampled) else []
-        return Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks, remarks), facts
+        wall = []
+        if self.simulated_time(spec.response) is not None or self.simulated_time(spec.stimulus) is not None:
+            part = sampled if own is None else own
+            wall.append(real_time(self.real_time_factor(name, part)))
+        return (
+            Circumstances(spec.schedule.samples, self.aborted, reason, broken, checks, remarks, wall),
+            facts,
+        )

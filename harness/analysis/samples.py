@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from harness.analysis.edges import find_edges
 from harness.analysis.matching import Matched, arrivals, match
 from harness.analysis.onset import Onsets, find
+from harness.analysis.simulated_time import SimulatedTime, fill
 from harness.analysis.timebase import Timebase
 from harness.config.schema import Match
 from harness.model import (
@@ -68,6 +69,7 @@ def build(
     foreign_keys: NDArray[np.int64] | None = None,
     directions: NDArray[np.int8] | None = None,
     still: bool = False,
+    simulated: SimulatedTime | None = None,
 ) -> Sampled:
     """Samples of one scenario.
 
@@ -78,7 +80,8 @@ def build(
     lost. So is one whose hand-over never returned. ``ended_ns``: when the scenario was over; what is
     observed later, such as the echo of a stop, is not unmatched. ``foreign_keys``: keys of other
     scenarios, whose answers are not unmatched. ``directions``: for onsets, which way each command went;
-    ``still``: the schedule promises rest before it.
+    ``still``: the schedule promises rest before it. ``simulated``: the clock of simulated time that the
+    answers are stamped with.
     """
     when = arrivals(observations, timebase, arrival)
     sent_ns = stimuli["sent_ns"].astype(np.int64)
@@ -107,6 +110,7 @@ def build(
     out["stimulus_flags"] = stimuli["flags"]
     out["arrived_ns"], out["seen_ns"] = matched.arrived_ns, matched.seen_ns
     out["answers"] = matched.answers
+    fill(out, observations, matched.first, simulated)
     out["flags"] = _with_open(matched, stimuli, timeout_ns, recorded_until_ns)
     stray = ~matched.used & (observations["flags"] & NO_ANSWER == 0)
     if ended_ns is not None:

@@ -21,12 +21,22 @@ from harness.analysis.samples import (
     stages_ms,
     tried,
 )
+from harness.analysis.simulated import in_simulated_time
 from harness.analysis.stationarity import stationarity
 from harness.analysis.statistics import achieved_rate_hz, clopper_pearson, distribution, finite
 from harness.config.match import CALL, SIGMA, Match
 from harness.config.schema import Scenario
 from harness.model import NO_STAMP, SampleFlag, StimulusFlag
-from harness.results import AnomalyResult, Check, ScenarioResult, SearchResult, SwarmResult, Trend
+from harness.results import (
+    AnomalyResult,
+    Check,
+    Distribution,
+    RealTimeFactor,
+    ScenarioResult,
+    SearchResult,
+    SwarmResult,
+    Trend,
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,13 @@ def trend(values: NDArray[np.float64]) -> Trend:
     )
 
 
+def simulated_latency(rows: NDArray[Any]) -> Distribution | None:
+    """Latency by the simulation's own clock, of the samples that have it; None where none has."""
+    if not (rows["sim_arrived_ns"] != NO_STAMP).any():
+        return None
+    return distribution(latency_ms(in_simulated_time(rows)))
+
+
 def summarise(
     described: Described,
     sampled: Sampled,
@@ -108,10 +125,11 @@ def summarise(
     search: SearchResult | None = None,
     swarm: SwarmResult | None = None,
     anomalies: AnomalyResult | None = None,
+    real_time_factor: RealTimeFactor | None = None,
 ) -> ScenarioResult:
     """Counts, distributions and stages of one scenario; ``hopped``: of the ports between, where it has
     some; ``search``: what followed, where it is of throughput; ``swarm``: where it is of one; ``anomalies``:
-    what was found unusual."""
+    what was found unusual; ``real_time_factor``: of a simulation."""
     spec, samples = described.spec, sampled.samples
     measured = samples[counted(samples)]
     rows = measured[measured["sent_ns"] != NO_STAMP]
@@ -157,6 +175,8 @@ def summarise(
         latency_from_intent_ms=distribution(latency_ms(rows, "intended_ns")),
         lateness_ms=distribution(lateness_ms(measured)),
         stages_ms={name: distribution(stages[name], ()) for name in STAGES},
+        simulated_latency_ms=simulated_latency(rows),
+        real_time_factor=real_time_factor,
         hops=[] if hopped is None else hopped.hops,
         hops_lost={} if hopped is None else hopped.lost,
         hops_tail=[] if hopped is None else hopped.tail,

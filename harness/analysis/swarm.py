@@ -174,6 +174,7 @@ def begun(stimuli: NDArray[Any]) -> NDArray[Any]:
         out[column] = stimuli[column]
     out["stimulus_flags"] = stimuli["flags"]
     out["arrived_ns"] = out["seen_ns"] = NO_STAMP
+    out["sim_sent_ns"] = out["sim_arrived_ns"] = NO_STAMP
     return out
 
 

@@ -3,6 +3,7 @@ with reasons in plain words and the whole arithmetic, so that a reviewer can red
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.analysis.checks import Circumstances
 from harness.analysis.evidence import MS_PER_UNIT, Case, Judged, Measuring, evidence, in_samples
 from harness.analysis.rule import complement
 from harness.analysis.samples import counted
+from harness.analysis.simulated import in_simulated_time, stamped
 from harness.analysis.statistics import finite
 from harness.analysis.timing import timing
 from harness.config.schema import Requirement, Trials
@@ -40,6 +42,14 @@ def judge(
         planned = max(1, circumstances.planned)
         fixed = Trials(kind="trials", samples=planned, stopping="fixed")
         measuring = Measuring(complement(requirement.confidence), fixed)
+    simulated = requirement.time == "simulated"
+    if simulated:
+        # U is of simulated time then, and no floor of the harness enters it.
+        unstamped, samples = stamped(samples), in_simulated_time(samples)
+        measuring = replace(measuring, loopback=None)
+        circumstances = replace(circumstances, checks=[*circumstances.checks, unstamped])
+    else:
+        circumstances = replace(circumstances, checks=[*circumstances.checks, *circumstances.wall_checks])
     scale = SCALES.get(requirement.unit, Fraction(1))
     limit = float(Fraction(repr(requirement.limit)) * scale)
     seen = evidence(samples, aborted=circumstances.aborted)
@@ -82,6 +92,7 @@ def judge(
         limit=requirement.limit,
         limit_is=requirement.limit_is,
         unit=requirement.unit,
+        time=requirement.time,
         confidence=requirement.confidence,
         alpha=measuring.alpha,
         sampling_plan=judged.sampling_plan,

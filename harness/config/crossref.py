@@ -370,7 +370,23 @@ def _requirements(parts: Parts) -> Iterator[Refusal]:
                 f" {scenario.timeout_ms:g} ms: an answer after the timeout counts as lost",
             )
         if scenario is not None:
+            yield from _stamped(parts, path, requirement, scenario)
             yield from _fits_plan(path, requirement, scenario)
+
+
+def _stamped(
+    parts: Parts, path: DataPath, requirement: schema.Requirement, scenario: schema.Scenario
+) -> Iterator[Refusal]:
+    """Latency in simulated time is told by the answers' stamps of it."""
+    response = getattr(_port(parts, scenario.response), "response", None)
+    if requirement.time != "simulated" or response is None:
+        return
+    if getattr(response, "stamp", None) is None or getattr(response, "stamp_clock", "") != "sim":
+        yield Refusal(
+            (*path, "time"),
+            f"{scenario.response} has no stamp of simulated time: give it `stamp`, the path of one, and"
+            " `stamp_clock: sim`",
+        )
 
 
 def _fits_plan(

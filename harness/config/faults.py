@@ -150,5 +150,8 @@ DONE = {
     "slow": "slowed down",
     "command": "broken",
     "relay": "cut off by a relay",
+    "pause": "paused, with its whole world",
+    "slow_down": "slowed down, with its whole world",
+    "remove": "taken out of its world",
 }
 """What was done to a robot, in words, by the kind of its fault."""

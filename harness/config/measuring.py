@@ -122,6 +122,11 @@ class Requirement(Strict):
     unit: Literal["us", "ms", "s", "1", "%", "Hz"] = Field(
         default="ms", description="default: ms for times, 1 for shares, Hz for rates"
     )
+    time: Literal["wall", "simulated"] = Field(
+        default="wall",
+        description="of latency and jitter: by the wall clock, or by the simulation's own clock, for which"
+        " the response port gives a `stamp` of simulated time",
+    )
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
     @model_validator(mode="before")
@@ -149,6 +154,8 @@ class Requirement(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Requirement:
         timed = self.quantity in ("latency", "jitter")
+        if self.time == "simulated" and not timed:
+            raise ValueError(f"time: simulated is of latency and jitter, not of {self.quantity}")
         if self.statistic is not None and not timed:
             raise ValueError(f"statistic is of latency and jitter; {self.quantity} takes none")
         if self.quantile is not None and self.statistic != "quantile":

@@ -82,6 +82,11 @@ def distributions(scenario: ScenarioResult) -> list[Block]:
         ("latency from sent", scenario.latency_ms),
         ("lateness", scenario.lateness_ms),
         *(
+            [("latency in simulated time", scenario.simulated_latency_ms)]
+            if scenario.simulated_latency_ms is not None
+            else []
+        ),
+        *(
             (f"stage: {t.stage_words(name, signal=scenario.misses is not None)}", part)
             for name, part in scenario.stages_ms.items()
         ),

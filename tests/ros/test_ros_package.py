@@ -105,6 +105,8 @@ def test_the_wheel_has_what_ros2_looks_for(installed: Installed):
         assert "performance_budget.py" in wheel.namelist()
     modes.pop("")
     share = {f"share/harness/rig_configs/{name}" for name in RIGS}
+    worlds = (ROOT / "rig_configs" / "gazebo").glob("*.sdf")
+    share |= {f"share/harness/rig_configs/gazebo/{path.name}" for path in worlds}
     share |= {f"share/harness/budgets/{path.name}" for path in (ROOT / "budgets").glob("*.yaml")}
     assert set(modes) == share | {
         "share/ament_index/resource_index/packages/harness",
