@@ -12,6 +12,7 @@ from harness.config.explain import Refusal
 from harness.config.in_time import RampOver
 from harness.config.match import CALL
 from harness.config.problems import DataPath, suggest
+from harness.config.time_rules import time_rules
 from harness.config.together import together_rules
 from harness.config.trial_rules import trial_rules
 from harness.config.values import expand_variants, flatten, limit_of, offsets, relatives, violations
@@ -370,23 +371,8 @@ def _requirements(parts: Parts) -> Iterator[Refusal]:
                 f" {scenario.timeout_ms:g} ms: an answer after the timeout counts as lost",
             )
         if scenario is not None:
-            yield from _stamped(parts, path, requirement, scenario)
+            yield from time_rules(path, requirement, scenario, _port(parts, scenario.response))
             yield from _fits_plan(path, requirement, scenario)
-
-
-def _stamped(
-    parts: Parts, path: DataPath, requirement: schema.Requirement, scenario: schema.Scenario
-) -> Iterator[Refusal]:
-    """Latency in simulated time is told by the answers' stamps of it."""
-    response = getattr(_port(parts, scenario.response), "response", None)
-    if requirement.time != "simulated" or response is None:
-        return
-    if getattr(response, "stamp", None) is None or getattr(response, "stamp_clock", "") != "sim":
-        yield Refusal(
-            (*path, "time"),
-            f"{scenario.response} has no stamp of simulated time: give it `stamp`, the path of one, and"
-            " `stamp_clock: sim`",
-        )
 
 
 def _fits_plan(

@@ -35,6 +35,7 @@ class PastRequirement:
     uncertainty: float | None
     pass_threshold: float | None
     headroom: float | None
+    time: str = "wall"
 
     @property
     def bound(self) -> float | None:

@@ -198,6 +198,7 @@ def _requirement(asked: Mapping[str, Any]) -> PastRequirement:
         uncertainty=asked.get("uncertainty"),
         pass_threshold=asked.get("pass_threshold"),
         headroom=asked["headroom"],
+        time=str(asked.get("time", "wall")),
     )
 
 
