@@ -25,7 +25,7 @@ from harness.history.past import PastRequirement, PastRun, PastScenario
 from harness.model import Verdict
 
 FILE = ".history.sqlite"
-SCHEMA = 3
+SCHEMA = 1
 """Version of what is in the tables: an index of another one, or with other columns, is filled again from the
 folders."""
 BUSY_S = 5.0
