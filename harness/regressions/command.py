@@ -64,10 +64,11 @@ def run_regressions(
                 console.print(f"  rerun {number}: {run.run_id}  {figures}", highlight=False)
 
         runs, found = again()
-        suspected = runs[-1] if runs else None
+        # Not the newest run of all: that one may have been cut short.
+        suspected = next((each.series.runs[-1] for each in found if each.watched.suspicion), None)
         made: list[PastRun] = []
-        if confirm and any(each.watched.suspicion is not None for each in found):
-            made = rerun_until_decided(rig, reports, runs[-1], confirm, again, tell)
+        if confirm and suspected is not None:
+            made = rerun_until_decided(rig, reports, suspected, confirm, again, tell)
             runs, found = again()
     if plot is not None and found:
         write_plot(name, found, plot)

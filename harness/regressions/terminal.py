@@ -48,8 +48,11 @@ def show(
     for each in found:
         console.print()
         _requirement(console, each)
+    if not found:
+        console.print(Text("  no run of it has ended by itself and judged a requirement", style="yellow"))
     waiting = [each.watched.suspicion for each in found if each.watched.suspicion is not None]
     if waiting:
+        newest = next(each.series.runs[-1] for each in found if each.watched.suspicion is not None)
         console.print()
         console.print(Text("to decide:", style="bold"))
         for line in to_do(newest, rig, reports, waiting):

@@ -55,4 +55,4 @@ def to_do(newest: PastRun, rig: str, reports: str, waiting: Sequence[Suspicion])
     run = shlex.join(["harness", "run", rig, *sets, *out, "--arm", "--operator", "YOU"])
     fewest = min(each.next_look for each in waiting)
     times = f"{most} times" if most == fewest else f"{fewest} times, up to {most}"
-    return [f"{run}     {times}, with nothing changed; a person at the e-stop", again]
+    return [f"{times}, with nothing changed and a person at the e-stop:", f"  {run}", "then:", f"  {again}"]

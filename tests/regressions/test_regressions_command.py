@@ -332,4 +332,13 @@ def test_a_rig_without_a_run_that_ended_has_nothing_to_tell(tmp_path: Path) -> N
     write(tmp_path, [5.0], aborted=True)
     done = harness("loopback", "--reports", tmp_path, "--fail-on-regression")
     assert done.exception is None and done.return_value == 3
+    assert "no run of it has ended by itself" in done.output
     assert status([], None) == 3
+
+
+def test_an_aborted_newest_run_is_neither_looked_at_nor_repeated(tmp_path: Path, bench: Any) -> None:
+    n = suspected(tmp_path, **{"provenance.overrides": ["devices.robot.delay_ms=3"]})
+    data.written(tmp_path, n, "loopback", 99.0, aborted=True)
+    asked = bench(tmp_path, 5.6)
+    printed("loopback", "--reports", tmp_path, "--confirm", "1")
+    assert asked[0][0].overrides == ("devices.robot.delay_ms=3",)
