@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from math import inf
 from pathlib import Path
 
 from harness.config import list_rigs, load_rig
@@ -55,8 +56,8 @@ class Digest:
     @property
     def worse(self) -> list[Shift]:
         """What is shown to be worse, the most first; and what was PASS and is FAIL now."""
-        found = [each for each in self.shifts if (each.shown and (each.change or 0) > 0) or _fell(each)]
-        return sorted(found, key=lambda each: -(each.change or 0))
+        found = [each for each in self.shifts if (each.shown and each.worse) or _fell(each)]
+        return sorted(found, key=lambda each: -inf if each.change is None else -each.change)
 
     @property
     def better(self) -> list[Shift]:
@@ -65,9 +66,9 @@ class Digest:
         found = [
             each
             for each in self.shifts
-            if each not in worse and ((each.shown and (each.change or 0) < 0) or _rose(each))
+            if each not in worse and ((each.shown and each.worse is False) or _rose(each))
         ]
-        return sorted(found, key=lambda each: each.change or 0)
+        return sorted(found, key=lambda each: -inf if each.change is None else each.change)
 
     @property
     def near(self) -> list[Used]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
+from statistics import median
 
 from harness import __version__
 from harness.atomic import replacing, to_json, write_text
@@ -22,7 +24,8 @@ MOST_DRAWN = 8
 RULE = (
     "Worse, better: estimates of the period's runs against those of up to 60 comparable runs before it, "
     "Mann-Whitney test, 5 % over all lines together; with fewer than 4 runs on a side the newest run against "
-    "the one before, where their intervals do not touch: repeat it before you believe it. Near: the bound "
+    "the one before, where their intervals do not touch: repeat it before you believe it. Since when: "
+    "harness regressions RIG. Near: the bound "
     "that was shown has used up 80 % of the limit or more."
 )
 
@@ -130,11 +133,12 @@ def _section(name: str, entries: Sequence[str], none: str) -> Iterator[Block]:
 def _moved(shift: Shift) -> str:
     asked = shift.asked
     words = f"{shift.rig} {shift.id} ({item(shift.newest)}): {measured_name(asked)} "
-    words += value_words(asked, _middle(shift.now))
-    if shift.before and shift.change is not None:
-        side = "worse" if shift.change > 0 else "better"
+    words += _middle(shift, shift.now)
+    if shift.before:
+        how = "" if shift.change is None else f"{100 * abs(shift.change):.1f} % "
+        side = {True: "worse", False: "better", None: "as before"}[shift.worse]
         words += (
-            f", was {value_words(asked, _middle(shift.before))} ({100 * abs(shift.change):.1f} % {side}; "
+            f", was {_middle(shift, shift.before)} ({how}{side}; "
             f"medians of {len(shift.now)} and {len(shift.before)} runs"
             + (f", p = {shift.p:.2g})" if shift.p is not None else ", too few to test)")
         )
@@ -146,10 +150,9 @@ def _moved(shift: Shift) -> str:
     return words
 
 
-def _middle(values: Sequence[float]) -> float | None:
-    from statistics import median
-
-    return median(values) if values else None
+def _middle(shift: Shift, values: Sequence[float]) -> str:
+    middle = median(values)
+    return value_words(shift.asked, middle) if isfinite(middle) else "among the lost"
 
 
 def _verdicts(shift: Shift) -> str:

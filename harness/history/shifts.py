@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isfinite
 from statistics import median
 
-from harness.history.comparable import comparable_to, what_changed
+from harness.history.comparable import what_changed
 from harness.history.past import PastRequirement, PastRun
 from harness.model import Verdict
+from harness.regressions.series import Series, series_of
 
 ALPHA = 0.05
 """Chance of any false announcement in one digest, where runs of one rig are exchangeable."""
@@ -48,6 +50,13 @@ class Shift:
     changed: tuple[str, ...]
 
     @property
+    def worse(self) -> bool | None:
+        """Whether the median moved for the worse; None where it did not move, or one side has no run."""
+        if not self.before or not self.now or median(self.before) == median(self.now):
+            return None
+        return (median(self.now) > median(self.before)) == (self.asked.limit_is == "upper")
+
+    @property
     def asked(self) -> PastRequirement:
         """The requirement as the newest run decided it."""
         return self.newest.requirements[self.id]
@@ -56,64 +65,45 @@ class Shift:
 def shifts(runs: Sequence[PastRun], start: datetime) -> list[Shift]:
     """Every requirement of ``runs`` (of any rigs, the oldest first) that has a run at ``start`` or later.
 
-    Aborted runs and those without an estimate are left out.
+    Aborted runs and those that ended in ERROR are left out; a quantile among the lost is infinite.
     """
     by_rig: dict[str, list[PastRun]] = {}
     for run in runs:
-        if not run.aborted:
-            by_rig.setdefault(run.rig, []).append(run)
+        by_rig.setdefault(run.rig, []).append(run)
     found = [
         shift
         for members in by_rig.values()
-        for name in dict.fromkeys(name for run in reversed(members) for name in run.requirements)
-        if (shift := _shift(members, name, start)) is not None
+        for series in series_of(members)
+        if (shift := _shift(series, start)) is not None
     ]
     return _announced(found)
 
 
-def _shift(runs: Sequence[PastRun], name: str, start: datetime) -> Shift | None:
-    having = [run for run in runs if name in run.requirements and run.requirements[name].estimate is not None]
-    if not having or having[-1].started < start:
+def _shift(series: Series, start: datetime) -> Shift | None:
+    runs, values = series.runs, [float(each) for each in series.values]
+    if not runs or runs[-1].started < start:
         return None
-    newest = having[-1]
-    asked = newest.requirements[name]
-    alike = [
-        run
-        for run in [*comparable_to(newest, having, asked.scenario), newest]
-        if _same_figure(run.requirements[name], asked)
-    ]
-    earlier = [run for run in alike if run.started < start][-MOST_BEFORE:]
-    before = _estimates(earlier, name)
-    now = _estimates([run for run in alike if run.started >= start], name)
+    asked, newest = series.requirement, runs[-1]
+    split = sum(run.started < start for run in runs)
+    first = max(0, split - MOST_BEFORE)
+    before, now = values[first:split], values[split:]
     change = None
-    if before and now and median(before) > 0:
+    if before and isfinite(median(before)) and isfinite(median(now)) and median(before) > 0:
         change = median(now) / median(before) - 1
         change = -change if asked.limit_is == "lower" else change
-    last = earlier[-1] if earlier else None
+    last = runs[split - 1] if split else None
     return Shift(
         rig=newest.rig,
-        id=name,
+        id=asked.id,
         newest=newest,
-        before=before,
-        now=now,
+        before=tuple(before),
+        now=tuple(now),
         change=change,
         p=_p(before, now),
-        shown=last is not None and min(len(before), len(now)) < FEWEST and _apart(last, newest, name),
-        was=None if last is None else last.requirements[name].verdict,
+        shown=last is not None and min(len(before), len(now)) < FEWEST and _apart(last, newest, asked.id),
+        was=None if last is None else last.requirements[asked.id].verdict,
         changed=() if last is None else tuple(what_changed(last, newest)),
     )
-
-
-def _same_figure(a: PastRequirement, b: PastRequirement) -> bool:
-    """A limit may be tightened between two runs; what is held to it must be the same."""
-    return (a.quantity, a.statistic, a.quantile, a.jitter, a.within_ms, a.unit, a.limit_is) == (
-        b.quantity, b.statistic, b.quantile, b.jitter, b.within_ms, b.unit, b.limit_is,
-    )  # fmt: skip
-
-
-def _estimates(runs: Sequence[PastRun], name: str) -> tuple[float, ...]:
-    values = (run.requirements[name].estimate for run in runs)
-    return tuple(value for value in values if value is not None)
 
 
 def _p(before: Sequence[float], now: Sequence[float]) -> float | None:

@@ -69,6 +69,16 @@ def test_a_fail_that_was_pass_is_worse_whatever_a_test_says(tmp_path: Path) -> N
     assert gather(tmp_path, data.FIRST + timedelta(hours=12)).better[0].was is not None
 
 
+def test_a_quantile_that_fell_among_the_lost_heads_the_page(tmp_path: Path) -> None:
+    lost = {f"requirements.0.{name}": None for name in ("estimate", "upper_bound")}
+    for number in range(20):
+        data.written(tmp_path, number, "gone", 5 + number / 100, **(lost if number >= 10 else {}))
+        data.written(tmp_path, number, "slower", (5 if number < 10 else 7) + number / 100)
+    digest = gather(tmp_path, START)
+    assert [each.rig for each in digest.worse] == ["gone", "slower"]
+    assert "gone CMD-RTT (simulated): p99 latency among the lost, was 5.045 ms (worse;" in as_markdown(digest)
+
+
 @pytest.mark.slow
 def test_it_is_one_page_however_much_there_is_to_say(tmp_path: Path) -> None:
     for rig in range(20):

@@ -211,8 +211,9 @@ def test_asking_imports_neither_the_rig_files_nor_the_tables() -> None:
 
     assert reading.RUN == folder.RUN
     code = (
-        "import sys, harness.history.command; heavy = ('harness.folder', 'harness.config', 'pyarrow', 'scipy', "
-        "'matplotlib'); print([each for each in heavy if each in sys.modules])"
+        "import sys, harness.history.command; "
+        "heavy = ('harness.folder', 'harness.config', 'pyarrow', 'scipy', 'matplotlib'); "
+        "print([each for each in heavy if each in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

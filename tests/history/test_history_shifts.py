@@ -63,7 +63,7 @@ def noisy(level: float, count: int, seed: int, noise: float = 0.03) -> list[floa
 
 def test_a_slower_period_is_worse_and_a_faster_one_better(template: PastRun) -> None:
     found = one(series(template, noisy(5, 20, 1), noisy(6, 10, 2)))
-    assert found.shown and found.p is not None and found.p < 1e-4
+    assert found.shown and found.p is not None and found.p < 1e-4 and found.worse
     assert found.change == pytest.approx(0.2, abs=0.05)
     assert len(found.before) == 20 and len(found.now) == 10
     found = one(series(template, noisy(5, 20, 3), noisy(4, 10, 4)))
@@ -108,7 +108,7 @@ def test_few_runs_are_told_only_where_intervals_do_not_touch(template: PastRun) 
     assert found.p is None and found.shown and "commit" in found.changed
 
 
-def test_aborted_runs_and_those_without_a_value_are_left_out(template: PastRun) -> None:
+def test_aborted_runs_are_left_out_and_a_quantile_among_the_lost_is_worse(template: PastRun) -> None:
     from dataclasses import replace
 
     runs = series(template, noisy(5, 10, 1), noisy(5, 10, 2))
@@ -120,7 +120,8 @@ def test_aborted_runs_and_those_without_a_value_are_left_out(template: PastRun) 
         else run
         for run in runs
     ]
-    assert shifts(empty, START) == []
+    found = one(empty)
+    assert found.shown and found.worse and found.change is None, "the quantile is among the lost now"
     assert shifts([], START) == []
 
 
