@@ -137,6 +137,8 @@ class DoubleWorld:
                     self.pending = max(0, self.pending - 1)
                     hurry = self.paused and self.pending > 0
                     self._step()
+                else:
+                    self._tell()  # as the real one does while it is paused
                 self._publish_stats()
             if steps and hurry:
                 continue
@@ -149,16 +151,20 @@ class DoubleWorld:
         self.x += self.speed * self.step_ns * 1e-9
         self.sim_ns += self.step_ns
         self.iterations += 1
+        self._tell()
         sec, nsec = divmod(self.sim_ns, 1_000_000_000)
-        clock = message("Clock")()
-        clock.sim.sec, clock.sim.nsec = sec, nsec
-        for publisher in self._clock:
-            publisher.publish(clock)
         if not self.silent:
             odometry = message("Odometry")()
             odometry.header.stamp.sec, odometry.header.stamp.nsec = sec, nsec
             odometry.twist.linear.x, odometry.pose.position.x = self.speed, self.x
             self._odometry.publish(odometry)
+
+    def _tell(self) -> None:
+        """The clock, at the beginning of a step, and of every turn of the loop while paused."""
+        clock = message("Clock")()
+        clock.sim.sec, clock.sim.nsec = divmod(self.sim_ns, 1_000_000_000)
+        for publisher in self._clock:
+            publisher.publish(clock)
 
     def _publish_stats(self) -> None:
         now = time.monotonic_ns()

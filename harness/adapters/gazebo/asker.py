@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -60,6 +61,8 @@ class Asker:
         self._lock = threading.Lock()
         self._waiting: dict[int, Take] = {}
         self._number = 0
+        self._heard: dict[str, str] = {}
+        self._hearing = threading.Condition()
 
     def open(self) -> None:
         """Start the process. Raises UnavailableError where it does not come up."""
@@ -127,10 +130,11 @@ class Asker:
         try:
             if process is None or process.stdin is None:
                 raise OSError("it is not open")
-            before = time.monotonic_ns()
-            process.stdin.write(raw)
-            process.stdin.flush()
-            return before, time.monotonic_ns()
+            with self._lock:
+                before = time.monotonic_ns()
+                process.stdin.write(raw)
+                process.stdin.flush()
+                return before, time.monotonic_ns()
         except (OSError, ValueError) as error:
             self._waiting.pop(number, None)
             raise OperationError(
@@ -154,12 +158,32 @@ class Asker:
             )
         return found[0].data
 
+    def hear(self, topic: str, kind: str) -> None:
+        """Have the process subscribe to that topic, so that :meth:`heard` can tell what came through."""
+        process = self._process
+        if process is None or process.stdin is None:
+            raise OperationError(f"{self._name} is not open", hint="open the device first")
+        with self._lock:
+            process.stdin.write(json.dumps({"hear": topic, "type": kind}).encode() + b"\n")
+            process.stdin.flush()
+
+    def heard(self, topic: str, data: bytes, timeout_s: float) -> bool:
+        """Whether the last message that came through on that topic is this one, or is so within that time."""
+        wanted = _digest(data)
+        with self._hearing:
+            return self._hearing.wait_for(lambda: self._heard.get(topic) == wanted, timeout_s)
+
     def _read(self, process: subprocess.Popen[bytes], ready: threading.Event) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             told: dict[str, Any] = json.loads(line)
             if "ready" in told:
                 ready.set()
+                continue
+            if "heard" in told:
+                with self._hearing:
+                    self._heard[told["heard"]] = told["digest"]
+                    self._hearing.notify_all()
                 continue
             take = self._waiting.pop(int(told["n"]), None)
             if take is not None:
@@ -178,6 +202,22 @@ def once(call: Call, partition: str | None) -> list[str]:
         *("--once", call.service, "--data", data, "--type", call.type, "--reply", call.reply),
         *("--timeout-ms", f"{call.timeout_ms:g}"),
     ]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _say(lock: threading.Lock, told: dict[str, Any]) -> None:
+    with lock:
+        print(json.dumps(told), flush=True)
+
+
+def _hear(node: Any, lock: threading.Lock, topic: str, kind: str) -> None:
+    def on_message(data: bytes) -> None:
+        _say(lock, {"heard": topic, "digest": _digest(data)})
+
+    vendor.subscribe(vendor.load(), node, topic, kind, on_message)
 
 
 def _do(node: Any, told: dict[str, Any]) -> dict[str, Any]:
@@ -219,10 +259,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.once:
         told = {"service": given.once, "data": given.data, "type": given.type, "reply": given.reply}
         return 0 if _do(node, {**told, "timeout_ms": given.timeout_ms})["ok"] else 1
-    print(json.dumps({"ready": True}), flush=True)
+    lock = threading.Lock()
+    _say(lock, {"ready": True})
     for line in sys.stdin:
         told = json.loads(line)
-        print(json.dumps({"n": told["n"], **_do(node, told)}), flush=True)
+        if "hear" in told:
+            _hear(node, lock, told["hear"], told["type"])
+        else:
+            _say(lock, {"n": told["n"], **_do(node, told)})
     return 0
 
 

@@ -198,6 +198,7 @@ class GazeboDevice:
             for one in self._stimuli.values():
                 if isinstance(one, TopicStimulus):
                     one.gate = self._stepper.gate
+                    one.delivered = self._stepper.follow(one.options.topic, one.type)
 
     def _subscribe_topics(self, node: Any) -> None:
         """Each topic once, and each message decoded once, for all ports of it."""
@@ -358,6 +359,8 @@ class GazeboDevice:
             )
         if self._watch is not None:
             told.update(self._watch.words())
+        if self._stepper is not None:
+            told["steps"] = f"{self._stepper.steps}; {self._stepper.late} with a command that came late"
         return told
 
 

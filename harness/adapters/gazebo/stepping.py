@@ -1,5 +1,9 @@
 """The harness steps the simulation: what is sent lands between two steps, and every controller has answered
-before the next one. Latencies in simulated time are then the same at every repetition."""
+before the next one. Latencies in simulated time are then the same at every repetition.
+
+How long a command takes to the simulator depends on the host. The process that asks for the steps subscribes
+to the commands as well: it asks for the next one when the last command has come through to it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from harness.errors import HarnessError, OperationError
 from harness.model import Finding, Severity
 
 CALL_MS = 5000.0
+HEARD_S = 1.0
+"""What was sent has not come through by then: nobody is connected yet, or the host is overloaded."""
 
 
 class Stepper:
@@ -32,6 +38,9 @@ class Stepper:
     ) -> None:
         self.gate = Gate()
         self.steps = 0
+        self._sent: dict[str, bytes] = {}
+        self.late = 0
+        """Commands that were not heard before the next step: their latencies may differ by a step."""
         self._name, self._world, self._options = name, world_name, options
         self._asker, self._watch, self._report = asker, watch, report
         self._ended = threading.Event()
@@ -44,6 +53,15 @@ class Stepper:
         thread = threading.Thread(target=self._run, name=f"gazebo-stepper-{self._name}", daemon=True)
         thread.start()
         self._thread = thread
+
+    def follow(self, topic: str, kind: str) -> Callable[[bytes], None]:
+        """Have commands on that topic be there before the next step; returns what is told each of them."""
+        self._asker.hear(topic, kind)
+
+        def sent(data: bytes) -> None:
+            self._sent[topic] = data
+
+        return sent
 
     def close(self) -> None:
         """Step no more; the simulation stands still. Repeatable."""
@@ -64,6 +82,7 @@ class Stepper:
                 with self.gate.closed(settle_s, self._ended):
                     if self._ended.is_set():
                         return
+                    self._deliver()
                     before = self._watch.sim_ns
                     self._call(step)
                     if not self._stepped(before):
@@ -80,11 +99,19 @@ class Stepper:
                     )
                 )
 
+    def _deliver(self) -> None:
+        """Wait until what was sent has come through to the process that steps, over the same socket as to the
+        simulator, which takes messages before requests."""
+        while self._sent:
+            topic, data = self._sent.popitem()
+            if not self._asker.heard(topic, data, HEARD_S):
+                self.late += 1
+
     def _stepped(self, before: int) -> bool:
         """Wait until the clock shows that all steps were done."""
         step_ns = self._watch.step_ns
         target = before + (self._options.steps * step_ns - 1 if step_ns else 0)
-        return self._watch.wait_beyond(target, CALL_MS * 1e-3)
+        return self._watch.wait_beyond(target, CALL_MS * 1e-3) and self._watch.wait_done(CALL_MS * 1e-3)
 
 
 class Gate:

@@ -63,6 +63,8 @@ class TopicStimulus:
         self.type = messages.type_name(options.type)
         self.publisher: Any = None
         self.last_key: int | None = None
+        self.delivered: Callable[[bytes], None] | None = None
+        """Where the harness steps the simulation: told what was sent, while the gate is held."""
         self.gate: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         self.sim_now: Callable[[], int] = int
         self.stamps = SimStamps()
@@ -102,6 +104,8 @@ class TopicStimulus:
             before = self._now()
             taken = publisher.publish_raw(data, self.type)
             after = self._now()
+            if self.delivered is not None:
+                self.delivered(data)
         if not taken:
             raise OperationError(f"Gazebo's transport did not take a message on {self.options.topic}")
         self.last_key = key

@@ -46,6 +46,8 @@ class Watch:
         self.sim_ns = 0
         """The last simulated time that was seen."""
         self.ticks = 0
+        self.repeats = 0
+        """How often the clock has told the present instant again, which it does while paused."""
         self.step_ns = 0
         """The physics step: the smallest distance of two stamps of the clock."""
         self.lowest: float | None = None
@@ -75,7 +77,10 @@ class Watch:
         self._heard_ns = seen
         with self.moved:
             self.sim_ns = sim
+            self.repeats = 0 if step else self.repeats + 1
             self.moved.notify_all()
+        if not step:
+            return  # paused: the clock tells the same instant again and again
         for one in self._signals.get("sim_time", ()):
             one.tell(NO_KEY, sim, seen, sim * 1e-9)
 
@@ -184,6 +189,12 @@ class Watch:
         """Whether simulated time got beyond ``sim_ns`` within that time."""
         with self.moved:
             return self.moved.wait_for(lambda: self.sim_ns > sim_ns, timeout_s)
+
+    def wait_done(self, timeout_s: float) -> bool:
+        """Whether the present step is over: its instant is told when it begins, and again, while the
+        simulation is paused, when the next turn of the simulator's loop begins."""
+        with self.moved:
+            return self.moved.wait_for(lambda: self.repeats > 0, timeout_s)
 
     def words(self) -> dict[str, str]:
         """For the report."""

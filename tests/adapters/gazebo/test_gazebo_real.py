@@ -202,7 +202,7 @@ def test_worlds_and_models_misspelt_and_two_simulators(partition: str) -> None:
 
 
 def latencies_in_steps(partition: str, count: int) -> list[int]:
-    """Simulated ns from the command to the first odometry above 0.03 m/s, stepped, from rest."""
+    """Simulated ns from the command to the first odometry above 0.025 m/s, stepped, from rest."""
     found: list[int] = []
     ports = {"cmd_vel": {"stimulus": {"topic": "/model/robot/cmd_vel", "type": "gz.msgs.Twist"}}}
     given = {"stepping": {"steps": 1, "settle_ms": 5}, "patience_s": 30.0, "silence_s": 10.0}
@@ -216,8 +216,8 @@ def latencies_in_steps(partition: str, count: int) -> list[int]:
         for number in range(count):
             begun = len(speeds.rows)
             at_ns, _ = stimulus.send(2 * number, go)
-            until(lambda: any(row["value"] > 0.03 for row in speeds.rows[begun:]), "speed")  # noqa: B023
-            first = next(row for row in speeds.rows[begun:] if row["value"] > 0.03)
+            until(lambda: any(row["value"] > 0.025 for row in speeds.rows[begun:]), "speed")  # noqa: B023
+            first = next(row for row in speeds.rows[begun:] if row["value"] > 0.025)
             sent = max(row["stamp_ns"] for row in ticks.rows if row["seen_ns"] <= at_ns)
             found.append(first["stamp_ns"] - sent)
             stimulus.send(2 * number + 1, stand)
