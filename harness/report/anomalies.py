@@ -60,4 +60,4 @@ def unusual(found: AnomalyResult | None) -> Iterator[Block]:
 
 
 def _sure(confidence: float) -> str:
-    return "> 99.99 %" if confidence > 0.9999 else t.percent(confidence)
+    return "> 99.99 %" if confidence > 0.9999 else t.percent(confidence, 4)

@@ -45,9 +45,8 @@ def results_section(
             yield paragraph("No stimulus was counted in this scenario: there is nothing to draw.", "bad")
             continue
         # Of a resumed series the drawn times begin with its first part, those of anomalies with its last.
-        found = scenario.anomalies if not run.get("parts") else None
-        yield from _plots(f"scenario-{place}", series, requirements, scenario.trend, root, stretches(found))
-        yield from unusual(scenario.anomalies)
+        found = stretches(scenario.anomalies) if not run.get("parts") else []
+        yield from _plots(f"scenario-{place}", series, requirements, scenario, root, found)
         yield from _stages(f"scenario-{place}-stages", scenario, root)
         yield from measured.clamped(scenario, series)
         yield from measured.outliers(series)
@@ -59,12 +58,13 @@ def _plots(
     stem: str,
     series: Series,
     requirements: Sequence[RequirementResult],
-    trend: Trend | None,
+    scenario: ScenarioResult,
     root: Path,
     found: Sequence[tuple[str, float, float]] = (),
 ) -> Iterator[Block]:
     from harness.report import figures  # matplotlib takes a second to import; only a PDF needs it
 
+    trend = scenario.trend
     marks = [mark for mark in map(_mark, requirements) if mark is not None]
     summary = figures.describe(series, marks)
     if series.lost.all():
@@ -93,6 +93,7 @@ def _plots(
             f"lost stimuli.{thinned}"
             f"{_blocks(trend)}{' Shaded, with a letter: anomalies, see the table.' if found else ''}",
         )
+        yield from unusual(scenario.anomalies)
         if trend is not None:
             yield paragraph(f"Stationarity: {trend.words}.", "plain" if trend.ok else "warn")
         if len(series) >= FEW:

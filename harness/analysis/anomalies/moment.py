@@ -18,7 +18,7 @@ AROUND_NS = 500_000_000
 LATE_TIMES, LEAST_LATE_MS = 3.0, 0.1
 """The sender is called late when it was so by more than this many times its p99 outside, and by this much."""
 MOST_EVENTS = 5
-_ROUTINE = {"phase", "measured", "floor_measured", "process_ready", "guardian_ready"}
+_ROUTINE = {"phase", "measured", "floor_measured", "process_ready", "guardian_ready", "safe_stop", "ended"}
 """Events of every run, which explain nothing."""
 _WORDS = 90
 
@@ -76,18 +76,25 @@ def _host(begin_ns: int, end_ns: int, samples: NDArray[Any], host: HostTable) ->
     rows = host.rows[spans(host.rows, first, last)]
     for measure, verb in _TELLING.items():
         of_measure = rows[rows["measure"] == measure]
+        # Of several programs of one name, as workers are, all together.
+        names: dict[str, list[int]] = {}
         for subject in np.unique(of_measure["subject"]).tolist():
             kind = host.kind_of(measure, subject)
-            if kind == "helper" or (measure == _M.RUN_MS) != (kind == "other"):
-                continue
-            own = of_measure[of_measure["subject"] == subject]
+            if kind != "helper" and (measure == _M.RUN_MS) == (kind == "other"):
+                names.setdefault(host.name_of(measure, subject), []).append(subject)
+        for name, subjects in names.items():
+            own = of_measure[np.isin(of_measure["subject"], subjects)]
             inside = spans(own, begin_ns, end_ns)
             here, outside = (float(own["value"][each].sum()) for each in (inside, ~inside))
             share, usual = here / here_s * 1e-3, outside / else_s * 1e-3
             if here >= LEAST_MS and share > max(LEAST_SHARE, HOST_TIMES * usual):
-                told = f"{host.name_of(measure, subject)} {verb} {here:.3g} ms of {here_s * 1e3:.4g} ms"
-                found.append((share - usual, f"{told} (elsewhere {usual:.2%})"))
+                told = f"{name} {verb} {_long(here)} of {_long(here_s * 1e3)}"
+                found.append((share - usual, f"{told} (elsewhere {usual:.1%} of the time)"))
     return [words for _, words in sorted(found, key=lambda each: -each[0])[:MOST_HOST]]
+
+
+def _long(ms: float) -> str:
+    return f"{ms * 1e-3:.3g} s" if ms >= 1000 else f"{ms:.3g} ms"
 
 
 def _sender(begin_ns: int, end_ns: int, rows: NDArray[Any]) -> list[str]:

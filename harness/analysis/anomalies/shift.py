@@ -59,10 +59,9 @@ class _Past:
         if len(self.rows) >= HISTORY:
             self.rows, self._stride = self.rows[::2], 2 * self._stride
 
-    def middle(self, begin_s: float, end_s: float) -> float | None:
-        """Mean of the figures of blocks within; None without one."""
-        inside = [figure for begin, end, figure in self.rows if begin >= begin_s and end <= end_s]
-        return float(np.mean(inside)) if inside else None
+    def within(self, begin_s: float, end_s: float) -> list[float]:
+        """The figures of blocks within that stretch."""
+        return [figure for begin, end, figure in self.rows if begin >= begin_s and end <= end_s]
 
 
 class _Shift:
@@ -174,10 +173,11 @@ class LevelWatch(_Shift):
 
     def size(self, begin_s: float, end_s: float) -> float | None:
         """Of the median, in ms."""
-        level = self.past.middle(begin_s, end_s)
-        if level is None:
+        levels = self.past.within(begin_s, end_s)
+        if not levels:
             return None
-        change = level - self.reference.median
+        # Of their medians the middle one: a block that was lost for the most part has none.
+        change = float(np.sort(levels)[(len(levels) - 1) // 2]) - self.reference.median
         return change if abs(change) >= LEAST_DRIFT * abs(self.reference.median) else None
 
 
@@ -231,8 +231,8 @@ class TailWatch(_Shift):
 
     def size(self, begin_s: float, end_s: float) -> float | None:
         """The factor on the share beyond the quantile."""
-        count = self.past.middle(begin_s, end_s)
-        if count is None:
+        counts = self.past.within(begin_s, end_s)
+        if not counts:
             return None
-        factor = (count + 0.1) / (self._beyond / self._samples * self.blocks.length + 0.1)
+        factor = (float(np.mean(counts)) + 0.1) / (self._beyond / self._samples * self.blocks.length + 0.1)
         return factor if factor >= LEAST_FACTOR or factor <= 1 / LEAST_FACTOR else None

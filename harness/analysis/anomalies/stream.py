@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.analysis.anomalies.bursts import BurstWatch
-from harness.analysis.anomalies.model import Anomaly, Batch, Bools, Floats, Kind
+from harness.analysis.anomalies.model import Anomaly, Batch, Bools, Floats
 from harness.analysis.anomalies.periodic import PeriodWatch
 from harness.analysis.anomalies.reference import Reference
 from harness.analysis.anomalies.shift import LevelWatch, TailWatch
@@ -89,11 +89,9 @@ class Stream:
         periodic, bursts = list(self._period.found()), list(self._burst.found())
         kept = list(periodic)
         kept += [each for each in bursts if not _explained(each, periodic)]
-        outages = [each for each in kept if each.kind is Kind.BURST]
         level = list(self._level.found()) if self._level is not None else []
-        level = [each for each in level if not _explained(each, outages)]
-        kept += level
-        causes = [*periodic, *outages, *level]
+        kept += [each for each in level if not _explained(each, kept)]
+        causes = list(kept)
         for watch in self._tails[::-1]:
             tails = [each for each in watch.found() if not _explained(each, causes)]
             kept += tails
