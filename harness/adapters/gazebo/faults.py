@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,9 @@ class Owner(Protocol):
     @property
     def watch(self) -> Watch:
         """Who follows the simulation."""
+
+    def is_ready(self, condition: str, argument: str) -> bool:
+        """As of every device."""
 
 
 def make(port: str, options: Any, owner: Owner, context: DeviceContext) -> FaultPort:
@@ -187,9 +190,13 @@ class Remove(WorldFault):
             )
         )
         self._entries: dict[str, Any] = {}
+        self._blocking = False
 
     def _find(self, target: str) -> Aimed:
         self._sdf(target)  # better told before anything is broken
+        # The plain service says yes before the next step, in which the model is taken out.
+        service = world.topic(self._world, "remove/blocking")
+        self._blocking = self._owner.is_ready("serves", service)
         if self._kill is not None:
             self._entries[target] = self._kill._find(target)
         return Aimed(target)
@@ -211,7 +218,10 @@ class Remove(WorldFault):
         if self._kill is not None:
             self._kill._break(self._entries[aimed.target])
         name = self._filled(self._options.model, aimed.target)
-        aimed.replied = self._ask(world.control(self._world, "remove", {"name": name}))
+        call = world.control(self._world, "remove", {"name": name}, self._options.reply_timeout_ms)
+        if self._blocking:
+            call = replace(call, service=f"{call.service}/blocking")
+        aimed.replied = self._ask(call)
 
     def _took_hold(self, aimed: Aimed) -> bool:
         dead = self._kill is None or self._kill._took_hold(self._entries[aimed.target])
@@ -219,7 +229,8 @@ class Remove(WorldFault):
 
     def _evidence(self, aimed: Aimed) -> str:
         process = "" if self._kill is None else self._kill._evidence(self._entries[aimed.target]) + ", "
-        return f"{process}the simulator took the model out"
+        done = "took the model out" if self._blocking else "said that it takes the model out"
+        return f"{process}the simulator {done},"
 
     def _restored_by(self, aimed: Aimed) -> list[Call]:
         x, y, z = self._options.at

@@ -1,0 +1,91 @@
+"""The stepped mode, with the double: nothing moves unless it is stepped, and latencies repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from gazebo_bench import Bench, options, until
+
+from harness.adapters.gazebo.stepping import Gate
+from harness.testing.device_bench import Recorder
+from harness.testing.gazebo_double_world import DoubleWorld
+
+pytestmark = pytest.mark.usefixtures("double")
+
+
+@pytest.fixture
+def world() -> Any:
+    found = DoubleWorld("bench", "robot", "stepped", step_ms=1.0, paused=True)
+    yield found
+    found.close()
+
+
+def latency_ns(bench: Bench, speeds: Recorder, ticks: Recorder, key: int, speed: float) -> int:
+    """Simulated time from a command, at rest or not, to the first speed that differs."""
+    stimulus, begun = bench.device.stimulus("cmd_vel"), len(speeds.rows)
+    before = speeds.rows[-1]["value"]
+    sent_ns, _ = stimulus.send(key, stimulus.prepare({"linear.x": speed}))
+
+    def answer() -> Any:
+        rows = [row for row in speeds.rows[begun:] if row["seen_ns"] >= sent_ns]
+        return next((row for row in rows if abs(row["value"] - before) > 0.001), None)
+
+    until(answer, "another speed")
+    known = max(row["stamp_ns"] for row in ticks.rows if row["seen_ns"] <= sent_ns)
+    found: int = answer()["stamp_ns"] - known
+    until(lambda: abs(speeds.rows[-1]["value"] - speed) < 1e-9, "the speed")
+    return found
+
+
+def test_latency_in_simulated_time_is_the_same_each_time(world: DoubleWorld) -> None:
+    how = options(partition="stepped", stepping={"steps": 1, "settle_ms": 1})
+    with Bench(how) as bench:
+        speeds, ticks = Recorder(), Recorder()
+        bench.device.response("odometry").listen(speeds)
+        bench.device.response("sim_time").listen(ticks)
+        until(lambda: bench.device.preflight() == [] and len(speeds.rows) > 5, "stepped odometry")
+        found = [latency_ns(bench, speeds, ticks, key, 0.2 if key % 2 else 0.0) for key in range(1, 7)]
+        told = bench.device.identity()
+    assert set(found) == {1_000_000}
+    assert told["steps"].endswith("; 0 with a command that came late")
+    steps = [row["stamp_ns"] for row in ticks.rows]
+    assert steps == sorted(set(steps))  # each instant is told once, however often the clock repeats it
+    assert bench.findings == []  # that it stands still between steps is the harness's own doing
+
+
+def test_it_stands_still_once_the_harness_lets_go(world: DoubleWorld) -> None:
+    with Bench(options(partition="stepped", stepping={"steps": 2, "settle_ms": 1})) as bench:
+        until(lambda: bench.device.watch.sim_ns > 20_000_000, "steps")
+    stood = world.sim_ns
+    assert stood % 2_000_000 == 0 and world.paused
+    with Bench(options(partition="stepped")) as bench:
+        until(lambda: bench.device.watch.repeats > 3, "the clock, again and again")
+        assert world.sim_ns == stood
+
+
+def test_a_simulator_that_goes_away_ends_the_stepping(world: DoubleWorld) -> None:
+    how = options(partition="stepped", stepping={"steps": 1, "settle_ms": 1}, silence_s=0.5)
+    with Bench(how) as bench:
+        until(lambda: bench.device.watch.sim_ns > 5_000_000, "steps")
+        world.close()
+        until(lambda: bench.named("simulator silent"), "the finding")
+
+
+def test_the_gate_keeps_senders_out_of_a_step() -> None:
+    import threading
+
+    gate, ended = Gate(), threading.Event()
+    sent: list[str] = []
+
+    def send() -> None:
+        with gate:
+            sent.append("sent")
+
+    with gate.closed(0.001, ended):
+        sender = threading.Thread(target=send)
+        sender.start()
+        sender.join(0.05)
+        assert sent == []
+    sender.join(5.0)
+    assert sent == ["sent"]
