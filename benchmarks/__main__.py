@@ -29,6 +29,7 @@ NAMES = (
     "history",
     "board_ping",
     "spot",
+    "anomalies",
     "regressions",
 )
 

@@ -65,11 +65,10 @@ def anomalies(
                 host=moment(begin, end, samples, happened, host),
             )
         )
-    learned = len(reference.ascending)
     return AnomalyResult(
         tested=True,
         n=len(rows),
-        learned_from=learned,
+        learned_from=stream.learned_from,
         level_ms=reference.median if math.isfinite(reference.median) else None,
         slow_over_ms=reference.slow_over if math.isfinite(reference.slow_over) else None,
         false_alarm=FALSE_ALARM,

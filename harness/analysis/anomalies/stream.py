@@ -25,7 +25,9 @@ class Stream:
     """Feed samples in the order of sending; ask at any time. Memory does not grow with the series."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[Floats, Floats, Bools]] = []
+        self._parts: list[Batch] = []
+        self._known = False
+        self.learned_from = LEAST
         self._held = 0
         self._wanted = LEAST
         self.count = 0
@@ -38,46 +40,52 @@ class Stream:
         time_s, latency_ms = np.asarray(time_s, np.float64), np.asarray(latency_ms, np.float64)
         lost = np.asarray(lost, np.bool_)
         self.count += len(time_s)
+        latency_ms = np.where(lost, np.inf, latency_ms)
         while len(time_s):
-            if self.reference is not None:
-                self._test(time_s, np.where(lost, np.inf, latency_ms), lost)
-                return
-            room = self._wanted - self._held
-            self._parts.append((time_s[:room], latency_ms[:room], lost[:room]))
-            self._held += len(time_s[:room])
+            room = len(time_s) if self._known else self._wanted - self._held
+            part = Batch(time_s[:room], latency_ms[:room], lost[:room], np.empty(0))
             time_s, latency_ms, lost = time_s[room:], latency_ms[room:], lost[room:]
-            if self._held == self._wanted:
-                self._calibrate()
+            if self.reference is not None:
+                part = self._mark(part)
+            if not self._known:
+                self._parts.append(part)
+                self._held += len(part.time)
+                if self._held == self._wanted:
+                    self._calibrate()
+            else:
+                for each in (self._level, *self._tails):
+                    if each is not None:
+                        each.feed(part)
+
+    def _mark(self, part: Batch) -> Batch:
+        """With what is slow, which bursts and periods are found from."""
+        assert self.reference is not None
+        part = part._replace(slow=self.reference.slowness(part.latency, part.lost))
+        self._burst.feed(part)
+        self._period.feed(part)
+        return part
 
     def _calibrate(self) -> None:
-        time, latency, lost = (np.concatenate(column) for column in zip(*self._parts, strict=True))
-        latency = np.where(lost, np.inf, latency)
+        time, latency, lost, _ = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        lost = lost.astype(np.bool_)
+        whole = Batch(time, latency, lost, np.empty(0))
         reference = Reference.learn(latency, lost)
-        if not reference.enough and self._wanted < MOST:
-            self._parts, self._wanted = [(time, latency, lost)], 2 * self._wanted
-            return
+        if self.reference is None:
+            # What is slow is known by now: bursts and periods are found from the first sample on.
+            self.reference = reference
+            self._burst = BurstWatch(_QUARTER, reference.slowness(latency, lost))
+            self._period = PeriodWatch(reference, _QUARTER)
+            self._mark(whole)
         self._parts = []
-        self.reference = reference
-        slow = reference.slowness(latency, lost)
-        self._burst = BurstWatch(_QUARTER, slow)
-        self._period = PeriodWatch(reference, _QUARTER)
         if reference.enough:
             self._level = LevelWatch(reference, _QUARTER)
             self._level.calibrate(time, latency)
             self._tails = [TailWatch(reference, _QUARTER / len(TAILS), *each) for each in TAILS]
-        # What is slow is known by now: bursts and periods are found from the first sample on.
-        batch = Batch(time, latency, lost, slow)
-        self._burst.feed(batch)
-        self._period.feed(batch)
-
-    def _test(self, time: Floats, latency: Floats, lost: Bools) -> None:
-        assert self.reference is not None
-        batch = Batch(time, latency, lost, self.reference.slowness(latency, lost))
-        self._burst.feed(batch)
-        self._period.feed(batch)
-        for each in (self._level, *self._tails):
-            if each is not None:
-                each.feed(batch)
+        elif self._wanted < MOST:
+            self._parts, self._wanted = [whole], 2 * self._wanted
+            return
+        self._known = True
+        self.learned_from = self._held
 
     def findings(self, *, ended: bool = False) -> list[Anomaly]:
         """What is known by now, in order of time; ``ended``: no more samples come, so that the last ones
