@@ -16,6 +16,7 @@ from harness.analysis.parts import Series, part_of
 from harness.analysis.provenance import environment, provenance
 from harness.analysis.run_data import RawTable, RunData
 from harness.analysis.samples import tried
+from harness.analysis.simulated import as_fact
 from harness.analysis.summaries import summarise
 from harness.analysis.swarm import SwarmSampled
 from harness.analysis.verdicts import judge
@@ -109,7 +110,9 @@ def analyse(
     for index, (name, each) in enumerate(sampled.items()):
         circumstances[name], facts = series[name].circumstances(monitor_checks)
         judged = circumstances[name]
-        checks = [*judged.broken, *judged.checks, *judged.wall_checks, *facts]
+        in_wall_time = any(one.scenario == name and one.time == "wall" for one in rig.requirements)
+        wall = list(judged.wall_checks) if in_wall_time else list(map(as_fact, judged.wall_checks))
+        checks = [*judged.broken, *judged.checks, *wall, *facts]
         scenarios[name] = summarise(
             analysis.described(name),
             each,

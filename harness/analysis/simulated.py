@@ -79,6 +79,12 @@ def real_time(found: RealTimeFactor | None) -> Check:
     )
 
 
+def as_fact(check: Check) -> Check:
+    """The same for information, where nothing rests on it."""
+    bound = "stated: no requirement of this scenario is in wall time"
+    return check.model_copy(update={"ok": True, "bound": bound, "consequence": "", "remedy": ""})
+
+
 def sending_item(samples: NDArray[Any], time: SimulatedTime) -> list[Item]:
     """How well the simulated time of the send is known: it lies between the last stamp that was seen before
     and the next one. The largest such distance of a sample that counts is a hard limit."""

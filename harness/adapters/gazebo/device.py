@@ -347,7 +347,6 @@ class GazeboDevice:
     def identity(self) -> dict[str, str]:
         """The simulator's own version, the bindings', the world, and how it ran."""
         told = {
-            "adapter": "gazebo",
             **simulator.identity(self.partition),
             "world": self.options.world,
             "partition": self.partition or "the environment's",
