@@ -133,7 +133,7 @@ def clean(cell: Cell, rng: np.random.Generator) -> tuple[int, int, int]:
     values = np.exp(NOISE * SERIES[cell.series](rng, cell.before + 2 * CLEAN))
     first = begin(values, cell)
     # Long enough for the reruns, and hardly longer: most of the time goes here.
-    for spare in range(CLEAN // 5, CLEAN - first + cell.before + 1, CLEAN // 5):
+    for spare in (CLEAN // 5, len(values) - first - CLEAN):
         decided = steps(watch(values[: first + CLEAN + spare], cell.family), first)
         seen = [each for each in decided if each[0] <= CLEAN]
         reruns = sum(made for _, made, _ in seen)

@@ -16,6 +16,7 @@ from harness.regressions.shift import Floats
 from harness.regressions.told import (
     ALARM_RUNS,
     ALARMS,
+    ALARMS_IF_CORRELATED,
     Examined,
     circumstances,
     commit_range,
@@ -60,7 +61,8 @@ def show(
     console.print()
     note = (
         f"False alarms: at most {ALARMS:g} expected in {ALARM_RUNS} comparable runs of a rig, all its"
-        f" requirements together, once {FULL_BASELINE} are there (docs/regressions.md)"
+        f" requirements together ({ALARMS_IF_CORRELATED:g} where a run resembles the one before), once"
+        f" {FULL_BASELINE} are there: docs/regressions.md"
     )
     console.print(Text(note, style="dim"))
 

@@ -12,7 +12,8 @@ from harness.regressions.watching import Change, Watched, watch
 
 ALARMS = 0.2
 """False alarms per ALARM_RUNS comparable runs of a rig, all its requirements together, at most: measured in
-docs/regressions.md."""
+docs/regressions.md. Where a run resembles the one before (AR(0.3)), ALARMS_IF_CORRELATED."""
+ALARMS_IF_CORRELATED = 0.4
 ALARM_RUNS = 500
 
 
@@ -56,8 +57,7 @@ def commits(runs: Sequence[PastRun], change: Change) -> list[str]:
 
 
 def commit_range(runs: Sequence[PastRun], change: Change) -> str | None:
-    """``GOOD..BAD`` for git: after the last run that is surely of the level before, up to the last one that
-    may be the first of the new level. None without commits, or where the commit did not change."""
+    """``GOOD..BAD`` for git: after the last run before the interval, up to the last one in it. None without commits, or where the commit did not change."""
     if change.earliest == 0:
         return None
     good, bad = runs[change.earliest - 1].commit, runs[change.latest].commit
