@@ -6,17 +6,17 @@ not tested at that confidence; so every report tells of the runs beside it.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.history.reading import read_json
+
 MOST = 20
 """As many of the newest are listed."""
 TIME_LIMIT_S = 1.0
 """Looking ends then, also on a slow network disk: what is left is listed by name alone."""
-MOST_BYTES = 32 << 20
 
 
 def earlier_runs(
@@ -72,9 +72,6 @@ def _entry(run_id: str, started: str, verdict: str, same: str) -> dict[str, str]
 
 def _read(file: Path) -> dict[str, Any] | None:
     try:
-        if file.stat().st_size > MOST_BYTES:
-            return None
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(file)
+    except (OSError, ValueError):
         return None
-    return content if isinstance(content, dict) else None

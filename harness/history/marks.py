@@ -56,7 +56,8 @@ def changes(a: PastRun, b: PastRun) -> tuple[str, ...]:
         if name == "rig file":
             words.append("rig file")
         elif name == "overrides":
-            words.append(f"--set {after}" if after else "no --set")
+            words += [f"--set {each}" for each in b.overrides if each not in a.overrides]
+            words += [f"without --set {each}" for each in a.overrides if each not in b.overrides]
         elif len(before) <= 24 and len(after) <= 24:
             words.append(f"{short} {before or '–'} → {after or '–'}")
         else:

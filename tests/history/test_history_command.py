@@ -150,5 +150,5 @@ def test_long_changes_are_named_and_short_ones_shown(tmp_path: Path) -> None:
     long = "x" * 30
     b = read_run(data.written(tmp_path, 2, **{"environment.host.kernel": long, "rig.sha256": "cd" * 32}))
     _, second = marked([a, b])
-    assert set(second.changes) == {"kernel", "rig file", "no --set"} and second.new_commit
+    assert set(second.changes) == {"kernel", "rig file", "without --set a.b=1"} and second.new_commit
     assert marked([]) == []
