@@ -57,7 +57,8 @@ def commits(runs: Sequence[PastRun], change: Change) -> list[str]:
 
 
 def commit_range(runs: Sequence[PastRun], change: Change) -> str | None:
-    """``GOOD..BAD`` for git: after the last run before the interval, up to the last one in it. None without commits, or where the commit did not change."""
+    """``GOOD..BAD`` for git: after the last run before the interval, up to the last one in it. None without
+    commits, or where the commit did not change."""
     if change.earliest == 0:
         return None
     good, bad = runs[change.earliest - 1].commit, runs[change.latest].commit
