@@ -21,6 +21,7 @@ from harness.cli_history import digest, history, prune
 from harness.cli_regressions import regressions
 from harness.cli_run import asker, finish, new_console
 from harness.cli_telemetry import alerts, budgets, dashboard, export, metrics
+from harness.cli_why import why
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
@@ -361,6 +362,7 @@ cli.add_command(history)
 cli.add_command(metrics)
 cli.add_command(regressions)
 cli.add_command(prune)
+cli.add_command(why)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

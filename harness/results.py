@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from harness.model import Verdict
 from harness.results_base import Distribution, Frozen, Interval
+from harness.results_causes import Action, Bottlenecks, Cause, Considered, Skill
 from harness.results_kinds import (
     AnomalyFinding,
     AnomalyResult,
@@ -25,10 +26,14 @@ from harness.results_kinds import (
 )
 
 __all__ = [
+    "Action",
     "AnomalyFinding",
     "AnomalyResult",
+    "Bottlenecks",
+    "Cause",
     "Check",
     "ClockResult",
+    "Considered",
     "Dependence",
     "Distribution",
     "FloorResult",
@@ -41,6 +46,7 @@ __all__ = [
     "ScenarioResult",
     "SearchResult",
     "SearchStep",
+    "Skill",
     "StageShare",
     "SwarmChange",
     "SwarmFault",
@@ -300,6 +306,7 @@ class Results(Frozen):
     floors: list[FloorResult] = Field(default=[])
     clocks: list[ClockResult] = Field(default=[])
     earlier_runs: list[dict[str, str]] = Field(default=[])
+    bottlenecks: list[Bottlenecks] = Field(default=[])
     environment: dict[str, Any]
     provenance: dict[str, Any]
 

@@ -246,3 +246,9 @@ def swarm_words(swarm: SwarmResult) -> list[str]:
         done += f", median {total.p50:.1f} ms ({phases}), at most {total.max:.1f} ms"
     count = len(swarm.violations)
     return [done, f"violations: {count or 'none'}"]
+
+
+def sentence(words: str) -> str:
+    """The words as a sentence: a capital first, a full stop last."""
+    words = words.strip().rstrip(".")
+    return words[:1].upper() + words[1:] + "."

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.analysis.anomalies.of_run import anomalies
 from harness.analysis.budget import all_items
+from harness.analysis.causes.of_run import bottlenecks
 from harness.analysis.checks import Circumstances
 from harness.analysis.floors import floor_results
 from harness.analysis.parts import Series, part_of
@@ -55,9 +56,20 @@ def derive(folder: RunFolder) -> Results:
         parts=[part_of(each) for each in folder.parts()],
         host=folder.host(),
     )
+    results = _with_bottlenecks(folder, results, samples)
     folder.write_samples(samples)
     folder.write_json("results.json", results.model_dump(mode="json", by_alias=True))
     return results
+
+
+def _with_bottlenecks(folder: RunFolder, results: Results, samples: RawTable) -> Results:
+    """The same with opinions on what was slow. Whatever befalls these, the verdict is what it is."""
+    try:
+        found = bottlenecks(folder, results, samples)
+    except Exception as failure:
+        folder.event("bottlenecks_not_found", message=f"{type(failure).__name__}: {failure}")
+        return results
+    return results.model_copy(update={"bottlenecks": found})
 
 
 def derive_undecided(folder: RunFolder, reason: str) -> Results:

@@ -154,6 +154,11 @@ def _interface(roots: Roots, need: Need, interface: str) -> Check:
     return Check(name, Health.OK, value, why)
 
 
+def latency_timer_remedy(device: str) -> str:
+    """The command that sets the latency timer of a USB serial adapter, its folder in sysfs, to 1 ms."""
+    return f"echo 1 | sudo tee {device}/latency_timer"
+
+
 def latency_timers(roots: Roots, need: Need) -> list[Check]:
     """One check for each USB serial adapter that has a latency timer (FTDI has; most others have none)."""
     folder = roots.sys / "bus/usb-serial/devices"
@@ -167,7 +172,7 @@ def latency_timers(roots: Roots, need: Need) -> list[Check]:
         elif timer <= 1:
             found.append(Check(name, Health.OK, f"latency timer {timer} ms", why))
         else:
-            remedy = f"echo 1 | sudo tee {device}/latency_timer"
+            remedy = latency_timer_remedy(str(device))
             found.append(Check(name, Health.WARNING, f"latency timer {timer} ms", why, remedy))
     return found or [Check("USB serial", Health.OK, "none attached", why)]
 

@@ -17,7 +17,7 @@ from harness.model import HostMeasure
 from harness.proctable import RUN_ID_VARIABLE
 
 MOST_THREADS = 64
-MOST_OTHERS = 8
+MOST_OTHERS = 12
 BUSY_SHARE = 0.02
 """Of one core, over the time between two looks at the process table: what makes another process worth
 following."""
@@ -41,6 +41,7 @@ class _Row:
     parent: int
     cpu_ns: int
     command: str
+    realtime: bool
 
 
 def table() -> dict[int, _Row]:
@@ -56,7 +57,8 @@ def table() -> dict[int, _Row]:
             continue
         words = tail.split()
         cpu = (int(words[11]) + int(words[12])) * _TICK_NS
-        found[int(entry.name)] = _Row(int(entry.name), int(words[1]), cpu, head.partition("(")[2])
+        name, realtime = head.partition("(")[2], len(words) > 37 and words[37] != "0"
+        found[int(entry.name)] = _Row(int(entry.name), int(words[1]), cpu, name, realtime)
     return found
 
 
@@ -164,10 +166,13 @@ class Followed:
         self._cpu, self._at_ns = {pid: row.cpu_ns for pid, row in rows.items()}, now_ns
         wanted = {pid: self._kind(pid, rows) for pid in rows}
         others = sorted(
-            (pid for pid, kind in wanted.items() if kind == "other"), key=lambda pid: -busy.get(pid, 0.0)
+            (pid for pid, kind in wanted.items() if kind == "other"),
+            # Those at real-time priority first: they take a core whoever has it.
+            key=lambda pid: (not rows[pid].realtime, -busy.get(pid, 0.0)),
         )
         chosen = {pid for pid, kind in wanted.items() if kind != "other"}
-        chosen |= {pid for pid in others[:MOST_OTHERS] if busy.get(pid, 0.0) >= BUSY_SHARE}
+        worth = [pid for pid in others if busy.get(pid, 0.0) >= BUSY_SHARE]
+        chosen |= set(worth[:MOST_OTHERS])
         for pid in set(self.tasks) - chosen:
             if pid not in rows or self.tasks[pid].known.kind == "other":
                 self.tasks.pop(pid).close()

@@ -19,6 +19,7 @@ from harness.report import text as t
 from harness.report.appendix import appendix
 from harness.report.blocks import Block
 from harness.report.host import host_preflight
+from harness.report.opinions import opinions
 from harness.report.plots import results_section
 from harness.report.remarks import earlier_section
 from harness.results import Results
@@ -70,6 +71,7 @@ def _document(
         *host_preflight(results),
         *results_section(results, samples, run, root),
         *validity.validity(results, events),
+        *opinions(results),
         *earlier_section(results),
         *validity.provenance(results, run),
         *appendix(results, samples, run, root),

@@ -28,7 +28,7 @@ def render(folder_path: Path) -> list[Path]:
 
     folder = RunFolder.open(folder_path)
     path = Path(folder.path)
-    results = _results(path / "results.json")
+    results = results_of(path)
     run: Mapping[str, Any] = folder.run
     junit, summary, pdf = path / "junit.xml", path / "summary.md", path / "report.pdf"
     write_text(junit, render_junit(results, agreed(run)))
@@ -46,7 +46,9 @@ def agreed(run: Mapping[str, Any]) -> list[str]:
     return [str(entry["id"]) for entry in resolved.get("requirements") or [] if "id" in entry]
 
 
-def _results(path: Path) -> Results:
+def results_of(folder: Path) -> Results:
+    """``results.json`` of a run folder. Raises RecordingError where there is none of this version."""
+    path = folder / "results.json"
     try:
         return Results.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:

@@ -75,6 +75,7 @@ def render_summary(results: Results) -> str:
         ]
         lines += [f"- {_escape(name)}: {_escape(words)}." for words in told]
         lines += [""] if told else []
+    lines += _opinions(results)
     notable = [
         finding
         for finding in results.findings
@@ -130,6 +131,18 @@ def _row(requirement: RequirementResult) -> str:
         headroom(requirement),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _opinions(results: Results) -> list[str]:
+    """What made answers slow, and the first action against each cause: opinions, marked as such."""
+    if not any(each.causes for each in results.bottlenecks):
+        return []
+    lines = ["**Opinions** (no part of the verdict; more in the report and by `harness why`)", ""]
+    for each in results.bottlenecks:
+        for cause in each.causes:
+            lines.append(f"- {_escape(each.scenario)}: {_escape(cause.words)}; {_escape(cause.evidence)}.")
+            lines += [f"  - {_escape(act.what)}: {_code(act.command)}" for act in cause.actions[:1]]
+    return [*lines, ""]
 
 
 def _reasons(requirement: RequirementResult, said: list[str]) -> list[str]:

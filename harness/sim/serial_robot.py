@@ -56,6 +56,12 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--jitter-ms", type=float, default=3.0, help="and up to so much longer, uniformly")
     parser.add_argument("--seed", type=int, default=1, help="of the jitter")
     parser.add_argument("--boot-ms", type=float, default=200.0, help="deaf after its terminal was opened")
+    parser.add_argument(
+        "--latency-timer-ms",
+        type=float,
+        default=0.0,
+        help="a USB adapter that passes on what the robot says when its timer runs out, as FTDI's do",
+    )
     parser.add_argument("--silent", action="store_true", help="take commands, answer none")
     parser.add_argument(
         "--damage-every", type=int, default=0, metavar="N", help="of every Nth answer one bit is wrong"
@@ -100,14 +106,19 @@ class Robot:
 
     def say(self, now_ns: int) -> Iterator[bytes]:
         """What is due now."""
-        while self._due and self._due[0][0] <= now_ns:
+        while self._due and self._passed_on(self._due[0][0]) <= now_ns:
             yield heapq.heappop(self._due)[2]
 
     def until_next_s(self) -> float:
         """How long nothing is due."""
         if not self._due:
             return TURN_S
-        return min(TURN_S, max(0.0, (self._due[0][0] - time.monotonic_ns()) * 1e-9))
+        return min(TURN_S, max(0.0, (self._passed_on(self._due[0][0]) - time.monotonic_ns()) * 1e-9))
+
+    def _passed_on(self, due_ns: int) -> int:
+        """When the adapter passes on what is said at that instant: at the end of its timer's period."""
+        period = round(self._options.latency_timer_ms * 1e6)
+        return due_ns if not period else -(-due_ns // period) * period
 
     def _commands(self) -> Iterator[tuple[int, float, bool]]:
         pattern = {"nmea": NMEA, "plain": PLAIN, "bytes": BYTES}[self._options.speaks]
