@@ -22,6 +22,7 @@ from harness.adapters.gazebo import vendor
 from harness.model import Severity
 from harness.proctable import RUN_ID_VARIABLE
 from harness.testing.device_bench import Recorder
+from harness.testing.gazebo_double_world import RECORDED
 
 RIGS = Path(__file__).resolve().parents[3] / "rig_configs"
 
@@ -220,6 +221,10 @@ def latencies_in_steps(partition: str, count: int) -> list[int]:
             first = next(row for row in speeds.rows[begun:] if row["value"] > 0.025)
             sent = max(row["stamp_ns"] for row in ticks.rows if row["seen_ns"] <= at_ns)
             found.append(first["stamp_ns"] - sent)
+            # What the double of the simulator was made from.
+            by_step = {row["stamp_ns"] - sent: row["value"] for row in speeds.rows[begun:]}
+            seen = [by_step[step * 1_000_000] for step in range(1, 7)]
+            assert seen == pytest.approx(RECORDED[:6], abs=1e-4)
             stimulus.send(2 * number + 1, stand)
             rest = len(speeds.rows)
             until(lambda: len(speeds.rows) > rest + 100, "a hundred steps of rest")  # noqa: B023
