@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import sqrt
 from pathlib import Path
@@ -84,6 +84,7 @@ def measure(cell: Cell, seed: int = 1, repetitions: int | None = None) -> Found:
             shift = pair.shift(quantile, ALPHA).difference
             counts[place] += shift.low > 0, shift.high < 0
     shares = counts / times
+    cell = replace(cell, repetitions=times)
     return Found(cell, tuple(shares[:, 0].tolist()), tuple(shares[:, 1].tolist()), float(np.median(blocks)))
 
 
@@ -124,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n", "utf-8")
     kept = all(
-        share >= 0.9 - 3 * sqrt(0.09 / (options.repetitions or each.cell.repetitions))
+        share >= 0.9 - 3 * sqrt(0.09 / each.cell.repetitions)
         for each in found
         if each.cell.slower == 1
         for share in each.covered

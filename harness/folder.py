@@ -365,10 +365,11 @@ class RunFolder:
         about = {"harness.schema": str(SCHEMA_VERSION), "no_stamp": str(NO_STAMP), "run_id": self.run_id}
         write_records(self.path / SAMPLES, samples.astype(SAMPLE_DTYPE, copy=False), extra, about)
 
-    def samples(self) -> Records:
-        """SAMPLE_DTYPE, shape (rows,). Raises RecordingError when there are none yet."""
+    def samples(self, dtype: np.dtype[Any] = SAMPLE_DTYPE) -> Records:
+        """SAMPLE_DTYPE, or some of its columns, shape (rows,). Raises RecordingError when there are none
+        yet."""
         try:
-            return read_records(self.path / SAMPLES, SAMPLE_DTYPE)[0]
+            return read_records(self.path / SAMPLES, dtype, narrow=dtype is not SAMPLE_DTYPE)[0]
         except FileNotFoundError as error:
             raise missing(self.path, SAMPLES, f"derive it: harness report {self.path}") from error
 

@@ -85,11 +85,15 @@ def _dictionary(column: Labels) -> pyarrow.Array:
     )
 
 
-def _read(path: Path) -> pyarrow.Table:
+def _read(path: Path, columns: Sequence[str] | None = None) -> pyarrow.Table:
     import pyarrow
     import pyarrow.parquet
 
     try:
+        if columns is not None:
+            # Of those that are not there nothing is said here.
+            with pyarrow.parquet.ParquetFile(path) as file:
+                return file.read(columns=list(columns))
         return pyarrow.parquet.read_table(path)
     except FileNotFoundError:
         raise
@@ -115,12 +119,13 @@ def _from_table(path: Path, table: pyarrow.Table, dtype: np.dtype[Any]) -> tuple
     return records, metadata
 
 
-def read_records(path: Path, dtype: np.dtype[Any]) -> tuple[Records, dict[str, str]]:
-    """The columns of ``dtype`` as records (rows,), and the file's own metadata.
+def read_records(path: Path, dtype: np.dtype[Any], *, narrow: bool = False) -> tuple[Records, dict[str, str]]:
+    """The columns of ``dtype`` as records (rows,), and the file's own metadata. With ``narrow`` no
+    other column is read.
 
     Raises RecordingError for a damaged file or missing columns. FileNotFoundError passes through.
     """
-    return _from_table(path, _read(path), dtype)
+    return _from_table(path, _read(path, dtype.names if narrow else None), dtype)
 
 
 def read_labelled(path: Path, dtype: np.dtype[Any], label: str) -> tuple[dict[str, Records], dict[str, str]]:

@@ -9,13 +9,15 @@ latency.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.analysis.samples import tried
 from harness.folder import RunFolder
 from harness.history.past import PastRun
-from harness.model import NO_STAMP, NOT_COUNTED
+from harness.model import NO_STAMP
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +59,7 @@ def traces(real: PastRun, simulated: PastRun, scenario: str) -> Traces | None:
     port = real.scenarios[scenario].response
     if any(_match_kind(folder, port) != "onset" for folder in folders):
         return None
-    span_ms = min(_timeout_ms(folder, scenario) for folder in folders)
+    span_ms = min(_span_ms(folder, scenario) for folder in folders)
     time_ms = np.linspace(0.0, span_ms, POINTS)
     found = [_trace(folder, scenario, port, time_ms) for folder in folders]
     if found[0] is None or found[1] is None:
@@ -84,16 +86,28 @@ def _match_kind(folder: RunFolder, port: str) -> str:
         return ""
 
 
-def _timeout_ms(folder: RunFolder, scenario: str) -> float:
-    return float(folder.run["rig"]["resolved"]["scenarios"][scenario]["timeout_ms"])
+def _span_ms(folder: RunFolder, scenario: str) -> float:
+    """As long as most trials lasted: until the next stimulus, which may bring the robot back, at most the
+    timeout."""
+    timeout_ms = float(folder.run["rig"]["resolved"]["scenarios"][scenario]["timeout_ms"])
+    samples = _of_scenario(folder, scenario)
+    sent = np.sort(samples["sent_ns"][samples["sent_ns"] != NO_STAMP])
+    trials = np.sort(samples["sent_ns"][tried(samples)])
+    after = np.searchsorted(sent, trials, side="right")
+    gaps = sent[after[after < len(sent)]] - trials[after < len(sent)]
+    return min(timeout_ms, float(np.quantile(gaps, 0.1)) * 1e-6) if len(gaps) else timeout_ms
+
+
+def _of_scenario(folder: RunFolder, scenario: str) -> NDArray[Any]:
+    names = [str(each["name"]) for each in folder.run.get("scenarios") or []]
+    samples = folder.samples()
+    return np.asarray(samples[samples["scenario"] == names.index(scenario)])
 
 
 def _trace(folder: RunFolder, scenario: str, port: str, time_ms: Floats) -> Trace | None:
-    names = [str(each["name"]) for each in folder.run.get("scenarios") or []]
-    samples = folder.samples()
-    counted = (samples["scenario"] == names.index(scenario)) & (samples["sent_ns"] != NO_STAMP)
-    counted &= samples["stimulus_flags"] & NOT_COUNTED == 0
-    sent = np.sort(samples["sent_ns"][counted])
+    samples = _of_scenario(folder, scenario)
+    # Of a signal that was not at rest before its stimulus nothing can be told.
+    sent = np.sort(samples["sent_ns"][tried(samples)])
     rows = folder.observations().get(port)
     if rows is None or not len(rows) or not len(sent):
         return None
@@ -114,12 +128,14 @@ def _trace(folder: RunFolder, scenario: str, port: str, time_ms: Floats) -> Trac
 
 
 def one_trial(seen_ns: NDArray[np.int64], value: Floats, sent_ns: int, time_ms: Floats) -> Floats | None:
-    """The signal at ``time_ms`` after ``sent_ns``, less its last value before, turned so that its largest
-    excursion is positive; each value holds until the next. None of too few values."""
+    """The signal at ``time_ms`` after ``sent_ns``, less its last value before, turned so that it departs
+    upwards; each value holds until the next. None of too few values."""
     at = sent_ns + np.round(time_ms * 1e6).astype(np.int64)
     place = np.searchsorted(seen_ns, at, side="right") - 1
     if place[0] < 0 or place[-1] - place[0] < FEWEST_VALUES:
         return None
     moved = value[place] - value[place[0]]
-    furthest = moved[np.abs(moved).argmax()]
-    return np.asarray(-moved if furthest < 0 else moved)
+    # Where it first is half of its way: what follows may be the way back.
+    size = np.abs(moved)
+    departed = moved[int((size >= 0.5 * size.max()).argmax())]
+    return np.asarray(-moved if departed < 0 else moved)

@@ -80,3 +80,11 @@ def edited(folder: Path, **changes: Any) -> Path:
     results.update(changes)
     file.write_text(json.dumps(results), encoding="utf-8")
     return folder
+
+
+def as_real(folder: Path) -> Path:
+    """The folder of a simulated rig, marked as one of a real one: none can be run here."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    run["rig"]["resolved"]["rig"]["simulated"] = False
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    return edited(folder, simulated=False)
