@@ -116,18 +116,20 @@ def blocks(digest: Digest, root: Path | None) -> Iterator[Block]:
         "Near or over its limit", [_near(each) for each in digest.near],
         "Nothing that was measured has used up 80 % of its limit.",
     )  # fmt: skip
-    yield from _section("Not measured", list(_unmeasured(digest)), "Everything was measured in the period.")
+    yield from _section(
+        "Not measured", list(_unmeasured(digest)), "Everything was measured in the period.", 6
+    )
     yield heading("How this is decided")
     yield paragraph(RULE, "muted")
 
 
-def _section(name: str, entries: Sequence[str], none: str) -> Iterator[Block]:
+def _section(name: str, entries: Sequence[str], none: str, most: int = MOST) -> Iterator[Block]:
     yield heading(name)
     if not entries:
         yield paragraph(none)
         return
-    more = [f"and {len(entries) - MOST} more"] if len(entries) > MOST else []
-    yield bullets([*entries[:MOST], *more])
+    more = [f"and {len(entries) - most} more"] if len(entries) > most else []
+    yield bullets([*entries[:most], *more])
 
 
 def _moved(shift: Shift) -> str:

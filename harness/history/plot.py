@@ -158,7 +158,11 @@ def _marks(axes: Axes, shown: Sequence[Marked], *, labels: bool) -> None:
             axes.axvline(at, color=style.BLUE, linewidth=0.6, linestyle="--", zorder=1)
             if told:
                 words = cut(", ".join(each.changes), 26)
-                style.remark(axes, at, 0.0, words, offset=(-2, 5), ha="right", va="bottom", **look)
+                # Behind the points, and without the halo that would hide them.
+                axes.annotate(
+                    words, (at, 0.0), (-2, 5), textcoords="offset points", fontsize=6.5, ha="right",
+                    va="bottom", zorder=1, **look,
+                ).set_in_layout(False)  # fmt: skip
         if each.new_commit:
             axes.plot([at], [0.0], "^", color=style.BLUE, markersize=3.5, transform=across, clip_on=False)
             if named:
