@@ -28,7 +28,7 @@ from harness.testing.gazebo_messages import classes
 
 FOLDER = "GAZEBO_DOUBLE"
 SEND_S = 2.0
-Handler = Callable[[bytes], bytes]
+Handler = Callable[[bytes], bytes | None]
 
 
 def write_package(folder: Path) -> Path:
@@ -160,8 +160,9 @@ class _Core:
                         callback(data, None)
             elif what == b"q":
                 handler = self.handlers.get(rest[0].decode())
-                if handler is not None:
-                    self.send(rest[1].decode(), b"r", rest[2], handler(data))
+                reply = None if handler is None else handler(data)
+                if reply is not None:  # None: the reply is lost on its way
+                    self.send(rest[1].decode(), b"r", rest[2], reply)
 
     def close(self) -> None:
         self.open = False

@@ -359,7 +359,10 @@ class GazeboDevice:
         if self._watch is not None:
             told.update(self._watch.words())
         if self._stepper is not None:
-            told["steps"] = f"{self._stepper.steps}; {self._stepper.late} with a command that came late"
+            done = self._stepper
+            told["steps"] = (
+                f"{done.steps}; {done.unanswered} without a reply; {done.late} with a command that came late"
+            )
         return told
 
 

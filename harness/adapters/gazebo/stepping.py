@@ -15,10 +15,13 @@ from harness.adapters.gazebo import world
 from harness.adapters.gazebo.asker import Asker, Call
 from harness.adapters.gazebo.options import Stepping
 from harness.adapters.gazebo.watch import Watch
-from harness.errors import HarnessError, OperationError
+from harness.errors import DeadlineError, HarnessError, OperationError
 from harness.model import Finding, Severity
 
 CALL_MS = 5000.0
+STEP_MS = 1000.0
+"""Of a step's reply: on an overloaded host one in some thousands never comes."""
+ATTEMPTS = 4
 HEARD_S = 1.0
 """What was sent has not come through by then: nobody is connected yet, or the host is overloaded."""
 
@@ -41,6 +44,8 @@ class Stepper:
         self._sent: dict[str, bytes] = {}
         self.late = 0
         """Commands that were not heard before the next step: their latencies may differ by a step."""
+        self.unanswered = 0
+        """Requests for a step that had no reply in time."""
         self._name, self._world, self._options = name, world_name, options
         self._asker, self._watch, self._report = asker, watch, report
         self._ended = threading.Event()
@@ -75,7 +80,7 @@ class Stepper:
             raise OperationError(f"{self._name}: {call.service} said no", hint="look at the simulator's log")
 
     def _run(self) -> None:
-        step = world.control(self._world, "step", {"multi_step": self._options.steps}, CALL_MS)
+        step = world.control(self._world, "step", {"multi_step": self._options.steps}, STEP_MS)
         settle_s = self._options.settle_ms * 1e-3
         try:
             while not self._ended.is_set():
@@ -84,7 +89,7 @@ class Stepper:
                         return
                     self._deliver()
                     before = self._watch.sim_ns
-                    self._call(step)
+                    self._step(step, before)
                     if not self._stepped(before):
                         raise OperationError(f"{self._name}: a step of the simulation did not end")
                 self.steps += 1
@@ -98,6 +103,19 @@ class Stepper:
                         remedy="look at processes/*.log of the run",
                     )
                 )
+
+    def _step(self, call: Call, before: int) -> None:
+        """Ask for a step until it was done. Raises DeadlineError where it is not, OperationError for a no."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._call(call)
+                return
+            except DeadlineError:
+                self.unanswered += 1
+                if self._watch.sim_ns > before:
+                    return  # it was done; only the reply is missing
+                if attempt == ATTEMPTS or self._ended.is_set():
+                    raise
 
     def _deliver(self) -> None:
         """Wait until what was sent has come through to the process that steps, over the same socket as to the

@@ -102,3 +102,32 @@ def test_the_double_moves_as_the_real_one_was_seen_to(world: DoubleWorld) -> Non
     moved = [row["value"] for row in speeds.rows[begun:]]
     start = next(place for place, value in enumerate(moved) if value > 0)
     assert moved[start : start + len(RECORDED) - 1] == pytest.approx(RECORDED[1:])
+
+
+def test_a_step_whose_reply_is_lost_is_asked_for_again(world: DoubleWorld) -> None:
+    """Once the request is lost, once only its reply."""
+    lost = iter([b"", b"done"])
+    handlers = world.node._core.handlers
+    (service,) = [one for one in handlers if one.endswith("/control")]
+    answer = handlers[service]
+
+    def lossy(data: bytes) -> bytes:
+        how = next(lost, None) if world.sim_ns > 5_000_000 else None
+        if how != b"":
+            said = answer(data)
+        if how is not None:
+            raise LookupError("lost")
+        return said
+
+    def guarded(data: bytes) -> bytes | None:
+        try:
+            return lossy(data)
+        except LookupError:
+            return None
+
+    handlers[service] = guarded
+    with Bench(options(partition="stepped", stepping={"steps": 1, "settle_ms": 1})) as bench:
+        until(lambda: bench.device.watch.sim_ns > 20_000_000, "steps", 30.0)
+        told = bench.device.identity()
+    assert "; 2 without a reply;" in told["steps"]
+    assert bench.named("stepping failed") == []
