@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.model import SampleFlag
 
 if TYPE_CHECKING:
-    from harness.analysis.anomalies import Anomaly, Kind, Stream
+    from harness.analysis.anomalies import Anomaly, Stream
 
 NEAR_S = 2.0
 """A finding that begins this near to, or within, a told one of its kind is the same, seen better."""
@@ -56,13 +56,6 @@ class Unusual:
     def found(self) -> list[Anomaly]:
         """What is known by now of the scenario."""
         return self._stream.findings() if self._stream is not None else []
-
-    def by_kind(self) -> dict[Kind, int]:
-        """How many of each kind are known by now."""
-        from harness.analysis.anomalies import Kind
-
-        kinds = [one.kind for one in self.found]
-        return {kind: kinds.count(kind) for kind in Kind}
 
     def _news(self) -> list[str]:
         from harness.analysis.anomalies.words import line

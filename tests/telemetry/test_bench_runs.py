@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from bench_runs import Runs, made
 
+from harness.analysis.anomalies import Kind
 from harness.conclude import RunOutcome
 from harness.config import load_rig
 from harness.model import Verdict
 from harness.telemetry.bench.columns import lines_of
 from harness.telemetry.bench.families import BenchCollector
 from harness.telemetry.bench.live import Counted, LiveRun, Watched, watched_of
-from harness.telemetry.bench.past import Past
+from harness.telemetry.bench.past import Past, _ended
 from harness.telemetry.bench.watch import BenchWatch
 from harness.telemetry.budget import Budgets
 from harness.telemetry.page.columns import Columns
@@ -202,6 +203,23 @@ def test_metrics_of_the_newest_run(seen: Seen) -> None:
     assert after["harness_requirement_limit"][(*KEY, "LOSS", "upper", "%")] == 20.0
     assert after["harness_requirement_limit"][(*KEY, "TAIL", "upper", "s")] == 0.15
     assert after["harness_rig_last_run_timestamp_seconds"][("loop", "true")] > 0
+    for name, scenario in results["scenarios"].items():
+        kinds = [each["kind"] for each in scenario["anomalies"]["findings"]]
+        for kind in Kind if scenario["anomalies"]["tested"] else ():
+            assert after["harness_rig_anomalies"][("loop", name, kind.value)] == kinds.count(kind.value)
+
+
+def test_anomalies_of_a_run_are_counted_by_kind(seen: Seen) -> None:
+    """The runs above may be too short to be looked through: here the results say what was found."""
+    results = results_of(seen.outcomes[-1])
+    name, scenario = next(iter(results["scenarios"].items()))
+    found = [{"kind": "burst"}, {"kind": "burst"}, {"kind": "drift"}]
+    scenario["anomalies"] = {"tested": True, "findings": found}
+    assert _ended(results).anomalies == {
+        (name, kind.value): {"burst": 2, "drift": 1}.get(kind.value, 0) for kind in Kind
+    }
+    scenario["anomalies"] = {"tested": False, "findings": []}
+    assert _ended(results).anomalies == {}
 
 
 def test_the_chart_of_a_run_that_ended_is_of_all_that_counts(seen: Seen) -> None:

@@ -67,7 +67,7 @@ def kept(where: str, monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def ended(run: str, *requirements: Requirement, verdict: str = "PASS") -> Ended:
     times = {("command", "0.5"): 0.002, ("command", "0.99"): 0.004}
-    return Ended(run, verdict, True, 1.7e9, requirements, times, {}, {}, {})
+    return Ended(run, verdict, True, 1.7e9, requirements, times, {}, {}, {}, {})
 
 
 def get(port: int, path: str, host: str | None = None) -> Answer:

@@ -67,6 +67,9 @@ class BenchCollector:
         violations = self._gauge(
             "harness_swarm_violations", "Violations in the newest ended run", "rig", "scenario"
         )
+        anomalies = self._gauge(
+            "harness_rig_anomalies", "Anomalies in the newest ended run", "rig", "scenario", "kind"
+        )
         values = {
             word: self._gauge(
                 f"harness_requirement_{word}", f"{text}, newest ended run; in seconds or in the unit",
@@ -90,6 +93,7 @@ class BenchCollector:
                 (latency, newest.quantiles),
                 (phases, newest.phases),
                 (trials, newest.trials),
+                (anomalies, newest.anomalies),
             ):
                 for key, value in found.items():
                     family.add_metric([name, *key], value)
@@ -103,7 +107,7 @@ class BenchCollector:
                         family.add_metric([*key, asked.limit_is, asked.unit], value)
                 if asked.headroom is not None:
                     headroom.add_metric(list(key), asked.headroom)
-        yield from (runs, at, latency, phases, trials, violations, headroom, *values.values())
+        yield from (runs, at, latency, phases, trials, violations, anomalies, headroom, *values.values())
         yield self._states(
             "harness_requirement_verdict", "Verdict of the newest ended run", REQUIREMENT, verdicts
         )

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.anomalies import Kind
 from harness.folder import RUN
 from harness.telemetry.budget.limits import SECONDS_PER
 
@@ -44,7 +45,8 @@ class Ended:
     """What a run of a rig that has ended showed. ``at_s``: when it ended, in seconds since 1970.
 
     ``quantiles``: of the latency by (scenario, quantile); ``phases``: of a swarm by (scenario, phase,
-    quantile); in seconds. ``trials`` of a swarm by (scenario, outcome), ``violations`` by scenario.
+    quantile); in seconds. ``trials`` of a swarm by (scenario, outcome), ``violations`` by scenario;
+    ``anomalies`` by (scenario, kind), of scenarios that were looked through.
     """
 
     run: str
@@ -56,6 +58,7 @@ class Ended:
     phases: dict[tuple[str, str, str], float]
     trials: dict[tuple[str, str], int]
     violations: dict[str, int]
+    anomalies: dict[tuple[str, str], int]
 
 
 @dataclass
@@ -123,7 +126,12 @@ def _ended(results: dict[str, Any]) -> Ended:
     phases: dict[tuple[str, str, str], float] = {}
     trials: Counter[tuple[str, str]] = Counter()
     violations: dict[str, int] = {}
+    anomalies: dict[tuple[str, str], int] = {}
     for name, scenario in results["scenarios"].items():
+        unusual = scenario.get("anomalies")
+        if unusual is not None and unusual["tested"]:
+            kinds = [str(each["kind"]) for each in unusual["findings"]]
+            anomalies |= {(name, kind.value): kinds.count(kind.value) for kind in Kind}
         for key, quantile in QUANTILES.items():
             if (value := scenario["latency_ms"][key]) is not None:
                 quantiles[name, quantile] = value * 1e-3
@@ -148,6 +156,7 @@ def _ended(results: dict[str, Any]) -> Ended:
         phases=phases,
         trials=dict(trials),
         violations=violations,
+        anomalies=anomalies,
     )
 
 
