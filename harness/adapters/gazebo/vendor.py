@@ -28,8 +28,8 @@ RELEASES = (
 """Newest first: whoever has several installed has the newest on the path of Python for a reason."""
 PACKAGES = (
     "apt install python3-gz-transport13 python3-gz-msgs10 (Harmonic), or python3-gz-transport and"
-    " python3-gz-msgs (Jetty), from Gazebo's own package repository; a build from source: source its set-up, so"
-    " that Python finds its folder lib/python"
+    " python3-gz-msgs (Jetty), from Gazebo's own package repository; a build from source: source its set-up,"
+    " so that Python finds its folder lib/python"
 )
 
 
