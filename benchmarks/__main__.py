@@ -27,6 +27,7 @@ NAMES = (
     "bag_recording",
     "budget",
     "history",
+    "large",
     "board_ping",
     "spot",
     "anomalies",

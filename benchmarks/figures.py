@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,36 @@ class Outcome:
     figures: Sequence[Figure]
     missing: Sequence[str] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process took: wall and CPU time in seconds, peak resident memory in GB; its exit status, and
+    what it wrote to standard output."""
+
+    seconds: float
+    cpu: float
+    gb: float
+    status: int
+    said: str = ""
+
+    def expect(self, *statuses: int) -> Cost:
+        """Itself. Raises SystemExit where its exit status is none of ``statuses``."""
+        if self.status not in statuses:
+            raise SystemExit(f"harness ended with status {self.status}; it said {self.said[-500:]!r}")
+        return self
+
+
+def cost(*arguments: str | Path) -> Cost:
+    """``harness ARGUMENTS`` in a process of its own."""
+    launch = [sys.executable, "-I", "-S", str(ROOT / "benchmarks" / "launch.py")]
+    command = [*launch, sys.executable, "-m", "harness", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    errors, _, last = done.stderr.rstrip("\n").rpartition("\n")
+    print(errors, end="", file=sys.stderr)
+    took = json.loads(last)
+    # Linux counts in KiB, see getrusage(2).
+    return Cost(took["seconds"], took["cpu"], took["peak_kib"] * 1024 / 1e9, took["status"], done.stdout)
 
 
 def load() -> float:

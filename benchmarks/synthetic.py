@@ -3,15 +3,17 @@
 The run itself (host, versions, rig, clocks, ports, identities) is that of a real, short run of the loopback
 rig; only the tables are drawn, and the number of samples in the rig file is made to fit. Latency is lognormal
 with bursts, in which it is several times as large; losses come in clusters; some answers come twice, late or
-out of order; the harness stalls now and then and skips what became due meanwhile.
+out of order; the harness stalls now and then and skips what became due meanwhile. The host was looked at 25
+times a second, and where the answers came slowly the robot waited for a CPU.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.config import find_rig, load_rig
-from harness.folder import RunFolder
-from harness.model import CLOCK_DTYPE, NO_STAMP, OBSERVATION_DTYPE, STIMULUS_DTYPE, StimulusFlag
+from harness.folder import JOURNAL, RunFolder
+from harness.hosttable import HOST_SUBJECT, NAMES
+from harness.model import (
+    CLOCK_DTYPE,
+    HOST_DTYPE,
+    NO_STAMP,
+    OBSERVATION_DTYPE,
+    STIMULUS_DTYPE,
+    HostMeasure,
+    StimulusFlag,
+)
 from harness.runner import RunOptions, run_rig
+from harness.tablefile import COUNT_OFFSET, HEADER_BYTES, SUFFIX, pack_header
 
 RATE_HZ = 1000.0
 WARM_UP = 2000
 PORT = "robot.applied"
 REALTIME_OFFSET_NS = 1_700_000_000_000_000_000
+ROBOT, HARNESS = 5001, 5000
+PROCESSES = {
+    HARNESS: ("harness", "harness"),
+    ROBOT: ("rig", "robot"),
+    900: ("other", "a"),
+    901: ("other", "b"),
+}
+LOOK_NS = 40_000_000
+SLOW_NS = 1_500_000
+"""An answer that took so long came in a burst, most often."""
 ROOT = Path(__file__).resolve().parent.parent
 Table = NDArray[Any]
 Rng = np.random.Generator
@@ -64,11 +86,11 @@ def stimuli_table(rng: Rng, samples: int, timeline_ns: int = 5_000_000_000_000) 
     return rows
 
 
-def observations_table(rng: Rng, stimuli: Table) -> Table:
-    """Answers to ``stimuli``, in the order in which the harness saw them."""
+def observations_table(rng: Rng, stimuli: Table, level: float = 1.0) -> Table:
+    """Answers to ``stimuli``, in the order in which the harness saw them; ``level``: factor of latency."""
     sent = stimuli[stimuli["sent_ns"] != NO_STAMP]
     n = len(sent)
-    latency = rng.lognormal(np.log(400_000), 0.35, n)
+    latency = rng.lognormal(np.log(400_000 * level), 0.35, n)
     latency[clusters(rng, n, 1e-4, 200)] *= 6
     latency[rng.random(n) < 2e-5] = 150_000_000  # after the timeout
     lost = clusters(rng, n, 2e-4, 5)
@@ -97,6 +119,37 @@ def clocks_table(rng: Rng, stimuli: Table) -> Table:
     return rows
 
 
+def host_table(rng: Rng, stimuli: Table, observed: Table, level: float = 1.0) -> Table:
+    """What the host did: looks 40 ms apart, 18 rows each. In those in which an answer was slow the robot
+    waited for a CPU, in a few others too."""
+    took = observed["received_ns"] - REALTIME_OFFSET_NS - stimuli["sent_ns"][observed["key"]]
+    slow = observed["seen_ns"][took > SLOW_NS * level]
+    start = int(stimuli["intended_ns"][0]) - 10**9
+    ends = np.arange(start, int(observed["seen_ns"].max()) + 10**9, LOOK_NS)
+    n = len(ends)
+    waited = rng.gamma(2.0, 0.02, n)
+    waited[np.unique(np.searchsorted(ends, slow))] += 15.0
+    waited[rng.random(n) < 0.002] += 15.0
+    drawn: list[tuple[HostMeasure, int, Table]] = [
+        (HostMeasure.SAMPLING_MS, HOST_SUBJECT, rng.gamma(9.0, 0.1, n)),
+        (HostMeasure.CPU_PRESSURE_MS, HOST_SUBJECT, rng.gamma(1.0, 2.0, n)),
+        (HostMeasure.CONTEXT_SWITCHES, HOST_SUBJECT, rng.poisson(300, n)),
+        (HostMeasure.INTERRUPTS, HOST_SUBJECT, rng.poisson(500, n)),
+        (HostMeasure.CORE_BUSY_MS, 0, rng.uniform(2, 30, n)),
+        (HostMeasure.CORE_BUSY_MS, 1, rng.uniform(2, 30, n)),
+        (HostMeasure.WAIT_MS, ROBOT, waited),
+        *((HostMeasure.WAIT_MS, pid, rng.gamma(2.0, 0.02, n)) for pid in PROCESSES if pid != ROBOT),
+        *((HostMeasure.RUN_MS, pid, rng.uniform(1, 8, n)) for pid in PROCESSES),
+        *((HostMeasure.SWITCHES, pid, rng.poisson(50, n)) for pid in PROCESSES),
+    ]
+    rows = np.zeros((n, len(drawn)), dtype=HOST_DTYPE)
+    rows["t_ns"], rows["over_ns"] = ends[:, None], LOOK_NS
+    for place, (measure, subject, values) in enumerate(drawn):
+        rows["measure"][:, place], rows["subject"][:, place] = int(measure), subject
+        rows["value"][:, place] = values
+    return rows.ravel()
+
+
 def fitted(run: Mapping[str, Any], samples: int) -> dict[str, Any]:
     """``run`` with the schedule of ``samples`` at 1 kHz, as if that had been in the rig file."""
     made = copy.deepcopy(dict(run))
@@ -107,27 +160,46 @@ def fitted(run: Mapping[str, Any], samples: int) -> dict[str, Any]:
     return made
 
 
-def folder(out: Path, run: Mapping[str, Any], samples: int, seed: int = 1) -> Path:
-    """Write the run folder through the journal, as a run does; returns it, its raw tables final."""
+def folder(
+    out: Path,
+    run: Mapping[str, Any],
+    samples: int,
+    seed: int = 1,
+    *,
+    started: datetime | None = None,
+    level: float = 1.0,
+) -> Path:
+    """Write the run folder from a journal, as a run does; returns it, its raw tables final.
+
+    ``started``: now by default; ``level``: factor of the latency.
+    """
     rng = np.random.default_rng(seed)
     stimuli = stimuli_table(rng, samples)
+    observed = observations_table(rng, stimuli, level)
+    started = datetime.now(timezone.utc) if started is None else started
+    made = RunFolder.create(out, "loopback", started, f"syn{secrets.token_hex(2)}")
     tables = {
         "stimuli": stimuli,
-        PORT: observations_table(rng, stimuli),
+        f"observations.{PORT}": observed,
         "clocks": clocks_table(rng, stimuli),
+        "host": host_table(rng, stimuli, observed, level),
     }
-    made = RunFolder.create(out, "loopback", datetime.now(timezone.utc), f"syn{secrets.token_hex(2)}")
     for name, rows in tables.items():
-        fill(made.create_table(name, len(rows)).append, rows)
-    own = {"run_id": made.run_id, "started": made.run["started"], "ended": made.run["started"]}
+        write_table(made.path / JOURNAL / (name + SUFFIX), rows)
+    names = [json.dumps({"pid": pid, "kind": kind, "name": name}) for pid, (kind, name) in PROCESSES.items()]
+    (made.path / JOURNAL / NAMES).write_text("\n".join(names) + "\n", encoding="utf-8")
+    ended = started + timedelta(seconds=(WARM_UP + samples) / RATE_HZ)
+    own = {"run_id": made.run_id, "started": made.run["started"], "ended": ended.isoformat()}
     made.save_run(**{**fitted(run, samples), **own, "status": "finished"})
     made.event("phase", name="measuring", scenario="command")
     made.finalise_raw()
     return made.path
 
 
-def fill(append: Callable[..., None], rows: Table) -> None:
-    """Append all ``rows``, a part at a time: a list of a million tuples would take half a gigabyte."""
-    for start in range(0, len(rows), 50_000):
-        for row in rows[start : start + 50_000].tolist():
-            append(*row)
+def write_table(file: Path, rows: Table) -> None:
+    """A table of a journal as a run leaves it, at once: to append a million rows takes seconds."""
+    header = bytearray(pack_header(rows.dtype).ljust(HEADER_BYTES, b"\0"))
+    header[COUNT_OFFSET : COUNT_OFFSET + 8] = len(rows).to_bytes(8, "little")
+    with file.open("xb") as written:
+        written.write(header)
+        written.write(memoryview(rows.view(np.uint8)))

@@ -25,13 +25,15 @@ def write_host(path: Path, host: HostTable, metadata: Mapping[str, str]) -> str:
     """Write the rows in order of time, with text columns ``name`` (of the measure), ``subject_kind`` and
     ``subject_name``; the file's SHA-256. Raises RecordingError."""
     rows = host.rows[np.argsort(host.rows["t_ns"], kind="stable")]
-    measures = [_MEASURES.get(int(each), f"measure {each}") for each in rows["measure"]]
-    pairs = list(zip(rows["measure"].tolist(), rows["subject"].tolist(), strict=True))
-    known = {pair: (host.kind_of(*pair), host.name_of(*pair)) for pair in set(pairs)}
+    measures, place = np.unique(rows["measure"], return_inverse=True)
+    # A run of an hour has millions of rows, and some hundred different pairs: names are made of these alone.
+    keys = (rows["measure"].astype(np.int64) << 32) + rows["subject"]
+    _, first, each = np.unique(keys, return_index=True, return_inverse=True)
+    known = rows[first][["measure", "subject"]].tolist()
     extra = {
-        "name": _labels(measures),
-        "subject_kind": _labels([known[pair][0] for pair in pairs]),
-        "subject_name": _labels([known[pair][1] for pair in pairs]),
+        "name": _labels([_MEASURES.get(number, f"measure {number}") for number in measures.tolist()], place),
+        "subject_kind": _labels([host.kind_of(*pair) for pair in known], each),
+        "subject_name": _labels([host.name_of(*pair) for pair in known], each),
     }
     return write_records(path, rows, extra, metadata)
 
@@ -53,11 +55,11 @@ def wait_for_host(journal: Path) -> None:
         time.sleep(0.02)
 
 
-def _labels(texts: list[str]) -> Labels:
+def _labels(texts: list[str], rows: NDArray[np.int64]) -> Labels:
+    """``texts[row]`` for each of ``rows``."""
     names = sorted(set(texts))
-    place = {name: number for number, name in enumerate(names)}
-    codes: NDArray[Any] = np.array([place[text] for text in texts], np.int32)
-    return Labels(codes, names)
+    codes: NDArray[Any] = np.array([names.index(text) for text in texts], np.int32)
+    return Labels(codes[rows], names)
 
 
 def read_host(path: Path) -> HostTable:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.causes import find_causes
 from harness.analysis.causes.model import auc, fit
-from harness.analysis.causes.rhythm import find_grid, find_period
+from harness.analysis.causes.rhythm import BLOCK, MOST_ANSWERS, find_grid, find_period, strengths
 from harness.analysis.causes.slow import find_slow
 from harness.hosttable import HostTable, Subject
 from harness.model import HOST_DTYPE, NO_STAMP, SAMPLE_DTYPE, HostMeasure, SampleFlag, StimulusFlag
@@ -182,6 +182,23 @@ def test_random_bursts_have_no_period() -> None:
         assert slow is not None
         found += find_period(slow) is not None
     assert found == 0
+
+
+@pytest.mark.parametrize("count", [1, 81, BLOCK, 3 * BLOCK + 5])
+def test_rates_tried_at_once_are_those_tried_one_by_one(count: int) -> None:
+    events = np.sort(np.random.default_rng(count).uniform(0, 900, 40))
+    rates = 0.5 + np.arange(count) * 0.2 / 900
+    alone = [abs(np.exp(2j * np.pi * rate * events).mean()) for rate in rates]
+    assert strengths(events, rates) == pytest.approx(alone, abs=1e-9)
+
+
+def test_a_grid_is_found_among_very_many_answers() -> None:
+    samples = made(np.full(3 * MOST_ANSWERS, 2.0), 4.0)
+    samples["arrived_ns"] = -(-samples["arrived_ns"] // (16 * MS)) * 16 * MS
+    slow = find_slow(samples, 100.0, 10.0, 0.95)
+    assert slow is not None
+    grid = find_grid(slow)
+    assert grid is not None and grid.ms == 16
 
 
 @pytest.mark.parametrize("step", [4, 10, 16])

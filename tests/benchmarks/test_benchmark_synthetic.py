@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import recording, rerender, synthetic
+from benchmarks import figures, recording, synthetic
 from harness.analysis.derive import derive
 from harness.folder import RunFolder
 from harness.model import NO_STAMP, StimulusFlag
@@ -49,19 +47,30 @@ def test_its_results_show_what_was_drawn(run_dir: Path) -> None:
     assert scenario.latency_ms.p50 == pytest.approx(0.4, abs=0.05)
     assert not results.aborted
     assert scenario.arrival_is.startswith("instant the reader took it")
+    looked = results.bottlenecks[0]
+    assert looked.looks == pytest.approx((SAMPLES + synthetic.WARM_UP) / 40, rel=0.15)
+    (waited,) = [
+        each for each in looked.considered if (each.kind, each.subject) == ("run-queue delay", "robot")
+    ]
+    assert waited.share > 3 * waited.chance
 
 
 @pytest.mark.slow
 def test_a_report_of_it_is_timed_and_weighed(run_dir: Path) -> None:
-    seconds, gb, status = rerender.render_once(run_dir)
-    assert status in (0, 1, 3) and seconds > 0 and 0.05 < gb < 2
+    found = figures.cost("report", run_dir, "--json").expect(0, 1, 3)
+    assert found.seconds > 0 and found.cpu > 0 and 0.05 < found.gb < 2
+    assert json.loads(found.said)["run_id"] == run_dir.name
     assert json.loads((run_dir / "results.json").read_text())["scenarios"]["command"]["scheduled"] == SAMPLES
     assert (run_dir / "report.pdf").stat().st_size > 10_000
 
 
-def test_peak_memory_is_counted_in_kib() -> None:
-    usage = cast(resource.struct_rusage, SimpleNamespace(ru_maxrss=10**6))
-    assert rerender.peak_gb(usage) == 1.024
+def test_a_small_process_weighs_less_than_the_one_that_weighs_it() -> None:
+    ballast = np.ones(400_000_000 // 8)
+    found = figures.cost("--version").expect(0)
+    assert 0.005 < found.gb < 0.3 < ballast.nbytes / 1e9
+    assert found.said.startswith("harness") and found.cpu > 0 and found.seconds > 0
+    with pytest.raises(SystemExit, match="status 0"):
+        found.expect(4)
 
 
 def test_clusters_start_at_random_and_stay_within_the_table() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.anomalies import Kind
-from harness.folder import RUN
+from harness.history.reading import RESULTS, read_json, run_folders
 from harness.telemetry.budget.limits import SECONDS_PER
 
 _log = logging.getLogger("harness.bench")
-RESULTS = "results.json"
 QUANTILES = {"p50": "0.5", "p90": "0.9", "p99": "0.99"}
 
 
@@ -83,16 +81,14 @@ class Past:
 
     def look(self) -> None:
         """Take what has ended since the last look."""
-        if not self._reports.is_dir():
-            return
-        for file in sorted(self._reports.glob(f"*/*/{RUN}")):
-            folder = file.parent
+        for folder in run_folders(self._reports):
             key = f"{folder.parent.name}/{folder.name}"
             if key in self._read:
                 continue
             rig = self.rigs.setdefault(folder.parent.name, Rig())
-            results = _json(folder / RESULTS)
-            if results is None:
+            try:
+                results = read_json(folder / RESULTS)
+            except (OSError, ValueError):  # none yet, or none that is whole
                 rig.open.add(folder)
                 continue
             try:
@@ -110,15 +106,6 @@ class Past:
                 rig.newest = ended
         for rig in self.rigs.values():
             rig.open = {each for each in rig.open if each.is_dir()}
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    """None where there is none yet, or none that is whole."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _ended(results: dict[str, Any]) -> Ended:

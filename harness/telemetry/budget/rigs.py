@@ -7,13 +7,14 @@ run that ended counts; earlier ones are history.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
+from harness.history.past import PastRequirement, PastRun
+from harness.history.reading import RESULTS, read_run, run_folders
 from harness.model import Verdict
 from harness.telemetry.budget.limits import SECONDS_PER, Limits
 
@@ -47,54 +48,53 @@ class FromRun:
 def from_runs(limits: Iterable[Limits], reports: Path) -> list[FromRun]:
     """What the newest runs under ``reports`` (RIG/RUN/results.json) say of budgets that have ``rig``."""
     wanted = [each for each in limits if each.rig is not None]
-    if not wanted or not reports.is_dir():
+    if not wanted:
         return []
-    return [found for results in _newest(reports) for found in _of_run(wanted, *results)]
+    return [found for run in _newest(reports) for found in _of_run(wanted, run)]
 
 
-def _newest(reports: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for rig in sorted(each for each in reports.iterdir() if each.is_dir()):
-        # Names of runs begin with the instant they were started at.
-        for path in sorted(rig.glob("*/results.json"), reverse=True):
+def _newest(reports: Path) -> Iterator[PastRun]:
+    for _, runs in groupby(run_folders(reports), lambda folder: folder.parent):
+        for folder in reversed(list(runs)):
             try:
-                results = json.loads(path.read_text(encoding="utf-8"))
-                if results["ended"] is None or results["aborted"]:
-                    continue
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                _log.warning("%s cannot be read: %s", path, error)
+                run = read_run(folder)
+            except FileNotFoundError:
                 continue
-            yield path.parent, results
-            break
+            except (OSError, ValueError) as error:
+                _log.warning("%s cannot be read: %s", folder / RESULTS, error)
+                continue
+            if run.ended is not None and not run.aborted:
+                yield run
+                break
 
 
-def _of_run(wanted: Sequence[Limits], folder: Path, results: dict[str, Any]) -> Iterator[FromRun]:
-    for asked in results["requirements"]:
-        scenario = results["scenarios"].get(asked["scenario"])
+def _of_run(wanted: Sequence[Limits], run: PastRun) -> Iterator[FromRun]:
+    for asked in run.requirements.values():
+        scenario = run.scenarios.get(asked.scenario)
         if scenario is None:
             continue
         for limits in wanted:
-            if limits.rig != (scenario["kind"], asked["quantity"]):
-                continue
-            factor = _factor(asked["unit"], limits.unit)
-            if factor is None:
+            factor = _factor(asked.unit, limits.unit)
+            if limits.rig != (scenario.kind, asked.quantity) or factor is None:
                 continue
             verdict, reason = _follows(limits, asked, factor)
-            mean = scenario["latency_ms"]["mean"] if asked["quantity"] == "latency" else None
+            mean = scenario.mean_ms if asked.quantity == "latency" else None
             per_ms = _factor("ms", limits.unit)
+            bound = asked.upper_bound if limits.upper is not None else asked.lower_bound
             yield FromRun(
                 budget=limits.name,
-                rig=str(results["rig"].get("name", folder.parent.name)),
-                run=str(results["run_id"]),
-                simulated=bool(results["simulated"]),
-                requirement=str(asked["id"]),
+                rig=run.rig,
+                run=run.run_id,
+                simulated=run.simulated,
+                requirement=asked.id,
                 verdict=verdict,
                 reason=reason,
-                n=int(asked["n"]),
-                average=None if mean is None or per_ms is None else mean * per_ms,
-                estimate=_times(asked["estimate"], factor),
-                bound=_times(asked["upper_bound" if limits.upper is not None else "lower_bound"], factor),
-                folder=str(folder),
-                quantile=asked["quantile"],
+                n=asked.n,
+                average=None if per_ms is None else _times(mean, per_ms),
+                estimate=_times(asked.estimate, factor),
+                bound=_times(bound, factor),
+                folder=str(run.path),
+                quantile=asked.quantile,
             )
 
 
@@ -111,20 +111,20 @@ def _factor(unit: str, other: str) -> float | None:
     return None
 
 
-def _follows(limits: Limits, asked: dict[str, Any], factor: float) -> tuple[Verdict, str]:
+def _follows(limits: Limits, asked: PastRequirement, factor: float) -> tuple[Verdict, str]:
     """The verdict on the budget that follows from that of the requirement, and why."""
-    verdict = Verdict(asked["verdict"])
-    which = asked["limit_is"]
+    verdict = asked.verdict
+    which = asked.limit_is
     budget = limits.upper if which == "upper" else limits.lower
-    said = f"{asked['id']}: {verdict.value}"
+    said = f"{asked.id}: {verdict.value}"
     if budget is None:
         return Verdict.INCONCLUSIVE, f"{said}, of a limit on the other side"
-    limit = asked["limit"] * factor
+    limit = asked.limit * factor
     # Of a mean or a share there is no quantile; such a requirement is compared by its limit.
-    quantile = limits.quantile if asked["quantile"] is None else asked["quantile"]
+    quantile = limits.quantile if asked.quantile is None else asked.quantile
     tighter = limit <= budget if which == "upper" else limit >= budget
     looser = limit >= budget if which == "upper" else limit <= budget
-    sure = asked["confidence"] >= limits.confidence
+    sure = asked.confidence >= limits.confidence
     if verdict is Verdict.PASS and tighter and quantile >= limits.quantile and sure:
         return verdict, said
     if verdict is Verdict.FAIL and looser and quantile <= limits.quantile and sure:

@@ -1,0 +1,152 @@
+"""The whole on large data: one hundred runs of one million samples, and every command that looks at them.
+
+The runs are of one rig, six hours apart, the newest now; from the 71st on, latency is half as large again.
+All are drawn as :mod:`benchmarks.synthetic` says and derived, so that they are what a run leaves. Each
+command runs in a process of its own. What it finds is looked at as well: a command that is quick because it
+missed the change, or the cause of the slow answers, ends the benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import synthetic
+from benchmarks.figures import Cost, Figure, Outcome, cost, load
+from harness.analysis.derive import derive
+from harness.folder import RunFolder
+
+RUNS, SAMPLES = 100, 1_000_000
+QUICK_RUNS, QUICK_SAMPLES = 10, 20_000
+GOOD = 0.7
+"""Share of the runs before the change."""
+SLOWER = 1.5
+APART = timedelta(hours=6)
+BASELINE = 8
+"""As many runs the newest one is compared with."""
+BYTES_PER_SAMPLE = 70
+"""Of a run folder with its derived tables, at most; measured: 56."""
+SPARE_BYTES = 1 << 30
+GB = 1.0
+REPORT_S = 20.0
+
+
+def room(place: Path, needed: int) -> None:
+    """Raises SystemExit where ``place`` has less free space than ``needed`` bytes and some to spare."""
+    free = shutil.disk_usage(place).free
+    print(
+        f"about {needed / 1e9:.1f} GB are written to {place} and removed; {free / 1e9:.1f} GB are free",
+        flush=True,
+    )
+    if free < needed + SPARE_BYTES:
+        raise SystemExit(
+            f"{place} has {free / 1e9:.1f} GB, and {(needed + SPARE_BYTES) / 1e9:.1f} GB are wanted: "
+            "set TMPDIR to a folder on a larger disk"
+        )
+
+
+def one(
+    number: int, *, run: Mapping[str, Any], reports: Path, count: int, samples: int, now: datetime
+) -> Path:
+    """The folder of run ``number`` of ``count``, derived."""
+    commit = f"{number // 7:040x}"
+    folder = synthetic.folder(
+        reports,
+        {**run, "git": {**run["git"], "commit": commit, "dirty": False}},
+        samples,
+        seed=1000 + number,
+        started=now - (count - 1 - number) * APART,
+        level=SLOWER if number >= round(GOOD * count) else 1.0,
+    )
+    derive(RunFolder.open(folder))
+    return folder
+
+
+def make(out: Path, count: int, samples: int) -> list[Path]:
+    """All run folders, made on two cores; the oldest first."""
+    real = synthetic.real_run(out / "real")
+    now = datetime.now(timezone.utc)
+    work = partial(one, run=real, reports=out / "reports", count=count, samples=samples, now=now)
+    # Not forked: the run before has left threads of libraries.
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(work, range(count)))
+
+
+def ask(out: Path, folders: list[Path]) -> dict[str, Cost]:
+    """Every command once, by its name in the table; raises SystemExit for one that fails or misses what is
+    there. Of few small runs no cause and no regression can be told."""
+    reports, newest, all_of_it = out / "reports", folders[-1], len(folders) == RUNS
+    good = folders[: round(GOOD * len(folders))][:BASELINE]
+    where = ("--reports", reports)
+    found = {
+        "history --rebuild": cost("history", "loopback", *where, "--json", "--rebuild").expect(0),
+        "history": cost("history", "loopback", *where, "--json").expect(0),
+        "history --plot": cost("history", "loopback", *where, "--plot", out / "plot.svg").expect(0),
+        "regressions": cost("regressions", "loopback", *where, "--json").expect(0),
+        "digest as PDF": cost("digest", "--since", "7d", *where, "--out", out / "digest.pdf").expect(0),
+        f"compare with {BASELINE} runs": cost(
+            "compare", newest, *(part for each in good for part in ("--baseline", each)),
+            "--fail-on", "p99:5%", "--out", out / "compare.html",
+        ).expect(*((1,) if all_of_it else (0, 1, 3))),
+        "report": cost("report", newest, "--json").expect(0, 1, 3),
+        "why": cost("why", newest, "--json").expect(0),
+        "prune, dry": cost("prune", "loopback", *where, "--keep-raw", "1d").expect(0),
+    }  # fmt: skip
+    for name in ("history --rebuild", "history"):
+        if len(json.loads(found[name].said)["runs"]) != len(folders):
+            raise SystemExit(f"harness {name} did not show all {len(folders)} runs")
+    look_at_the_change(json.loads(found["regressions"].said), folders)
+    (slow,) = json.loads(found["why"].said)
+    named = [each["kind"] for each in slow["causes"]]
+    if all_of_it and named[:1] != ["run-queue delay"]:
+        raise SystemExit(f"harness why did not name the robot's wait for a CPU first: {slow['words']}")
+    if any(len(list(each.glob("*.parquet"))) < 5 for each in folders):
+        raise SystemExit("a dry prune has removed tables, or a folder never had them")
+    found["prune"] = cost("prune", "loopback", *where, "--keep-raw", "1d", "--yes").expect(0)
+    pruned = [each for each in folders if not list(each.glob("*.parquet"))]
+    after = json.loads(cost("history", "loopback", *where, "--json").expect(0).said)["runs"]
+    if pruned != folders[: len(folders) - 4] or len(after) != len(folders):
+        raise SystemExit(f"{len(pruned)} runs let their tables go, and {len(after)} are in the history")
+    return found
+
+
+def look_at_the_change(told: Mapping[str, Any], folders: list[Path]) -> None:
+    """Raises SystemExit where the one change there is is not told, once there are runs enough to tell."""
+    (asked,) = told["requirements"]
+    first = folders[round(GOOD * len(folders))].name
+    if asked["runs_missing"]:
+        return
+    if not any(each["earliest"] <= first <= each["latest"] for each in asked["changes"]):
+        raise SystemExit(f"the change at {first} was not told: {asked['changes']}")
+
+
+def run(quick: bool) -> Outcome:
+    count, samples = (QUICK_RUNS, QUICK_SAMPLES) if quick else (RUNS, SAMPLES)
+    with tempfile.TemporaryDirectory(prefix="harness-bench-") as place:
+        out = Path(place)
+        room(out, count * samples * BYTES_PER_SAMPLE)
+        folders = make(out, count, samples)
+        size = sum(file.stat().st_size for file in (out / "reports").rglob("*") if file.is_file()) / 1e9
+        before = load()
+        found = ask(out, folders)
+        left = sum(file.stat().st_size for file in (out / "reports").rglob("*") if file.is_file()) / 1e9
+    limits = {} if quick else {"report": (REPORT_S, GB), f"compare with {BASELINE} runs": (None, GB)}
+    figures = [Figure(f"{count} runs of {samples:,} samples", size, "GB", None, before)]
+    for name, each in found.items():
+        seconds, gb = limits.get(name, (None, None if quick else GB))
+        figures += [
+            Figure(f"{name}, wall", each.seconds, "s", seconds, before),
+            Figure(f"{name}, CPU", each.cpu, "s", None, before),
+            Figure(f"{name}, peak RSS", each.gb, "GB", gb, before),
+        ]
+    figures.append(Figure("left after prune", left, "GB", None, before))
+    return Outcome("large", figures, raw={name: {**asdict(each), "said": ""} for name, each in found.items()})
