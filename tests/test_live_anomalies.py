@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.anomalies import Kind
-from harness.analysis.anomalies.moment import moment
+from harness.analysis.anomalies.moment import Moments
 from harness.analysis.anomalies.of_run import anomalies
 from harness.hosttable import HostTable, Subject
 from harness.live_anomalies import Unusual
@@ -86,9 +86,9 @@ def test_the_moment_tells_what_stood_out() -> None:
         {"t_ns": begin + MS, "utc": "", "event": "phase", "name": "measuring"},
         {"t_ns": end + 2_000 * MS, "utc": "", "event": "swarm_fault"},
     ]
-    said = moment(begin, end, rows, events, host)
+    said = Moments(rows, events, host).words(begin, end)
     assert said[0].startswith("robot was stopped")
     assert said[1].startswith("the sender was late by up to 9.02 ms")
     assert said[2] == "event messages lost +0.00 s: 3 of /odom"
     assert len(said) == 3
-    assert moment(int(rows["intended_ns"][500]), int(rows["intended_ns"][600]), rows, events, host) == []
+    assert Moments(rows, events, host).words(*rows["intended_ns"][[500, 600]].tolist()) == []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.anomalies.moment import moment
+from harness.analysis.anomalies.moment import Moments
 from harness.analysis.anomalies.stream import FALSE_ALARM, LEAST, Stream
 from harness.analysis.anomalies.words import line
 from harness.analysis.samples import has, latency_ms, tried
@@ -43,7 +43,7 @@ def anomalies(
             false_alarm=FALSE_ALARM,
             words=f"{len(rows)} samples are too few to know what is usual: wanted {few}",
         )
-    happened = list(events)
+    moments = Moments(samples, events, host)
     findings = []
     for one in found:
         begin, end = (start + round(each * NS_PER_S) for each in (one.begin_s, one.end_s))
@@ -62,7 +62,7 @@ def anomalies(
                 lost=one.lost,
                 confidence=one.confidence,
                 words=line(one, reference.median),
-                host=moment(begin, end, samples, happened, host),
+                host=moments.words(begin, end),
             )
         )
     return AnomalyResult(
