@@ -356,4 +356,5 @@ def test_a_folder_that_is_not_there_is_a_recording_error(tmp_path: Path) -> None
 
 
 def test_templates_are_all_that_is_shipped() -> None:
-    assert {path.name for path in module.TEMPLATES.iterdir()} == {"report.typ", "parts.typ", "page.typ"}
+    shipped = {"report.typ", "parts.typ", "page.typ", "compare.typ"}
+    assert {path.name for path in module.TEMPLATES.iterdir()} == shipped
