@@ -40,13 +40,13 @@ def _cause(place: int, cause: Cause) -> list[Block]:
     if cause.since:
         rows.append(("When", sentence(cause.since)))
     if cause.actions:
-        rows.append(("Expected of mending it", sentence(cause.actions[0].expected)))
-    blocks: list[Block] = [paragraph(f"{place}. {sentence(cause.words)}", "strong"), pairs(rows)]
+        rows.append(("Expected of mending it", cause.actions[0].expected))
+    blocks: list[Block] = [paragraph(f"{place}. {cause.words}", "strong"), pairs(rows)]
     if not cause.actions:
         return blocks
     columns: list[Column] = [("Action", "left", 1.2), ("How to verify", "left", 1), ("Caution", "left", 1)]
     numbered = list(enumerate(cause.actions, 1))
-    told = [[f"{number}. {sentence(each.what)}", sentence(each.verify), sentence(each.caution)]
+    told = [[f"{number}. {sentence(each.what)}", each.verify, sentence(each.caution)]
             for number, each in numbered]  # fmt: skip
     lines = "\n".join(f"# {number}. {each.what}\n{each.command}" for number, each in numbered)
     return [*blocks, table(columns, told), code(lines, "Commands and settings")]
