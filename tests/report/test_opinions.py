@@ -41,7 +41,7 @@ def test_the_section_says_that_it_holds_opinions() -> None:
 
 def test_a_cause_comes_with_evidence_action_expectation_proof_and_price() -> None:
     text = text_of(opinions(results([FOUND])))
-    for part in ("Robot was stopped.", "It covers 80 %.", "P99 to 3 ms.", "Harness why.", "Looks only."):
+    for part in ("1. robot was stopped", "It covers 80 %.", "p99 to 3 ms", "harness why", "Looks only."):
         assert part in text, part
     assert "grep State /proc/1/status" in text
     assert "AUC 0.90" in text
