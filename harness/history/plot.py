@@ -7,18 +7,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.atomic import replacing
-from harness.errors import ConfigurationError
 from harness.history.marks import Marked
 from harness.history.past import PastRequirement
 from harness.model import Verdict
+from harness.report.picture import check_kind, save
 from harness.wording import amount, measured_name, sign
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KINDS = ("svg", "png", "pdf")
 MOST_LABELS = 16
 """Of more commits than this the ticks are drawn without their names."""
 PANEL_IN = 2.1
@@ -33,24 +31,12 @@ def write_plot(shown: Sequence[Marked], chosen: Sequence[str], out: Path) -> Non
 
     Raises ConfigurationError for another kind of file, RecordingError when it cannot be written.
     """
-    kind = out.suffix.lstrip(".").lower()
-    if kind not in KINDS:
-        raise ConfigurationError(
-            f"--plot {out}: {out.suffix or 'no ending'} is no kind of picture that can be drawn",
-            hint="name a file that ends in .svg, .png or .pdf",
-        )
+    check_kind(out)
     from harness.report import style
 
     with style.drawing(0.75 + PANEL_IN * len(chosen)) as drawing:
         draw(drawing, shown, chosen)
-        if kind == "svg":
-            data = style.svg(drawing).encode()
-            with replacing(out, len(data)) as partial:
-                partial.write_bytes(data)
-            return
-        with replacing(out) as partial:
-            about: dict[str, Any] = {"CreationDate": None} if kind == "pdf" else {}
-            drawing.savefig(partial, format=kind, dpi=200, metadata=about)
+        save(drawing, out)
 
 
 def draw(drawing: Figure, shown: Sequence[Marked], chosen: Sequence[str]) -> None:

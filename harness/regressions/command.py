@@ -16,11 +16,12 @@ from harness.history.ages import since as parse_since
 from harness.history.command import find
 from harness.model import Verdict
 from harness.regressions.confirming import rerun_until_decided
-from harness.regressions.plot import check_kind, write_plot
+from harness.regressions.plot import write_plot
 from harness.regressions.series import series_of
 from harness.regressions.terminal import show
 from harness.regressions.told import Examined, as_dict, examine
 from harness.regressions.wording import level_words
+from harness.report.picture import check_kind
 
 
 def run_regressions(

@@ -9,36 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.atomic import replacing
-from harness.errors import ConfigurationError
 from harness.regressions.placing import level
 from harness.regressions.told import Examined, word
 from harness.regressions.wording import size_words
+from harness.report.picture import check_kind, save
 from harness.wording import measured_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-KINDS = ("svg", "png", "pdf")
 PANEL_IN = 2.3
 ROWS = 3
-
-
-def check_kind(out: Path) -> str:
-    """The kind of picture that ``out`` names. Raises ConfigurationError for another one."""
-    kind = out.suffix.lstrip(".").lower()
-    if kind not in KINDS:
-        raise ConfigurationError(
-            f"--plot {out}: {out.suffix or 'no ending'} is no kind of picture that can be drawn",
-            hint="name a file that ends in .svg, .png or .pdf",
-        )
-    return kind
 
 
 def write_plot(rig: str, found: Sequence[Examined], out: Path) -> None:
     """Draw each requirement, one below the other. Raises ConfigurationError for another kind of file,
     RecordingError when it cannot be written."""
-    kind = check_kind(out)
+    check_kind(out)
     from harness.report import style
 
     with style.drawing(0.6 + PANEL_IN * len(found)) as drawing:
@@ -48,14 +35,7 @@ def write_plot(rig: str, found: Sequence[Examined], out: Path) -> None:
         simulated = all(run.simulated for each in found for run in each.series.runs)
         drawing.suptitle(f"{rig} ({'simulated' if simulated else 'real'})", fontsize=9, x=0.01, ha="left")
         panels[-1].set_xlabel("comparable runs, oldest first")
-        if kind == "svg":
-            data = style.svg(drawing).encode()
-            with replacing(out, len(data)) as partial:
-                partial.write_bytes(data)
-            return
-        with replacing(out) as partial:
-            about: dict[str, Any] = {"CreationDate": None} if kind == "pdf" else {}
-            drawing.savefig(partial, format=kind, dpi=200, metadata=about)
+        save(drawing, out)
 
 
 def _panel(axes: Axes, examined: Examined) -> None:
