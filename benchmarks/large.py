@@ -1,20 +1,22 @@
 """The whole on large data: one hundred runs of one million samples, and every command that looks at them.
 
 The runs are of one rig, six hours apart, the newest now; from the 71st on, latency is half as large again.
-All are drawn as :mod:`benchmarks.synthetic` says and derived, so that they are what a run leaves. Each
-command runs in a process of its own. What it finds is looked at as well: a command that is quick because it
-missed the change, or the cause of the slow answers, ends the benchmark.
+A tenth of them is drawn as :mod:`benchmarks.synthetic` says and derived, so that they are what a run leaves;
+the others have copies of the tables of one of these, and names, times and commits of their own. Each command
+runs in a process of its own. What it finds is looked at as well: a command that is quick because it missed
+the change, or the cause of the slow answers, ends the benchmark.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -30,6 +32,8 @@ QUICK_RUNS, QUICK_SAMPLES = 10, 20_000
 GOOD = 0.7
 """Share of the runs before the change."""
 SLOWER = 1.5
+DRAWN = 0.1
+"""Share of the runs that are drawn; of the others the tables are copies."""
 APART = timedelta(hours=6)
 BASELINE = 8
 """As many runs the newest one is compared with."""
@@ -38,6 +42,28 @@ BYTES_PER_SAMPLE = 70
 SPARE_BYTES = 1 << 30
 GB = 1.0
 REPORT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of ``count`` runs under ``reports``: when each began, at which commit, from which on they are bad."""
+
+    reports: Path
+    count: int
+    now: datetime
+
+    @property
+    def bad(self) -> int:
+        """The first run after the change."""
+        return round(GOOD * self.count)
+
+    def started(self, number: int) -> datetime:
+        """When run ``number`` began."""
+        return self.now - (self.count - 1 - number) * APART
+
+    def commit(self, number: int) -> str:
+        """Of the project, at run ``number``."""
+        return f"{number // 7:040x}"
 
 
 def room(place: Path, needed: int) -> None:
@@ -54,31 +80,45 @@ def room(place: Path, needed: int) -> None:
         )
 
 
-def one(
-    number: int, *, run: Mapping[str, Any], reports: Path, count: int, samples: int, now: datetime
-) -> Path:
-    """The folder of run ``number`` of ``count``, derived."""
-    commit = f"{number // 7:040x}"
+def drawn(number: int, *, run: Mapping[str, Any], plan: Plan, samples: int) -> Path:
+    """The folder of run ``number``, drawn and derived."""
     folder = synthetic.folder(
-        reports,
-        {**run, "git": {**run["git"], "commit": commit, "dirty": False}},
+        plan.reports,
+        {**run, "git": {**run["git"], "commit": plan.commit(number), "dirty": False}},
         samples,
         seed=1000 + number,
-        started=now - (count - 1 - number) * APART,
-        level=SLOWER if number >= round(GOOD * count) else 1.0,
+        started=plan.started(number),
+        level=SLOWER if number >= plan.bad else 1.0,
     )
     derive(RunFolder.open(folder))
     return folder
 
 
-def make(out: Path, count: int, samples: int) -> list[Path]:
-    """All run folders, made on two cores; the oldest first."""
-    real = synthetic.real_run(out / "real")
-    now = datetime.now(timezone.utc)
-    work = partial(one, run=real, reports=out / "reports", count=count, samples=samples, now=now)
+def copied(number: int, template: Path, plan: Plan) -> Path:
+    """The folder of run ``number``, with copies of the tables of another one."""
+    made = synthetic.like(
+        template, plan.reports, "loopback", plan.started(number), f"{number:04x}", plan.commit(number)
+    )
+    for file in template.iterdir():
+        if file.is_file() and not (made / file.name).exists():
+            shutil.copyfile(file, made / file.name)
+    return made
+
+
+def make(plan: Plan, samples: int) -> list[Path]:
+    """All run folders; the oldest first. Two cores draw."""
+    real = synthetic.real_run(plan.reports.parent / "real")
+    good = list(range(math.ceil(DRAWN * plan.bad)))
+    bad = list(range(plan.count - math.ceil(DRAWN * (plan.count - plan.bad)), plan.count))
     # Not forked: the run before has left threads of libraries.
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(work, range(count)))
+        found = list(pool.map(partial(drawn, run=real, plan=plan, samples=samples), good + bad))
+    made = dict(zip(good + bad, found, strict=True))
+    for number in range(plan.count):
+        like = bad if number >= plan.bad else good
+        if number not in made:
+            made[number] = copied(number, made[like[number % len(like)]], plan)
+    return [made[number] for number in range(plan.count)]
 
 
 def ask(out: Path, folders: list[Path]) -> dict[str, Cost]:
@@ -134,7 +174,7 @@ def run(quick: bool) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as place:
         out = Path(place)
         room(out, count * samples * BYTES_PER_SAMPLE)
-        folders = make(out, count, samples)
+        folders = make(Plan(out / "reports", count, datetime.now(timezone.utc)), samples)
         size = sum(file.stat().st_size for file in (out / "reports").rglob("*") if file.is_file()) / 1e9
         before = load()
         found = ask(out, folders)

@@ -28,6 +28,7 @@ def run(quick: bool) -> Outcome:
     seconds, gb = [each.seconds for each in found], [each.gb for each in found]
     figures = [
         Figure(f"{name}, wall", middle(seconds), "s", target[0], before),
+        Figure(f"{name}, CPU", middle([each.cpu for each in found]), "s", None, before),
         Figure(f"{name}, peak RSS", middle(gb), "GB", target[1], before),
         Figure(f"raw tables of {samples:,} samples", size_mib, "MiB", None, before),
     ]

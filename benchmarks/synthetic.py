@@ -196,6 +196,27 @@ def folder(
     return made.path
 
 
+def like(
+    template: Path, reports: Path, rig: str, started: datetime, token: str, commit: str, factor: float = 1.0
+) -> Path:
+    """A folder with the results.json and run.json of the run in ``template``, but of another run: rig, name,
+    time and commit are its own, and estimates ``factor`` times as large. Without tables."""
+    run_id = f"{started:%Y-%m-%dT%H-%M-%SZ}-{token}"
+    about = {"run_id": run_id, "started": started.isoformat(timespec="milliseconds")}
+    results = {**json.loads((template / "results.json").read_text(encoding="utf-8")), **about}
+    results["rig"]["name"] = rig
+    results["provenance"]["git"]["commit"] = commit
+    for requirement in results["requirements"]:
+        requirement["estimate"] = factor * (requirement["estimate"] or 1.0)
+    run = {**json.loads((template / "run.json").read_text(encoding="utf-8")), **about}
+    run["git"]["commit"] = commit
+    made = reports / rig / run_id
+    made.mkdir(parents=True)
+    for name, content in (("results.json", results), ("run.json", run)):
+        (made / name).write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return made
+
+
 def write_table(file: Path, rows: Table) -> None:
     """A table of a journal as a run leaves it, at once: to append a million rows takes seconds."""
     header = bytearray(pack_header(rows.dtype).ljust(HEADER_BYTES, b"\0"))

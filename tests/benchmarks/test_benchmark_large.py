@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import large, synthetic
+from harness.folder import RunFolder
 from harness.history import History
 
 
@@ -49,14 +51,15 @@ def test_a_change_that_is_not_told_ends_it(changes: list[tuple[str, str]], missi
 @pytest.mark.slow
 def test_runs_are_of_their_time_commit_and_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_LOCK_DIR", str(tmp_path / "locks"))
-    made = large.make(tmp_path, 3, 3000)
+    made = large.make(large.Plan(tmp_path / "reports", 4, datetime.now(timezone.utc)), 3000)
     with History.open(tmp_path / "reports") as history:
         runs = history.runs("loopback")
     assert [each.path for each in runs] == made
-    assert [b.started - a.started for a, b in pairwise(runs)] == [large.APART, large.APART]
+    assert [b.started - a.started for a, b in pairwise(runs)] == [large.APART] * 3
     middle = [each.scenarios["command"].p50_ms or 0.0 for each in runs]
-    assert middle[1] == pytest.approx(middle[0], rel=0.1)
-    assert middle[2] == pytest.approx(large.SLOWER * middle[0], rel=0.15)
-    assert [each.scenarios["command"].sent > 2900 for each in runs] == [True] * 3
+    assert middle[1] == middle[2] == middle[0]  # copies
+    assert middle[3] == pytest.approx(large.SLOWER * middle[0], rel=0.15)
+    assert [RunFolder.open(each).verify_raw() for each in made] == [[]] * 4
+    assert [each.scenarios["command"].sent > 2900 for each in runs] == [True] * 4
     assert {each.commit for each in runs} == {"0" * 40}
     assert runs[0].scenarios["command"].response == synthetic.PORT
