@@ -98,7 +98,9 @@ class Planned:
         if not isinstance(schedule, Trials) or not counts_events(requirement):
             return NEVER
         if result.n < judged:
-            return done + 1
+            # Only its checks may still come right. Each look reads all that was recorded, which a simulation
+            # on the same host feels: an eighth more trials between two of them.
+            return done + max(1, done // 8)
         share = len(self._rig.requirements) if self._rig.family_wise else 1
         p0, alpha = allowed_share(requirement), complement(requirement.confidence) / share
         # With the rate p0 instead of the guarded one: at worst too early.

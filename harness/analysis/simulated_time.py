@@ -22,30 +22,49 @@ BIN_NS = 100_000_000
 """Windows begin so far from each other. In each such part the observation that came with the least delay
 counts: one that was held up says nothing of the simulation."""
 
+RESET_NS = 50_000_000
+"""Simulated time that lies so far back was not overtaken on its way: the world was reset."""
+FOLLOWING = 20
+"""Observations that tell a reset from one that was held up."""
+
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class SimulatedTime:
     """What was seen of one clock of simulated time: ``stamp_ns`` of it, in order of ``seen_ns``
-    (CLOCK_MONOTONIC). ``step_ns``: the smallest distance of two stamps."""
+    (CLOCK_MONOTONIC). ``step_ns``: the smallest distance of two stamps. ``epoch``: of each, how often the
+    world had been reset before; stamps rise within an epoch only, and nothing is compared across two."""
 
     name: str
     numbers: frozenset[int]
     seen_ns: Integers
     stamp_ns: Integers
     step_ns: int
+    epoch: Integers
 
     def before(self, instants_ns: Integers) -> Integers:
         """The last simulated time that was seen up to each instant; NO_STAMP where none was."""
         return self._at(np.searchsorted(self.seen_ns, instants_ns, side="right") - 1)
 
+    def epochs(self, instants_ns: Integers) -> Integers:
+        """In which epoch each instant was, by what had been seen up to it."""
+        if not len(self.epoch):
+            return np.zeros(len(instants_ns), dtype=np.int64)
+        return self.epoch[np.maximum(np.searchsorted(self.seen_ns, instants_ns, side="right") - 1, 0)]
+
     def after(self, instants_ns: Integers) -> Integers:
-        """The first simulated time beyond that, of what was seen later; NO_STAMP where none was."""
+        """The first simulated time beyond that, of what was seen later; NO_STAMP where none was, or only
+        after a reset."""
         place = np.searchsorted(self.seen_ns, instants_ns, side="right")
-        known = self._at(place - 1)
-        further = np.searchsorted(self.stamp_ns, known, side="right") if len(self.stamp_ns) else place
-        return self._at(np.where(further < len(self.stamp_ns), further, -1))
+        found = np.full(len(place), NO_STAMP, dtype=np.int64)
+        known, epochs = self._at(place - 1), self.epochs(instants_ns)
+        for epoch in np.unique(epochs):
+            mine, stamps = epochs == epoch, self.stamp_ns[self.epoch == epoch]
+            further = np.searchsorted(stamps, known[mine], side="right")
+            inside = further < len(stamps)
+            found[mine] = np.where(inside, stamps[np.minimum(further, len(stamps) - 1)], NO_STAMP)
+        return found
 
     def _at(self, place: Integers) -> Integers:
         if not len(self.stamp_ns):
@@ -56,16 +75,21 @@ class SimulatedTime:
         """The real-time factor between two instants: over the whole, and its least over a second; None where
         too little was seen."""
         inside = (self.seen_ns >= start_ns) & (self.seen_ns <= end_ns)
-        seen, stamp = self.seen_ns[inside], self.stamp_ns[inside]
+        seen, stamp, epoch = self.seen_ns[inside], self.stamp_ns[inside], self.epoch[inside]
         if len(seen) < 2 or seen[-1] - seen[0] < BIN_NS:
             return None
         part = (seen - seen[0]) // BIN_NS
         order = np.lexsort((seen - stamp, part))
         firsts = order[np.unique(part[order], return_index=True)[1]]
-        at, sim = seen[firsts], stamp[firsts]
-        whole = float((sim[-1] - sim[0]) / max(1, at[-1] - at[0]))
+        at, sim, of = seen[firsts], stamp[firsts], epoch[firsts]
+        # A part in which the world was reset counts for neither side.
+        moved, waited, same = np.diff(sim), np.diff(at), np.diff(of) == 0
+        if not same.any():
+            return None
+        whole = float(moved[same].sum() / max(1, waited[same].sum()))
         later = np.searchsorted(at, at + WINDOW_NS)
         reach = np.flatnonzero(later < len(at))
+        reach = reach[of[later[reach]] == of[reach]]
         # A window ends at the first part that is a second later: of a simulation that stood, much later.
         found = (sim[later[reach]] - sim[reach]) / (at[later[reach]] - at[reach])
         least = float(found.min()) if len(found) else whole
@@ -93,18 +117,41 @@ def simulated_times(run: Mapping[str, Any], observations: Iterable[NDArray[Any]]
         ]
         every = np.concatenate(rows) if rows else np.zeros(0, dtype=[("seen_ns", "<i8"), ("stamp_ns", "<i8")])
         every = every[np.argsort(every["seen_ns"], kind="stable")]
-        # Messages of several topics overtake each other: simulated time has come as far as the furthest of
-        # them. A world that is set back begins anew, which is for the scenarios to keep apart.
-        stamps = np.maximum.accumulate(every["stamp_ns"]) if len(every) else every["stamp_ns"]
+        stamps, epoch = _in_epochs(every["stamp_ns"].astype(np.int64))
         steps = np.diff(np.unique(stamps))
         found[str(info["name"])] = SimulatedTime(
             str(info["name"]),
             frozenset({number}),
             every["seen_ns"].astype(np.int64),
-            stamps.astype(np.int64),
+            stamps,
             int(steps.min()) if len(steps) else int(info.get("resolution_ns", 1)),
+            epoch,
         )
     return found
+
+
+def _in_epochs(stamps: Integers) -> tuple[Integers, Integers]:
+    """Stamps in the order they were seen, made to rise within each epoch, and the epoch of each.
+
+    Messages of several topics overtake each other: simulated time has come as far as the furthest of them. A
+    world that was reset begins anew: its stamps are :data:`RESET_NS` and more below what had been seen, and
+    those that follow are as well.
+    """
+    out, epoch = stamps.copy(), np.zeros(len(stamps), dtype=np.int64)
+    begin, number = 0, 0
+    while begin < len(stamps):
+        rising = np.maximum.accumulate(stamps[begin:])
+        below = stamps[begin:] < rising - RESET_NS
+        end = len(stamps)
+        for place in np.flatnonzero(below):
+            following = below[place : place + FOLLOWING]
+            if following.mean() > 0.5:
+                end = begin + int(place)
+                break
+        out[begin:end] = rising[: end - begin]
+        epoch[begin:end] = number
+        begin, number = end, number + 1
+    return out, epoch
 
 
 def fill(
@@ -121,4 +168,6 @@ def fill(
     answered = np.flatnonzero(first >= 0)
     rows = observations[first[answered]]
     ours = np.isin(rows["stamp_clock"], list(time.numbers)) & (rows["stamp_ns"] != NO_STAMP)
+    # The world was reset between the two: there is no latency in simulated time.
+    ours &= time.epochs(rows["seen_ns"].astype(np.int64)) == time.epochs(sent[answered])
     samples["sim_arrived_ns"][answered[ours]] = rows["stamp_ns"][ours]

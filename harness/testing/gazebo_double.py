@@ -53,7 +53,22 @@ class NodeOptions:
 
 
 class SubscribeOptions:
-    """Of the bindings; nothing is throttled."""
+    """Of the bindings: how many messages a second a subscriber takes at most; None: all."""
+
+    msgs_per_sec: int | None = None
+
+
+def _throttled(callback: Callable[[bytes, Any], Any], period_s: float) -> Callable[[bytes, Any], Any]:
+    """As the transport does: what comes less than a period after the last one taken is dropped."""
+    last = [-period_s]
+
+    def take(data: bytes, info: Any) -> None:
+        now = time.monotonic()
+        if now - last[0] >= period_s:
+            last[0] = now
+            callback(data, info)
+
+    return take
 
 
 class AdvertiseMessageOptions:
@@ -230,7 +245,9 @@ class Node:
         """Have ``callback`` take the bytes of every message."""
         if not topic.startswith("/"):
             return False
-        self._core.callbacks.setdefault(topic, []).append((kind, callback))
+        most = None if options is None else options.msgs_per_sec
+        taken = callback if most is None else _throttled(callback, 1.0 / most)
+        self._core.callbacks.setdefault(topic, []).append((kind, taken))
         self._core.register("sub", topic, kind)
         self._core.listen()
         return True

@@ -115,6 +115,7 @@ class DoubleWorld:
         if request.reset.all:
             self.sim_ns = self.iterations = 0
             self.speed = self.commanded = self.x = self._next = 0.0
+            self._wheels.extend([0.0] * WINDOW)
         self.paused = request.pause
         self.pending += request.multi_step
         return True
@@ -189,6 +190,7 @@ class DoubleWorld:
         stats.sim_time.sec, stats.sim_time.nsec = divmod(self.sim_ns, 1_000_000_000)
         stats.iterations, stats.paused = self.iterations, self.paused
         stats.real_time_factor = self.factor
+        stats.step_size.nsec = 0 if self.paused else self.step_ns
         self._stats.publish(stats)
 
 

@@ -93,6 +93,37 @@ def test_a_second_of_standing_still_is_seen_and_a_held_up_reader_is_not() -> Non
     assert not real_time(None).ok
 
 
+def test_a_reset_world_begins_anew() -> None:
+    """Stamps that went back are neither overtaken ones nor part of a latency."""
+    first, again = ticks(3000), ticks(3000)
+    again["seen_ns"] += 3040 * MS  # it took 40 ms
+    time = clock(np.concatenate([first, again]))
+    assert time.before(np.array([3000 * MS, 3050 * MS])).tolist() == [3000 * MS, 10 * MS]
+    assert time.after(np.array([3000 * MS, 3050 * MS])).tolist() == [NO_STAMP, 11 * MS]
+    found = time.factor(0, 10**12)
+    assert found is not None and found.least > 0.999 and found.mean > 0.999
+    stimuli = np.zeros(3, STIMULUS_DTYPE)
+    stimuli["key"] = np.arange(3)
+    stimuli["sent_ns"] = stimuli["handed_ns"] = stimuli["intended_ns"] = np.array([100, 2999, 3100]) * MS
+    answers = np.zeros(3, OBSERVATION_DTYPE)
+    answers["key"], answers["stamp_clock"] = np.arange(3), 1
+    answers["seen_ns"] = answers["received_ns"] = np.array([104, 3045, 3104]) * MS
+    answers["stamp_ns"] = np.array([104, 5, 64]) * MS
+    samples = samples_of(stimuli, answers, time)
+    assert samples["sim_arrived_ns"].tolist() == [104 * MS, NO_STAMP, 64 * MS]
+    assert latency_ms(in_simulated_time(samples))[[0, 2]].tolist() == [4.0, 4.0]
+    told = stamped(samples)
+    assert not told.ok and told.value.startswith("1 of 3")
+
+
+def test_a_held_up_reader_is_no_reset() -> None:
+    """Another topic's stamps come 200 ms late for a while."""
+    other = ticks(1000)[::10]
+    other["seen_ns"][30:40] += 200 * MS
+    time = clock(ticks(1000), other)
+    assert set(time.epoch.tolist()) == {0}
+
+
 def trials(count: int, delay_ms: float, factor: float = 1.0, *, lose: int = 0) -> tuple[Any, Any, Any]:
     """Commands 20 simulated ms apart, each answered ``delay_ms`` of simulated time later, but for some."""
     stimuli = np.zeros(count, STIMULUS_DTYPE)

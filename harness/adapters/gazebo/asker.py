@@ -191,11 +191,11 @@ class Asker:
         ready.set()
 
 
-def once(call: Call, partition: str | None) -> list[str]:
-    """The command line that makes this call once."""
+def once(call: Call, partition: str | None, address: str | None) -> list[str]:
+    """The command line that makes this call once, in an environment that knows neither."""
     words = [sys.executable, "-m", "harness.adapters.gazebo.asker"]
-    if partition:
-        words += ["--partition", partition]
+    for name, value in (("--partition", partition), ("--address", address)):
+        words += [name, value] if value else []
     data = base64.b64encode(call.data).decode()
     return [
         *words,
@@ -245,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Call services for the harness until standard input closes."""
     parser = argparse.ArgumentParser(prog="harness.adapters.gazebo.asker", description=__doc__)
     parser.add_argument("--partition")
+    parser.add_argument("--address")
     parser.add_argument("--once", metavar="SERVICE")
     parser.add_argument("--data", default="")
     parser.add_argument("--type", default="gz.msgs.Empty")
@@ -252,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout-ms", type=float, default=5000.0)
     given = parser.parse_args(arguments)
     try:
+        vendor.use_address(given.address)
         node = vendor.load().node(given.partition)
     except HarnessError as error:
         print(error, file=sys.stderr)

@@ -126,13 +126,21 @@ class GazeboDevice:
                 if isinstance(one, ReplyResponse) and one.options.of == port:
                     one.take(key, reply, seen)
 
-        service = ServiceStimulus(label, world.as_service(how, self.options.world), limits, take)
+        called = world.as_service(how, self.options.world)
+        if self.options.stepping is not None and isinstance(how, ControlOptions) and how.control == "reset":
+            # Without it the world would run on from there.
+            called = called.model_copy(update={"values": {"pause": True, **called.values}})
+        service = ServiceStimulus(label, called, limits, take)
         service.steers = self._steered if steers else None
         return service
 
-    def _steered(self, running: bool) -> None:
-        """The harness itself paused the simulation, or let it go on."""
-        if self._watch is not None and self._stepper is None:
+    def _steered(self, running: bool, resets: bool) -> None:
+        """The harness itself paused the simulation, or let it go on; or it resets it."""
+        if self._watch is None:
+            return
+        if resets:
+            self._watch.resets += 1
+        if self._stepper is None:
             (self._watch.steered.clear if running else self._watch.steered.set)()
 
     def _sim_now(self) -> int:
@@ -178,11 +186,11 @@ class GazeboDevice:
             self.context.report,
             self.options.silence_s,
         )
-        for topic, kind, take in (
-            (world.topic(self.options.world, "clock"), "gz.msgs.Clock", watch.on_clock),
-            (world.topic(self.options.world, "stats"), "gz.msgs.WorldStatistics", watch.on_stats),
-        ):
-            self._subscribe(node, topic, kind, take)
+        keys = any(isinstance(one, TopicStimulus) and one.simulated_key for one in self._stimuli.values())
+        ticks = watch.per_second(keys or self.options.stepping is not None)
+        here = self.options.world
+        self._subscribe(node, world.topic(here, "clock"), "gz.msgs.Clock", watch.on_clock, ticks)
+        self._subscribe(node, world.topic(here, "stats"), "gz.msgs.WorldStatistics", watch.on_stats)
         watch.open()
         if self.options.stepping is not None:
             assert self._asker is not None
@@ -209,8 +217,8 @@ class GazeboDevice:
         for (topic, kind), ports in by_topic.items():
             self._subscribe(node, topic, kind, _reader(ports, self.context.clock.monotonic_ns))
 
-    def _subscribe(self, node: Any, topic: str, kind: str, take: Any) -> None:
-        if not vendor.subscribe(vendor.load(), node, topic, kind, take):
+    def _subscribe(self, node: Any, topic: str, kind: str, take: Any, per_second: int | None = None) -> None:
+        if not vendor.subscribe(vendor.load(), node, topic, kind, take, per_second):
             raise UnavailableError(
                 f"{self.name}: Gazebo's transport does not subscribe to {topic!r}",
                 hint="names of topics begin with a slash and have no spaces",
@@ -361,7 +369,8 @@ class GazeboDevice:
         if self._stepper is not None:
             done = self._stepper
             told["steps"] = (
-                f"{done.steps}; {done.unanswered} without a reply; {done.late} with a command that came late"
+                f"{done.steps}; {done.unanswered} without a reply; {done.late} with a command that came late;"
+                f" {done.unasked} more than asked for"
             )
         return told
 

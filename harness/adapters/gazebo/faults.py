@@ -94,7 +94,8 @@ class WorldFault(FaultPort):
         return world.accepted(self._owner.asker.ask(call))
 
     def _once(self, call: Call) -> Undo:
-        return run(asking.once(call, self._owner.partition), call.timeout_ms * 1e-3 + 10.0)
+        words = asking.once(call, self._owner.partition, self._owner.options.address)
+        return run(words, call.timeout_ms * 1e-3 + 10.0)
 
     def _restored_by(self, aimed: Aimed) -> list[Call]:
         raise NotImplementedError

@@ -101,6 +101,15 @@ def problems(options: Options) -> list[Refusal]:
             stamped = True
         elif isinstance(response, TopicOptions) and response.stamp is not None:
             stamped = stamped or response.stamp_clock == "sim"
+        control = getattr(port.stimulus, "control", "")
+        if options.stepping is not None and control in ("pause", "run", "step"):
+            found.append(
+                Refusal(
+                    ("ports", name, "stimulus", "control"),
+                    f"`{control}`, where the harness steps the simulation itself (`stepping`): leave one of"
+                    " the two out",
+                )
+            )
     if not stamped:
         found.append(
             Refusal(

@@ -46,6 +46,10 @@ class Stepper:
         """Commands that were not heard before the next step: their latencies may differ by a step."""
         self.unanswered = 0
         """Requests for a step that had no reply in time."""
+        self.unasked = 0
+        """Steps that nobody asked for: a request whose reply was lost was asked again and done twice, or
+        somebody else stepped."""
+        self._at: int | None = None
         self._name, self._world, self._options = name, world_name, options
         self._asker, self._watch, self._report = asker, watch, report
         self._ended = threading.Event()
@@ -88,10 +92,16 @@ class Stepper:
                     if self._ended.is_set():
                         return
                     self._deliver()
-                    before = self._watch.sim_ns
+                    before, resets = self._watch.sim_ns, self._watch.was_reset
+                    self._account(before, self._at)
                     self._step(step, before)
-                    if not self._stepped(before):
+                    if not self._stepped(before, resets):
                         raise OperationError(f"{self._name}: a step of the simulation did not end")
+                    known, self._at = self._at is not None, self._watch.sim_ns
+                    if self._watch.was_reset != resets:
+                        self._at = None  # the step may have been done before the reset, or come after it
+                    elif known:
+                        self._account(self._at, before + self._options.steps * self._watch.step_ns)
                 self.steps += 1
         except HarnessError as error:
             if not self._ended.is_set():
@@ -125,11 +135,35 @@ class Stepper:
             if not self._asker.heard(topic, data, HEARD_S):
                 self.late += 1
 
-    def _stepped(self, before: int) -> bool:
-        """Wait until the clock shows that all steps were done."""
+    def _account(self, is_ns: int, should_be_ns: int | None) -> None:
+        """Compare simulated time with what was asked for, and say what is more."""
+        step_ns = self._watch.step_ns
+        if should_be_ns is None or not step_ns or is_ns <= should_be_ns:
+            return  # nothing was asked for yet; or the world was reset
+        more = round((is_ns - should_be_ns) / step_ns)
+        first = not self.unasked
+        self.unasked += more
+        if first and more:
+            self._report(
+                Finding(
+                    "unasked step",
+                    Severity.WARNING,
+                    f"{self._name}: the simulation made {more} step(s) more than asked for, at"
+                    f" {is_ns * 1e-9:.3f} s of simulated time; {self.unanswered} request(s) had no reply"
+                    " until then",
+                    remedy="a latency around it may differ by a step: free the host; if every request had its"
+                    " reply, somebody else steps this simulator",
+                )
+            )
+
+    def _stepped(self, before: int, resets: int) -> bool:
+        """Wait until the clock shows that all steps were done, or that the world was reset in between."""
+        if self._watch.was_reset != resets:
+            return self._watch.wait_done(CALL_MS * 1e-3)
         step_ns = self._watch.step_ns
         target = before + (self._options.steps * step_ns - 1 if step_ns else 0)
-        return self._watch.wait_beyond(target, CALL_MS * 1e-3) and self._watch.wait_done(CALL_MS * 1e-3)
+        beyond = self._watch.wait_beyond(target, CALL_MS * 1e-3, resets)
+        return beyond and self._watch.wait_done(CALL_MS * 1e-3)
 
 
 class Gate:

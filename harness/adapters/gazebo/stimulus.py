@@ -132,8 +132,8 @@ class ServiceStimulus:
         self.name, self.options = name, options
         self.message = messages.message_class(options.type)
         self.asker: Asker | None = None
-        self.steers: Callable[[bool], None] | None = None
-        """Of world control: told that the harness lets the simulation run, or keeps it from it."""
+        self.steers: Callable[[bool, bool], None] | None = None
+        """Of world control: told whether the harness lets the simulation run, and whether it resets it."""
         self._limits, self._take = limits, take
 
     def prepare(self, values: Mapping[str, Any]) -> Call:
@@ -157,7 +157,7 @@ class ServiceStimulus:
         if self.steers is not None:
             request = self.message()
             request.ParseFromString(prepared.data)
-            self.steers(not request.pause)
+            self.steers(not request.pause, request.reset.all or request.reset.time_only)
         return self.asker.send(prepared, lambda reply: self._take(key, reply))
 
     def disconnect(self) -> None:

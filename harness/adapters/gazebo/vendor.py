@@ -88,9 +88,15 @@ def use_address(address: str | None) -> None:
 
 
 def subscribe(
-    bindings: Bindings, node: Any, topic: str, kind: str, callback: Callable[[bytes], None]
+    bindings: Bindings,
+    node: Any,
+    topic: str,
+    kind: str,
+    callback: Callable[[bytes], None],
+    per_second: int | None = None,
 ) -> bool:
-    """Have ``callback`` take the bytes of every message, on the transport's own thread.
+    """Have ``callback`` take the bytes of every message, on the transport's own thread; of at most
+    ``per_second`` of them where that is given: the others never reach Python.
 
     What it raised would end the process, since nothing catches it there: it may not raise.
     """
@@ -98,4 +104,7 @@ def subscribe(
     def on_message(data: bytes, _info: Any) -> None:
         callback(data)
 
-    return bool(node.subscribe_raw(topic, on_message, kind, bindings.transport.SubscribeOptions()))
+    options = bindings.transport.SubscribeOptions()
+    if per_second is not None:
+        options.msgs_per_sec = per_second
+    return bool(node.subscribe_raw(topic, on_message, kind, options))

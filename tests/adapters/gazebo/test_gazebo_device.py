@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from gazebo_bench import PORTS, Bench, options, until
 
 from harness.adapters.gazebo import simulator
+from harness.adapters.gazebo.watch import CLOCK_HZ
 from harness.errors import UnavailableError
 from harness.model import NO_KEY, ClockKind, ObservationFlag, Severity
 from harness.ports import Role
@@ -163,6 +165,50 @@ def test_the_factor_is_that_of_the_stamps(world: DoubleWorld) -> None:
         until(lambda: factors.rows and factors.rows[-1]["value"] < 0.5, "a low factor")
         until(lambda: bench.named("simulation runs slow"), "the finding")
     assert bench.named("simulation runs slow")[0].severity is Severity.WARNING
+
+
+def test_a_reset_is_told_by_whom(world: DoubleWorld) -> None:
+    """Set-up steps reset a world; whoever else does it in a run spoils it."""
+    ports = {"reset": {"stimulus": {"control": "reset"}}, "done": {"response": {"of": "reset"}}}
+    with Bench(options(ports, partition="shared")) as bench:
+        done = Recorder()
+        bench.device.response("done").listen(done)
+        until(lambda: bench.device.watch.sim_ns > 100_000_000, "ticks")
+        reset = bench.device.stimulus("reset")
+        reset.send(7, reset.prepare({}))
+        until(lambda: bench.named("world reset"), "what the harness did")
+        assert bench.named("world reset")[0].severity is Severity.INFO
+        until(lambda: done.keys == [7], "the reply")
+        until(lambda: bench.device.watch.sim_ns > 100_000_000, "ticks again")
+        with world._lock:
+            world.sim_ns = 0
+        until(lambda: bench.named("world reset by another"), "what another did")
+        assert bench.device.identity()["world resets"] == "2"
+    assert bench.named("world reset by another")[0].severity is Severity.ERROR
+
+
+def test_of_the_clock_no_more_is_taken_than_needed() -> None:
+    """Of a clock of a kilohertz a tenth; the physics step and the factor are known all the same."""
+    fast = DoubleWorld("bench", "robot", "fast", step_ms=1.0)
+    try:
+        how = options(partition="fast")
+        how.ports.pop("sim_time")  # which would record every tick
+        with Bench(how) as bench:
+            factors = Recorder()
+            bench.device.response("real_time_factor").listen(factors)
+            until(lambda: len(factors.rows) > 3, "factors")
+            watch = bench.device.watch
+            at, begun, sim = time.monotonic(), watch.ticks, watch.sim_ns
+            until(lambda: watch.sim_ns > sim + 500_000_000, "half a second")
+            taken = watch.ticks - begun
+            assert 0 < taken <= (time.monotonic() - at) * CLOCK_HZ + 1
+            assert watch.step_ns == 1_000_000
+            (clock,) = bench.device.clocks()
+        assert clock.resolution_ns == 1_000_000
+        for row in factors.rows:
+            assert row["stamp_ns"] % 1_000_000 == 0 and 0.0 <= row["value"] < 1.2
+    finally:
+        fast.close()
 
 
 def test_a_robot_that_shows_nothing_is_no_fault_of_the_simulator() -> None:

@@ -105,6 +105,15 @@ def test_mistakes_are_told_with_their_place(tmp_path: Any, changes: Any, words: 
 
 
 @pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("control", ["pause", "run", "step"])
+def test_who_steps_is_not_stepped_by_others(tmp_path: Any, control: str) -> None:
+    changes = {"devices__robot__ports__go": {"stimulus": {"control": control}}}
+    load(tmp_path, **changes)
+    with pytest.raises(HarnessError, match="where the harness steps the simulation itself"):
+        load(tmp_path, **changes, devices__robot__stepping={"steps": 1})
+
+
+@pytest.mark.usefixtures("double")
 def test_simulated_time_has_to_be_recorded(tmp_path: Any) -> None:
     with pytest.raises(HarnessError, match=r"no port records simulated time"):
         load(

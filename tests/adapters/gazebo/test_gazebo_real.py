@@ -2,74 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from gazebo_bench import Bench, options, until
+from gazebo_real_bench import RIGS, opened, simulator, skip_without_gazebo
 
-from harness.adapters.gazebo import vendor
 from harness.model import Severity
-from harness.proctable import RUN_ID_VARIABLE
 from harness.testing.device_bench import Recorder
 from harness.testing.gazebo_double_world import RECORDED
-
-RIGS = Path(__file__).resolve().parents[3] / "rig_configs"
 
 
 @pytest.fixture(autouse=True)
 def _there() -> None:
-    vendor.load.cache_clear()
-    if not vendor.installed() or shutil.which("gz") is None:
-        pytest.skip("no Gazebo")
-
-
-@contextlib.contextmanager
-def simulator(partition: str, *words: str, world: str = "diff_drive") -> Iterator[subprocess.Popen[bytes]]:
-    """A simulator in that partition, ended with its children."""
-    environment = {
-        **os.environ,
-        "GZ_PARTITION": partition,
-        "GZ_IP": "127.0.0.1",
-        RUN_ID_VARIABLE: partition,
-    }
-    process = subprocess.Popen(
-        ["gz", "sim", "-s", *words, str(RIGS / "gazebo" / f"{world}.sdf")],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    skip_without_gazebo()
 
 
 @pytest.fixture
 def partition() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
-
-
-@contextlib.contextmanager
-def opened(partition: str, ports: Any = None, **given: Any) -> Iterator[Bench]:
-    """A device, once everybody is there."""
-    how = options(ports, partition=partition, **{"patience_s": 30.0, "silence_s": 5.0, **given})
-    with Bench(how, rig_folder=RIGS) as bench:
-        assert bench.device.preflight() == []
-        yield bench
 
 
 def test_commands_move_the_robot_and_stamps_are_of_every_step(partition: str) -> None:

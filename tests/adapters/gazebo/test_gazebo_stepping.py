@@ -8,6 +8,7 @@ import pytest
 from gazebo_bench import Bench, options, until
 
 from harness.adapters.gazebo.stepping import Gate
+from harness.model import Severity
 from harness.testing.device_bench import Recorder
 from harness.testing.gazebo_double_world import RECORDED, DoubleWorld
 
@@ -48,7 +49,7 @@ def test_latency_in_simulated_time_is_the_same_each_time(world: DoubleWorld) -> 
         found = [latency_ns(bench, speeds, ticks, key, 0.2 if key % 2 else 0.0) for key in range(1, 7)]
         told = bench.device.identity()
     assert set(found) == {2_000_000}  # taken at the end of one step, in the next one the wheels move
-    assert told["steps"].endswith("; 0 with a command that came late")
+    assert told["steps"].endswith("; 0 with a command that came late; 0 more than asked for")
     steps = [row["stamp_ns"] for row in ticks.rows]
     assert steps == sorted(set(steps))  # each instant is told once, however often the clock repeats it
     assert bench.findings == []  # that it stands still between steps is the harness's own doing
@@ -131,3 +132,32 @@ def test_a_step_whose_reply_is_lost_is_asked_for_again(world: DoubleWorld) -> No
         told = bench.device.identity()
     assert "; 2 without a reply;" in told["steps"]
     assert bench.named("stepping failed") == []
+
+
+def test_a_step_that_nobody_asked_for_is_told(world: DoubleWorld) -> None:
+    """A request whose reply was lost was done after all, or somebody else steps: it is counted and said."""
+    with Bench(options(partition="stepped", stepping={"steps": 1, "settle_ms": 1})) as bench:
+        until(lambda: bench.device.watch.sim_ns > 10_000_000, "steps")
+        with world._lock:
+            world.pending += 3
+        until(lambda: bench.named("unasked step"), "the finding")
+        begun = bench.device.watch.sim_ns
+        until(lambda: bench.device.watch.sim_ns > begun + 10_000_000, "steps go on")
+        told = bench.device.identity()
+    assert "; 3 more than asked for" in told["steps"]
+    (found,) = bench.named("unasked step")
+    assert found.severity is Severity.WARNING and "step(s) more than asked for" in found.message
+
+
+def test_a_reset_between_two_steps_leaves_the_world_stepped(world: DoubleWorld) -> None:
+    ports = {"reset": {"stimulus": {"control": "reset"}}}
+    with Bench(options(ports, partition="stepped", stepping={"steps": 1, "settle_ms": 1})) as bench:
+        until(lambda: bench.device.watch.sim_ns > 20_000_000, "steps")
+        reset = bench.device.stimulus("reset")
+        reset.send(1, reset.prepare({}))
+        until(lambda: bench.named("world reset"), "the reset")
+        assert world.paused
+        until(lambda: bench.device.watch.sim_ns > 20_000_000, "steps again")
+        told = bench.device.identity()
+    assert told["steps"].endswith("; 0 more than asked for")
+    assert {one.name for one in bench.findings} == {"world reset"}
