@@ -47,6 +47,7 @@ PROCESSES = {
     901: ("other", "b"),
 }
 LOOK_NS = 40_000_000
+TIMEOUT_NS = 100_000_000
 SLOW_NS = 1_500_000
 """An answer that took so long came in a burst, most often."""
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,16 +121,18 @@ def clocks_table(rng: Rng, stimuli: Table) -> Table:
 
 
 def host_table(rng: Rng, stimuli: Table, observed: Table, level: float = 1.0) -> Table:
-    """What the host did: looks 40 ms apart, 18 rows each. In those in which an answer was slow the robot
-    waited for a CPU, in a few others too."""
+    """What the host did: looks 40 ms apart, 18 rows each. While an answer was slow, or one got lost, the
+    robot waited for a CPU, at a few other moments too."""
     took = observed["received_ns"] - REALTIME_OFFSET_NS - stimuli["sent_ns"][observed["key"]]
-    slow = observed["seen_ns"][took > SLOW_NS * level]
+    lost = ~np.isin(stimuli["key"], observed["key"]) & (stimuli["sent_ns"] != NO_STAMP)
+    late = stimuli["sent_ns"][lost][:, None] + np.arange(0, TIMEOUT_NS, LOOK_NS)
+    slow = np.concatenate([observed["seen_ns"][took > SLOW_NS * level], late.ravel()])
     start = int(stimuli["intended_ns"][0]) - 10**9
     ends = np.arange(start, int(observed["seen_ns"].max()) + 10**9, LOOK_NS)
     n = len(ends)
     waited = rng.gamma(2.0, 0.02, n)
-    waited[np.unique(np.searchsorted(ends, slow))] += 15.0
-    waited[rng.random(n) < 0.002] += 15.0
+    waited[np.unique(np.searchsorted(ends, slow))] += 35.0
+    waited[rng.random(n) < 0.002] += 35.0
     drawn: list[tuple[HostMeasure, int, Table]] = [
         (HostMeasure.SAMPLING_MS, HOST_SUBJECT, rng.gamma(9.0, 0.1, n)),
         (HostMeasure.CPU_PRESSURE_MS, HOST_SUBJECT, rng.gamma(1.0, 2.0, n)),
