@@ -37,6 +37,9 @@ Booleans = NDArray[np.bool_]
 
 NS_PER_MS = 1e6
 """Divided by, not multiplied with its inverse: a latency of exactly the limit has to compare equal to it."""
+_COLUMNS = ("intended_ns", "sent_ns", "arrived_ns", "stimulus_flags", "flags", "scenario")
+LATENCIES = np.dtype([(name, SAMPLE_DTYPE[name]) for name in _COLUMNS])
+"""The columns that latencies of a scenario are made of: less than half of the bytes of all."""
 NEITHER = SampleFlag.NOT_SENT | SampleFlag.OPEN | SampleFlag.FALSE_ONSET | SampleFlag.NO_SIGNAL
 """Flags of stimuli that count neither for nor against the item."""
 STAGES = ("lateness", "hand_over", "robot_and_transport", "harness_receive")

@@ -11,19 +11,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.samples import latency_ms, tried
+from harness.analysis.samples import LATENCIES, latency_ms, tried
 from harness.errors import ConfigurationError, RecordingError
 from harness.folder import RUN, SAMPLES, RunFolder
 from harness.history.comparable import SIM_TO_REAL, why_not
 from harness.history.past import PastRun
 from harness.history.reading import read_run, run_folders
-from harness.model import SAMPLE_DTYPE
 from harness.report.series import joined
 
 Floats = NDArray[np.float64]
 Start = Literal["intended_ns", "sent_ns"]
-_COLUMNS = ("intended_ns", "sent_ns", "arrived_ns", "stimulus_flags", "flags", "scenario")
-_NEEDED = np.dtype([(name, SAMPLE_DTYPE[name]) for name in _COLUMNS])
 DESPITE = {"host": "host_class"}
 """What a comparison may be forced over, and the field of PastRun that then does not decide."""
 
@@ -227,7 +224,7 @@ def _latencies(path: Path, scenario: str, _written: int) -> dict[Start, Floats]:
     """Both latencies of one run; of the last few they are kept, since they are asked for several times."""
     folder = RunFolder.open(path)
     parts = folder.parts()
-    samples = joined([each.samples() for each in [*parts, folder]]) if parts else folder.samples(_NEEDED)
+    samples = joined([each.samples() for each in [*parts, folder]]) if parts else folder.samples(LATENCIES)
     names = [str(each["name"]) for each in folder.run.get("scenarios") or []]
     rows = samples[(samples["scenario"] == names.index(scenario)) & tried(samples)]
     del samples

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from harness import __version__
-from harness.analysis.samples import latency_ms, tried
+from harness.analysis.samples import LATENCIES, latency_ms, tried
 from harness.analysis.statistics import order_quantile, ordered
 from harness.atomic import sync_folder, to_json, write_text
 from harness.bags.recording import NAME, SPOOLS
@@ -143,7 +143,7 @@ def summary(folder: RunFolder) -> dict[str, Any]:
     """What is kept of the samples: by scenario how many count, how many were lost, and the quantiles of both
     latencies in ms at SHARES (order statistics; null where they fall among the lost)."""
     try:
-        samples = folder.samples()
+        samples = folder.samples(LATENCIES)
     except HarnessError as error:
         return {"schema": SCHEMA, "scenarios": {}, "why_not": str(error.message)}
     found: dict[str, Any] = {}
