@@ -44,6 +44,13 @@ class RemoveFault(FaultBase):
     at: list[float] = Field(
         default=[0.0, 0.0, 0.0], min_length=3, max_length=3, description="where it comes back: x, y, z in m"
     )
+    apart: list[float] = Field(
+        default=[0.0, 0.0, 0.0],
+        min_length=3,
+        max_length=3,
+        description="added to `at` for each further robot, in m: models that come back into one another cost"
+        " the simulation its pace",
+    )
     process: ProcessPattern | None = None
     restart: Restart | None = Field(default=None, description="who starts the process again")
     reply_timeout_ms: PositiveFloat = 5000.0

@@ -234,7 +234,10 @@ class Remove(WorldFault):
         return f"{process}the simulator {done},"
 
     def _restored_by(self, aimed: Aimed) -> list[Call]:
-        x, y, z = self._options.at
+        further = self._number(aimed.target) - 1
+        x, y, z = (
+            at + further * apart for at, apart in zip(self._options.at, self._options.apart, strict=True)
+        )
         values = {
             "sdf_filename": str(self._sdf(aimed.target)),
             "name": self._filled(self._options.model, aimed.target),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gazebo_bench import PORTS, Bench, options, until
 
-from harness.adapters.gazebo import simulator
+from harness.adapters.gazebo import messages, simulator
 from harness.adapters.gazebo.watch import CLOCK_HZ
 from harness.errors import UnavailableError
 from harness.model import NO_KEY, ClockKind, ObservationFlag, Severity
@@ -185,6 +186,21 @@ def test_a_reset_is_told_by_whom(world: DoubleWorld) -> None:
         until(lambda: bench.named("world reset by another"), "what another did")
         assert bench.device.identity()["world resets"] == "2"
     assert bench.named("world reset by another")[0].severity is Severity.ERROR
+
+
+def test_models_come_back_apart(world: DoubleWorld, tmp_path: Path) -> None:
+    """Each at a place of its own: models that come back into one another slow the simulation down."""
+    (tmp_path / "r.sdf").write_text("<sdf/>")
+    fault = {"kind": "remove", "model": "{robot}", "sdf": "r.sdf", "at": [0, -1, 0.1], "apart": [0, 1, 0]}
+    how = options({"take": {"fault": fault}}, partition="shared", robots=["a", "b", "c"])
+    factory, found = messages.message_class("gz.msgs.EntityFactory"), []
+    with Bench(how, rig_folder=tmp_path) as bench:
+        port: Any = bench.device.fault("take")
+        for robot in ("a", "b", "c"):
+            (call,) = port._restored_by(port._find(robot))
+            made = factory.FromString(call.data)
+            found.append((made.name, made.pose.position.x, made.pose.position.y, made.pose.position.z))
+    assert found == [("a", 0.0, -1.0, 0.1), ("b", 0.0, 0.0, 0.1), ("c", 0.0, 1.0, 0.1)]
 
 
 def test_of_the_clock_no_more_is_taken_than_needed() -> None:

@@ -153,6 +153,7 @@ def test_reset_as_a_set_up_step(stepped: tuple[Bench, dict[str, Recorder]]) -> N
     advance(bench, 300)
     ports = {"reset": {"stimulus": {"control": "reset", "values": {"pause": True}}}}
     with opened(str(partition), ports) as other:
+        until(lambda: other.device.watch.sim_ns, "ticks", 60.0)
         reset = other.device.stimulus("reset")
         reset.send(1, reset.prepare({}))
         until(lambda: other.named("world reset"), "what it did itself", 60.0)
