@@ -63,7 +63,8 @@ def off_ms(trial: SwarmTrial, logs: dict[str, list[dict[str, int]]]) -> dict[str
     }
     at = sorted((each["at_ns"], robot, each) for robot, told in mine.items() for each in told)
     follows = [(ns, robot) for ns, robot, each in at if each["leader"] and each["slot_term"] != each["term"]]
-    leads = next(ns for ns, robot, each in at if robot == trial.leader and each["leader"])
+    # Mostly of the leader itself; a host that held it up lets another one be first.
+    leads = next(ns for ns, _, each in at if each["leader"])
     holds = [ns for ns, _, each in at if each["slot_term"] == each["term"]]
     true = {
         "noticed": at[0][0],
