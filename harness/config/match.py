@@ -205,3 +205,10 @@ def commanded_field(variants: Sequence[Mapping[str, Any]], field: str | None = N
             hint="name it with `field`" if changing else "give `alternate` or `return_values`",
         )
     return changing[0]
+
+
+def fields_read(match: Match | None, stamp: str | None, value: str | None) -> list[tuple[str, str]]:
+    """The fields that are read of every answer: which option names it, and its path."""
+    path = match.path if match is not None and match.keyed else None
+    named = {"match.path": path, "stamp": stamp, "value": value}
+    return [(what, path) for what, path in named.items() if path is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from diff_drive_peer import Peer, RobotProcess, Start
 
 from harness.adapters.ros2.shm import clean_shared_memory
 
+# The tests of the adapter have the simulated Spot as a process; those of the robot itself use it, too.
+sys.path.insert(0, str(Path(__file__).parents[1] / "adapters" / "spot"))
 _numbers = itertools.count()
 
 

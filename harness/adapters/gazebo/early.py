@@ -18,6 +18,7 @@ from harness.adapters.gazebo.port_options import (
     TopicOptions,
 )
 from harness.config.explain import Refusal
+from harness.config.match import fields_read
 from harness.config.problems import DataPath
 from harness.config.values import expand_variants, offsets
 from harness.errors import ConfigurationError, UnavailableError
@@ -112,7 +113,7 @@ def _key(message: Any, options: StimulusOptions, at: DataPath) -> Iterator[Refus
 def _fields(message: Any, options: TopicOptions, at: DataPath) -> Iterator[Refusal]:
     from harness.adapters.gazebo import response
 
-    for what, path in response.fields_of(options):
+    for what, path in fields_read(options.match, options.stamp, options.value):
         try:
             response.accepted(message, options, what, path)
         except ConfigurationError as error:

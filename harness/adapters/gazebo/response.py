@@ -9,6 +9,7 @@ from harness.adapters.field_paths import parse
 from harness.adapters.gazebo import fields, messages
 from harness.adapters.gazebo.asker import Replied
 from harness.adapters.gazebo.port_options import ReplyOptions, ServiceCallOptions, TopicOptions
+from harness.config.match import fields_read
 from harness.errors import ConfigurationError
 from harness.model import HOST_MONOTONIC, HOST_REALTIME, NO_KEY, NO_STAMP, Finding, ObservationFlag, Severity
 from harness.ports import Sink
@@ -60,7 +61,7 @@ class TopicResponse(GazeboResponse):
         self.to_key: Callable[[int], int | None] | None = None
         self._report = report
         paths = {}
-        for what, path in fields_of(options):
+        for what, path in fields_read(options.match, options.stamp, options.value):
             try:
                 accepted(self.message, options, what, path)
             except ConfigurationError as error:
@@ -141,17 +142,6 @@ class ReplyResponse(GazeboResponse):
 
 class SignalResponse(GazeboResponse):
     """A number of the simulation itself; told by :class:`.watch.Watch`."""
-
-
-def fields_of(options: TopicOptions) -> list[tuple[str, str]]:
-    """The fields that are read of every message: which option names it, and its path."""
-    match = options.match
-    named = {
-        "match.path": match.path if match is not None and match.keyed else None,
-        "stamp": options.stamp,
-        "value": options.value,
-    }
-    return [(what, path) for what, path in named.items() if path is not None]
 
 
 def accepted(message: Any, options: TopicOptions, what: str, path: str) -> None:

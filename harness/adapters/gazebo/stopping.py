@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from harness.adapters.gazebo.stimulus import TopicStimulus
+from harness.adapters.stop_sending import fresh_key, send_often
 from harness.clock import HostClock
 from harness.config.changing import plain
 from harness.config.schema import Stop
-from harness.errors import HarnessError, UnavailableError
-from harness.ports import KeyKind
+from harness.errors import UnavailableError
 
 _POLL_NS = 20_000_000
 
@@ -38,24 +38,12 @@ class SafeStop:
         """Publish. Raises OperationError when nothing at all could be handed over."""
         # A copy: another thread may be stopping, or sending, as well.
         prepared = self._stimulus.prepare(self._values)
-        failure, handed = None, 0
-        for number in range(self._stop.repeat):
-            if number:
-                self._clock.sleep_until(self._clock.monotonic_ns() + round(self._stop.interval_ms * 1e6))
-            try:
-                self._stimulus.send(self._fresh_key(number), prepared)
-                handed += 1
-            except HarnessError as error:
-                failure = error
-        if not handed and failure is not None:
-            raise failure
+        send_often(
+            self._clock,
+            self._stop,
+            lambda number: self._stimulus.send(self._fresh_key(number), prepared),
+        )
 
     def _fresh_key(self, number: int) -> int:
-        last = self._stimulus.last_key
-        if self._stimulus.key_kind is KeyKind.STAMP:
-            now = self._clock.realtime_ns()
-            return now if last is None else max(now, last + 1)
-        # The guardian does not know what was sent: the upper half of the field keeps its stops from looking
-        # like the answers to early stimuli.
-        top = self._stimulus.key_max
-        return min(top // 2 + 1 + number if last is None else last + 1, top)
+        stimulus = self._stimulus
+        return fresh_key(self._clock, stimulus.key_kind, stimulus.last_key, stimulus.key_max, number)

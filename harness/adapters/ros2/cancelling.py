@@ -8,6 +8,7 @@ from harness.adapters.ros2 import vendor
 from harness.adapters.ros2.call_stimulus import ActionStimulus
 from harness.adapters.ros2.calls import Caller
 from harness.adapters.ros2.port_options import StopOptions
+from harness.adapters.stop_sending import interval_ns, pause
 from harness.clock import HostClock
 from harness.errors import OperationError
 
@@ -91,13 +92,3 @@ class CancelAll:
             return 0
         status = vendor.load("rclpy.serialization").deserialize_message(self._status, self._status_class)
         return sum(one.status in _GOING_ON for one in status.status_list)
-
-
-def interval_ns(stop: StopOptions) -> int:
-    """Time between two sends of a stop."""
-    return round(stop.interval_ms * 1e6)
-
-
-def pause(clock: HostClock, stop: StopOptions) -> None:
-    """Wait for that time."""
-    clock.sleep_until(clock.monotonic_ns() + interval_ns(stop))

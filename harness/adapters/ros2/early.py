@@ -21,6 +21,7 @@ from harness.adapters.ros2.port_options import (
     StimulusOptions,
 )
 from harness.config.explain import Refusal
+from harness.config.match import fields_read
 from harness.config.problems import DataPath
 from harness.config.values import expand_variants, offsets
 from harness.errors import ConfigurationError, UnavailableError
@@ -152,7 +153,7 @@ def _key(message: type, options: Any, at: DataPath) -> Iterator[Refusal]:
 
 
 def _fields(message: type, options: Any, at: DataPath) -> Iterator[Refusal]:
-    for what, path in response.fields_of(options):
+    for what, path in fields_read(options.match, options.stamp, options.value):
         try:
             response.accepted(message, options, what, path)
         except ConfigurationError as error:

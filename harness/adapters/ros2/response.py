@@ -12,6 +12,7 @@ from harness.adapters.ros2.paths import FLOATS, PRIMITIVES, TIME
 from harness.adapters.ros2.port_options import ResponseOptions
 from harness.adapters.ros2.stamps import Stamps
 from harness.clock import HostClock
+from harness.config.match import fields_read
 from harness.errors import ConfigurationError
 from harness.model import HOST_REALTIME, NO_KEY, NO_STAMP, Finding, ObservationFlag, Severity
 from harness.ports import Keep, Sink
@@ -50,7 +51,10 @@ class TopicResponse:
         """Takes every message into the bag of the run; None where it is left out."""
         self._sinks: tuple[Sink, ...] = ()
         self._report = report
-        found = {what: self._field(what, path) for what, path in fields_of(options)}
+        found = {
+            what: self._field(what, path)
+            for what, path in fields_read(options.match, options.stamp, options.value)
+        }
         self._key, self._stamp, self._value = (found.get(what) for what in ("match.path", "stamp", "value"))
         # Where the stamp is the key, it is ours, copied: a second answer repeats it.
         copied = options.match is not None and options.match.path == options.stamp
@@ -198,17 +202,6 @@ class _Field:
 
 
 _last: tuple[bytes, type, Any] | None = None
-
-
-def fields_of(options: ResponseOptions) -> list[tuple[str, str]]:
-    """The fields that are read of every answer: which option names it, and its path."""
-    match = options.match
-    named = {
-        "match.path": match.path if match is not None and match.keyed else None,
-        "stamp": options.stamp,
-        "value": options.value,
-    }
-    return [(what, path) for what, path in named.items() if path is not None]
 
 
 def accepted(message: type, options: ResponseOptions, what: str, path: str) -> None:

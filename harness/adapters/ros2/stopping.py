@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from harness.adapters.ros2 import vendor
 from harness.adapters.ros2.call_stimulus import ActionStimulus, CallStimulus, ServiceStimulus
 from harness.adapters.ros2.calls import Caller
-from harness.adapters.ros2.cancelling import ACKNOWLEDGE_NS, CancelAll, interval_ns, pause
+from harness.adapters.ros2.cancelling import ACKNOWLEDGE_NS, CancelAll
 from harness.adapters.ros2.options import Options
 from harness.adapters.ros2.port_options import StopOptions
 from harness.adapters.ros2.stimulus import PreparedMessage, TopicStimulus
+from harness.adapters.stop_sending import fresh_key, interval_ns, send_often
 from harness.clock import HostClock
 from harness.config.changing import plain
 from harness.errors import HarnessError, OperationError, UnavailableError
-from harness.ports import KeyKind
 
 _POLL_NS = 20_000_000
 AnySending = TopicStimulus | ServiceStimulus | ActionStimulus
@@ -145,17 +145,11 @@ class _Publish:
         """Publish. Raises OperationError when nothing at all could be handed over."""
         # A copy: another thread may be stopping as well.
         prepared = PreparedMessage(bytearray(self._prepared.buffer), self._prepared.offset)
-        failure, handed = None, 0
-        for number in range(self._stop.repeat):
-            if number:
-                pause(self._clock, self._stop)
-            try:
-                self._stimulus.send(self._fresh_key(number), prepared)
-                handed += 1
-            except HarnessError as error:
-                failure = error
-        if not handed and failure is not None:
-            raise failure
+        send_often(
+            self._clock,
+            self._stop,
+            lambda number: self._stimulus.send(self._fresh_key(number), prepared),
+        )
         publisher = self._stimulus.publisher
         if publisher is not None and self._reliable:
             with contextlib.suppress(Exception):  # a robot that is gone acknowledges nothing
@@ -165,14 +159,8 @@ class _Publish:
 
     def _fresh_key(self, number: int) -> int:
         stimulus = self._stimulus
-        last = stimulus.last_key
-        if stimulus.key_kind is KeyKind.STAMP:
-            now = self._clock.realtime_ns()
-            return now if last is None else max(now, last + 1)
-        # The guardian does not know what was sent: the upper half of the field keeps its stops from looking
-        # like the answers to early stimuli.
         top = stimulus.key_max if stimulus.key_max is not None else 2**31
-        return min(top // 2 + 1 + number if last is None else last + 1, top)
+        return fresh_key(self._clock, stimulus.key_kind, stimulus.last_key, top, number)
 
 
 class _Call:
