@@ -88,18 +88,20 @@ def choose(
     first, wanted = b[0], list(scenarios)
     left_out: list[tuple[PastRun, str]] = []
     for each in found:
-        if reasons := _reasons(each, first, wanted, ignoring):
+        if reasons := _reasons(each, first, wanted or list(first.scenarios), ignoring):
             left_out.append((each, "; ".join(reasons)))
         else:
             named.append(each)
     if not named:
         raise _nothing_left(first, left_out)
-    alike = [each for each in SIM_TO_REAL if each in ignoring] if not sim_to_real else []
-    _refuse([(each, first, alike if sim_to_real else ignoring) for each in b[1:]], wanted, despite)
-    _refuse([(each, named[0], alike if sim_to_real else ignoring) for each in named[1:]], wanted, despite)
+    alike = [DESPITE[word] for word in despite]  # of one side all are simulated, or all are real
+    _refuse([(each, first, alike) for each in b[1:]], wanted, despite)
+    _refuse([(each, named[0], alike) for each in named[1:]], wanted, despite)
     _refuse([(each, first, ignoring) for each in named], wanted, despite)
     everybody = [*named, *b]
     common = [name for name in first.scenarios if all(name in each.scenarios for each in everybody)]
+    if not common:
+        raise ConfigurationError("there is no scenario that all of these runs have", hint="name fewer runs")
     return Chosen(
         a=named,
         b=b,

@@ -225,7 +225,7 @@ def _minus(b: float, a: float) -> float:
 
 
 def _wider(found: Interval, other: tuple[float, float] | None) -> Interval:
-    if other is None or isnan(found.estimate):
+    if other is None:
         return found
     return Interval(found.estimate, min(found.low, other[0]), max(found.high, other[1]))
 

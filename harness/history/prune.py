@@ -9,7 +9,7 @@ first file goes, so that a killed prune leaves a folder that says what it lacks,
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -23,7 +23,7 @@ from harness.analysis.samples import LATENCIES, latency_ms, tried
 from harness.analysis.statistics import order_quantile, ordered
 from harness.atomic import sync_folder, to_json, write_text
 from harness.bags.recording import NAME, SPOOLS
-from harness.errors import HarnessError, RecordingError
+from harness.errors import RecordingError
 from harness.folder import JOURNAL, PARTS, RunFolder
 from harness.history.index import History
 from harness.history.past import PastRun
@@ -115,6 +115,8 @@ def release(candidate: Candidate) -> int:
         about = {"schema": SCHEMA, "when": when, "harness_version": __version__, "files": files}
         write_text(path / MARKER, to_json(about, indent=2) + "\n")
         sync_folder(path)
+    else:
+        _refuse_others(path, candidate, marker["files"])
     for each in candidate.files:
         each.unlink(missing_ok=True)
     for within in [path, *(path / PARTS).glob("*")]:
@@ -130,22 +132,32 @@ def _refuse(folder: RunFolder) -> None:
             f"{folder.path} is of a run that never ended",
             hint=f"if it crashed: harness recover {folder.path}",
         )
-    if (folder.path / JOURNAL).is_dir() or not folder.run.get("raw_sha256"):
-        return  # it never came as far as tables with hashes
-    if changed := folder.verify_raw():
-        raise RecordingError(
-            f"{folder.path}: {', '.join(changed)} is not what the run recorded, or missing",
-            hint="look into that first: the raw tables are the evidence of what happened to them",
-        )
+    for each in [folder, *folder.parts()]:
+        if (each.path / JOURNAL).is_dir() or not each.run.get("raw_sha256"):
+            continue  # it never came as far as tables with hashes
+        if changed := each.verify_raw():
+            raise RecordingError(
+                f"{each.path}: {', '.join(changed)} is not what the run recorded, or missing",
+                hint="look into that first: the raw tables are the evidence of what happened to them",
+            )
+
+
+def _refuse_others(path: Path, candidate: Candidate, named: Sequence[Mapping[str, Any]]) -> None:
+    """What is there although the marker says it went was put back: only if it is the same may it go again."""
+    known = {each["name"]: each["sha256"] for each in named}
+    for each in candidate.files:
+        name = each.relative_to(path).as_posix()
+        if known.get(name) != file_sha256(each):
+            raise RecordingError(f"{path}: {name} is not what {MARKER} names", hint="look into that first")
 
 
 def summary(folder: RunFolder) -> dict[str, Any]:
-    """What is kept of the samples: by scenario how many count, how many were lost, and the quantiles of both
-    latencies in ms at SHARES (order statistics; null where they fall among the lost)."""
-    try:
-        samples = folder.samples(LATENCIES)
-    except HarnessError as error:
-        return {"schema": SCHEMA, "scenarios": {}, "why_not": str(error.message)}
+    """What is kept of the samples of all parts: by scenario how many count, how many were lost, and the
+    quantiles of both latencies in ms at SHARES (order statistics; null where they fall among the lost).
+
+    Raises HarnessError where samples cannot be read.
+    """
+    samples = np.concatenate([each.samples(LATENCIES) for each in [*folder.parts(), folder]])
     found: dict[str, Any] = {}
     for number, scenario in enumerate(folder.run.get("scenarios") or []):
         mine = samples[samples["scenario"] == number]

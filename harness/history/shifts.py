@@ -51,10 +51,11 @@ class Shift:
 
     @property
     def worse(self) -> bool | None:
-        """Whether the median moved for the worse; None where it did not move, or one side has no run."""
-        if not self.before or not self.now or median(self.before) == median(self.now):
+        """Whether it moved for the worse; None where it did not move, or one side has no run."""
+        if not self.before or not self.now:
             return None
-        return (median(self.now) > median(self.before)) == (self.asked.limit_is == "upper")
+        one, other = _levels(self.before, self.now)
+        return None if one == other else (other > one) == (self.asked.limit_is == "upper")
 
     @property
     def asked(self) -> PastRequirement:
@@ -88,8 +89,9 @@ def _shift(series: Series, start: datetime) -> Shift | None:
     first = max(0, split - MOST_BEFORE)
     before, now = values[first:split], values[split:]
     change = None
-    if before and isfinite(median(before)) and isfinite(median(now)) and median(before) > 0:
-        change = median(now) / median(before) - 1
+    one, other = _levels(before, now) if before else (0.0, 0.0)
+    if isfinite(one) and isfinite(other) and one > 0:
+        change = other / one - 1
         change = -change if asked.limit_is == "lower" else change
     last = runs[split - 1] if split else None
     return Shift(
@@ -104,6 +106,14 @@ def _shift(series: Series, start: datetime) -> Shift | None:
         was=None if last is None else last.requirements[asked.id].verdict,
         changed=() if last is None else tuple(what_changed(last, newest)),
     )
+
+
+def _levels(before: Sequence[float], now: Sequence[float]) -> tuple[float, float]:
+    """What is set against each other: medians, or where there are too few runs for a test, the newest run and
+    the one before the period."""
+    if min(len(before), len(now)) < FEWEST:
+        return before[-1], now[-1]
+    return median(before), median(now)
 
 
 def _p(before: Sequence[float], now: Sequence[float]) -> float | None:

@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -217,7 +217,7 @@ def load(
         values.append(rig)
     if since is not None:
         where.append("started >= ?")
-        values.append(_plain(since))
+        values.append(_plain(since.astimezone(timezone.utc)))
     chosen = f"FROM runs WHERE {' AND '.join(where)} ORDER BY started DESC, run_id DESC"
     if last is not None:
         chosen += f" LIMIT {int(last)}"

@@ -10,13 +10,15 @@ import contextlib
 import json
 import os
 import random
+import resource
 import select
+import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from harness.errors import RecordingError
-from harness.eventlog import read_events
 from harness.hostlog.counters import HOST, STATES, HostCounters, Reading
 from harness.hostlog.tasks import Followed
 from harness.hosttable import NAMES
@@ -26,6 +28,8 @@ from harness.model import HOST_DTYPE, HostMeasure
 NICE = 5
 """Behind whatever has the ordinary priority, and not so far that a busy host keeps it from looking."""
 TABLE_S = 1.0
+LEAST_FREE_BYTES = 256 << 20
+"""On the disk: with less than this the record ends, so that it takes no space that the run needs."""
 
 
 class Looks:
@@ -40,6 +44,7 @@ class Looks:
         self._before: dict[tuple[int, int], float] = {}
         self._at_ns = 0
         self._table_ns = 0
+        self._read = 0
 
     def take(self) -> None:
         """One look. Raises RecordingError when there is no space."""
@@ -70,14 +75,32 @@ class Looks:
             self._table.append(now, over, value - before, subject, measure, 0)
 
     def _look_at_processes(self, now: int) -> None:
-        with contextlib.suppress(RecordingError):
-            for event in read_events(self._events):
-                if event.get("event") == "process_started":
-                    self._followed.programs[int(event["pid"])] = str(event["process"])
+        if shutil.disk_usage(self._events.parent).free < LEAST_FREE_BYTES:
+            raise RecordingError("the disk is nearly full: what the host does is recorded no more")
+        for event in self._new_events():
+            if event.get("event") == "process_started":
+                self._followed.programs[int(event["pid"])] = str(event["process"])
         for known in self._followed.look(now):
             about = {"pid": known.pid, "kind": known.kind, "name": known.name}
             self._names.write(json.dumps(about) + "\n")
         self._names.flush()
+
+    def _new_events(self) -> list[dict[str, Any]]:
+        """Those whose lines have become whole since the last time."""
+        try:
+            with self._events.open("rb") as file:
+                file.seek(self._read)
+                whole = file.read().rpartition(b"\n")[0]
+        except OSError:
+            return []
+        self._read += len(whole) + 1 if whole else 0
+        found = []
+        for line in whole.split(b"\n"):
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    found.append(event)
+        return found
 
     def close(self) -> None:
         """Close the table."""
@@ -90,6 +113,10 @@ def main(argv: list[str]) -> int:
     folder, harness, rate_hz = Path(argv[0]), int(argv[1]), float(argv[2])
     with contextlib.suppress(OSError):
         os.nice(NICE)
+    # A file is held open for every thread that is followed.
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     jitter = random.Random()
     try:
         looks = Looks(folder, harness)
@@ -102,7 +129,7 @@ def main(argv: list[str]) -> int:
             looks.take()
         finally:
             looks.close()
-    except RecordingError as failure:
+    except (RecordingError, OSError) as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0

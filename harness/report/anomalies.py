@@ -41,7 +41,7 @@ def unusual(found: AnomalyResult | None) -> Iterator[Block]:
     rows = []
     for place, one in enumerate(_shown(found)):
         kind, _, rest = one.words.partition(":")
-        host = "; ".join(one.host) or "nothing was recorded: the sender kept its schedule"
+        host = "; ".join(one.host) or "nothing stood out"
         rows.append([letter(place), f"{kind}:{rest}", host, _sure(one.confidence)])
     left = len(found.findings) - len(rows)
     yield table(

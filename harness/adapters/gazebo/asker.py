@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,10 @@ class Asker:
         words = [sys.executable, "-m", "harness.adapters.gazebo.asker"]
         if self._partition:
             words += ["--partition", self._partition]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Not in the foreground group: at Ctrl-C it is needed to undo what is broken. It ends with its input.
+        process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         self._process = process
         ready = threading.Event()
         try:
@@ -187,7 +191,11 @@ class Asker:
                 continue
             take = self._waiting.pop(int(told["n"]), None)
             if take is not None:
-                take(Replied(told["ok"], base64.b64decode(told["data"]), told["sent_ns"], told["done_ns"]))
+                reply = Replied(told["ok"], base64.b64decode(told["data"]), told["sent_ns"], told["done_ns"])
+                try:
+                    take(reply)
+                except Exception:  # one reply that nobody can use must not cost those after it
+                    traceback.print_exc()
         ready.set()
 
 
@@ -260,7 +268,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_status
     if given.once:
         told = {"service": given.once, "data": given.data, "type": given.type, "reply": given.reply}
-        return 0 if _do(node, {**told, "timeout_ms": given.timeout_ms})["ok"] else 1
+        from harness.adapters.gazebo import world  # which needs this module
+
+        done = _do(node, {**told, "timeout_ms": given.timeout_ms})
+        refused = given.reply == world.BOOLEAN and not world.accepted(base64.b64decode(done["data"]))
+        return 0 if done["ok"] and not refused else 1
     lock = threading.Lock()
     _say(lock, {"ready": True})
     for line in sys.stdin:

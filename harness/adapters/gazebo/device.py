@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -349,7 +350,7 @@ class GazeboDevice:
         if self.partition:
             found["GZ_PARTITION"] = self.partition
         if self.options.address:
-            found["GZ_IP"] = self.options.address
+            found["GZ_IP"] = os.environ.get("GZ_IP") or self.options.address
         return found
 
     def identity(self) -> dict[str, str]:

@@ -50,6 +50,9 @@ def problems(options: Options) -> list[Refusal]:
                 message = _loaded(world.as_service(called, options.world).reply, at, found)
                 if message is not None:
                     found += _values(message, one.accepted_if, (*at, "accepted_if"))
+                    error = None if one.value is None else fields.unknown(message, one.value)
+                    if error is not None:
+                        found.append(_refusal((*at, "value"), error, True))
     stop = options.stop
     if stop is not None and stop.port in sent:
         found += _values(sent[stop.port], stop.values, ("stop", "values"))

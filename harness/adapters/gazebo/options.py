@@ -102,6 +102,13 @@ def problems(options: Options) -> list[Refusal]:
         elif isinstance(response, TopicOptions) and response.stamp is not None:
             stamped = stamped or response.stamp_clock == "sim"
         control = getattr(port.stimulus, "control", "")
+        if options.stepping is not None and getattr(port.fault, "kind", "") in ("pause", "slow_down"):
+            found.append(
+                Refusal(
+                    ("ports", name, "fault", "kind"),
+                    "the harness steps the simulation itself (`stepping`): leave one of the two out",
+                )
+            )
         if options.stepping is not None and control in ("pause", "run", "step"):
             found.append(
                 Refusal(

@@ -125,16 +125,24 @@ class ReplyResponse(GazeboResponse):
         for path, value in options.accepted_if.items():
             fields.assign(expected, path, value)
             self._accepted.append((parse(path), fields.read(expected, parse(path))))
+        if options.value is not None and not fields.resolve(expected, options.value).is_number:
+            raise ConfigurationError(
+                f"port {name}: value {options.value!r} of {called.reply} is no number",
+                hint="name a field that is one",
+            )
         self._value = None if options.value is None else parse(options.value)
 
     def take(self, key: int, reply: Replied, seen_ns: int) -> None:
-        """One reply; a call that was given up has none."""
+        """One reply; a call that was given up has none. One that cannot be read is none that is accepted."""
         if not reply.ok:
             return
         message = self._message()
-        message.ParseFromString(reply.data)
-        said_no = any(fields.read(message, path) != value for path, value in self._accepted)
-        value = _NAN if self._value is None else float(fields.read(message, self._value))
+        try:
+            message.ParseFromString(reply.data)
+            said_no = any(fields.read(message, path) != value for path, value in self._accepted)
+            value = _NAN if self._value is None else float(fields.read(message, self._value))
+        except Exception:  # bytes that protobuf refuses, a list that is too short for a path
+            said_no, value = True, _NAN
         flags = ObservationFlag.REJECTED.value if said_no else 0
         for sink in self.sinks:
             sink(key, NO_STAMP, reply.done_ns, max(seen_ns, reply.done_ns), value, flags)

@@ -60,6 +60,9 @@ def _asked(rig: RigFile, scenario: str) -> tuple[float | None, float | None]:
     asked = [
         (float(each.limit * MS_PER_UNIT[each.unit]), each.quantile)
         for each in rig.requirements
-        if each.scenario == scenario and each.quantity == "latency" and each.unit in MS_PER_UNIT
+        if each.scenario == scenario
+        and each.quantity == "latency"
+        and each.limit_is == "upper"
+        and each.unit in MS_PER_UNIT
     ]
     return min(asked, default=(None, None), key=lambda each: each[0] or 0.0)
