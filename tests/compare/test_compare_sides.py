@@ -89,6 +89,13 @@ def test_a_lost_run_bounds_on_one_side_alone() -> None:
     assert runs_apart(np.log(a), np.array([log(50.0)]), 0.05, log(TIMEOUT)) is not None
 
 
+def test_a_lost_run_in_the_baseline_makes_nothing_look_better() -> None:
+    rng = RNG(13)
+    baseline = [1 + rng.random(2000) for _ in range(9)] + [np.full(2000, np.inf)]
+    shift = pair(baseline, [1.5 * (1 + rng.random(2000))]).shift(0.99, 0.05)
+    assert shift.relative.high > 0.05, "no bound on getting worse by 5 % is shown"
+
+
 def test_one_lost_candidate_against_a_baseline_is_worse() -> None:
     rng = RNG(12)
     baseline = [1 + rng.random(2000) for _ in range(5)]

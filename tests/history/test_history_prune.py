@@ -155,6 +155,40 @@ def test_tables_that_were_tampered_with_stay(reports: Path) -> None:
     assert not (runs(reports)[1] / "stimuli.parquet").exists(), "the others go all the same"
 
 
+def test_what_was_put_back_goes_again_only_if_it_is_the_same(reports: Path, recorded: Path) -> None:
+    old = runs(reports)[0]
+    release(candidates(reports, timedelta(days=30))[0])
+    shutil.copy(recorded / "stimuli.parquet", old / "stimuli.parquet")
+    (old / "clocks.parquet").write_bytes(b"something else")
+    with pytest.raises(RecordingError, match=r"clocks\.parquet is not what let_go\.json names"):
+        release(candidates(reports, timedelta(days=30))[0])
+    assert (old / "stimuli.parquet").is_file()
+    shutil.copy(recorded / "clocks.parquet", old / "clocks.parquet")
+    release(candidates(reports, timedelta(days=30))[0])
+    assert not (old / "stimuli.parquet").exists() and not (old / "clocks.parquet").exists()
+
+
+def test_earlier_parts_of_a_series_are_treated_like_the_last(reports: Path, recorded: Path) -> None:
+    old = runs(reports)[0]
+    part = old / "parts" / "1_before"
+    shutil.copytree(recorded, part)
+    (part / "observations.parquet").write_bytes(b"something else")
+    with pytest.raises(RecordingError, match=r"1_before: observations\.parquet is not what"):
+        release(candidates(reports, timedelta(days=30))[0])
+    shutil.copy(recorded / "observations.parquet", part / "observations.parquet")
+    release(candidates(reports, timedelta(days=30))[0])
+    kept = json.loads((old / "samples_summary.json").read_text())["scenarios"]["command"]
+    assert kept["n"] == 200 and not (part / "stimuli.parquet").exists()
+
+
+def test_samples_that_cannot_be_read_keep_their_tables(reports: Path) -> None:
+    old = runs(reports)[0]
+    (old / "samples.parquet").write_bytes(b"no table")
+    with pytest.raises(RecordingError):
+        release(candidates(reports, timedelta(days=30))[0])
+    assert (old / "stimuli.parquet").is_file() and not (old / "let_go.json").exists()
+
+
 def test_what_a_killed_prune_left_is_finished_by_the_next(
     reports: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

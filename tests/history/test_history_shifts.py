@@ -108,6 +108,14 @@ def test_few_runs_are_told_only_where_intervals_do_not_touch(template: PastRun) 
     assert found.p is None and found.shown and "commit" in found.changed
 
 
+def test_the_direction_of_few_runs_is_that_of_the_two_that_were_set_against_each_other(
+    template: PastRun,
+) -> None:
+    found = one(series(template, [10.0, 10.0, 1.0], [5.0]))
+    assert found.p is None and found.shown
+    assert found.worse is True and found.change == pytest.approx(4.0)
+
+
 def test_aborted_runs_are_left_out_and_a_quantile_among_the_lost_is_worse(template: PastRun) -> None:
     from dataclasses import replace
 

@@ -114,6 +114,14 @@ def test_who_steps_is_not_stepped_by_others(tmp_path: Any, control: str) -> None
 
 
 @pytest.mark.usefixtures("double")
+def test_a_fault_that_holds_the_simulation_up_does_not_go_with_stepping(tmp_path: Any) -> None:
+    changes = {"devices__robot__ports__held": {"fault": {"kind": "pause"}}}
+    load(tmp_path, **changes)
+    with pytest.raises(HarnessError, match="the harness steps the simulation itself"):
+        load(tmp_path, **changes, devices__robot__stepping={"steps": 1})
+
+
+@pytest.mark.usefixtures("double")
 def test_simulated_time_has_to_be_recorded(tmp_path: Any) -> None:
     with pytest.raises(HarnessError, match=r"no port records simulated time"):
         load(
