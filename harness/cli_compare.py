@@ -26,7 +26,7 @@ import click
     help="What must not get worse by more: p99:5%, p99.9:0.5ms, SCENARIO:p99:5%; may be repeated.",
 )
 @click.option(
-    "--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of intervals."
+    "--confidence", type=click.FloatRange(0.5, 0.99), default=0.95, show_default=True, help="Of intervals."
 )
 @click.option(
     "--sim-to-real", is_flag=True, help="Hold the run of a simulated rig against that of the real one."

@@ -102,9 +102,9 @@ def acceptance(comparison: Comparison) -> str:
         for each in scenario.shifts
         if each.word == "larger"
     ]
-    open_ = [each.gate.text for each in comparison.decided if each.verdict is not Verdict.PASS]
-    if open_:
-        return f"B is not accepted: --fail-on {', '.join(open_)} is not kept, though {security.words}."
+    for verdict, said in ((Verdict.FAIL, "is not kept"), (Verdict.INCONCLUSIVE, "is not shown to be kept")):
+        if gates := [each.gate.text for each in comparison.decided if each.verdict is verdict]:
+            return f"B is not accepted: --fail-on {', '.join(gates)} {said}, though {security.words}."
     if worse and not comparison.gates:
         return f"B is no optimisation: {', '.join(worse)} got worse; {security.words}."
     return f"B is accepted: {security.words}."

@@ -51,7 +51,12 @@ def run_history(
         name = None if rig is None else find(rig, history.rigs(), reports)
         everything = history.runs(name, since=start)
         broken = history.broken
-    shown = marked(everything)
+    # What a run is set against is the one before it of its own rig.
+    by_rig: dict[str, list[PastRun]] = {}
+    for run in everything:
+        by_rig.setdefault(run.rig, []).append(run)
+    shown = [each for runs in by_rig.values() for each in marked(runs)]
+    shown.sort(key=lambda each: (each.run.started, each.run.run_id))
     if last is not None:
         shown = shown[-last:]
     if name is not None and not shown:

@@ -100,9 +100,10 @@ def gather(
     with History.open(reports) as history:
         runs, broken = history.runs(), history.broken
     newest = {run.rig: run for run in runs}
+    ended = {run.rig: run for run in runs if not run.aborted}
     named, unreadable = _rig_names()
     used, unobserved = _budgets(reports, budgets, folder)
-    used += [each for run in newest.values() for each in _requirements(run)]
+    used += [each for run in ended.values() for each in _requirements(run)]
     return Digest(
         start=start,
         end=now or datetime.now(timezone.utc),
@@ -124,8 +125,6 @@ def item(run: PastRun) -> str:
 
 
 def _requirements(run: PastRun) -> list[Used]:
-    if run.aborted:
-        return []
     return [
         Used(f"{run.rig} {each.id}", item(run), each.verdict.value, each.used, run.started)
         for each in run.requirements.values()
@@ -141,9 +140,13 @@ def _budgets(reports: Path, path: Path | None, folder: Path | None) -> tuple[lis
         Used(line.limits.name, "budget", each.verdict.value, share, None)
         for line in report.lines
         for each in line.judged
-        if line.n and (share := _share(each.which, each.limit, each.bound or each.estimate)) is not None
+        if line.n and (share := _share(each.which, each.limit, _known(each.bound, each.estimate))) is not None
     ]
     return used, tuple(line.limits for line in report.unobserved())
+
+
+def _known(bound: float | None, estimate: float | None) -> float | None:
+    return estimate if bound is None else bound
 
 
 def _share(which: str, limit: float, value: float | None) -> float | None:

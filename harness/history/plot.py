@@ -75,10 +75,10 @@ def _panel(axes: Axes, shown: Sequence[Marked], name: str) -> None:
     # A line joins what may be compared, and no more.
     part = 0
     lines: list[tuple[int, float, float]] = []
-    for each, one in measured:
+    for each, one in points:
         part += bool(each.breaks)
-        assert one.estimate is not None
-        lines.append((part, _at(each), one.estimate))
+        if one.estimate is not None:
+            lines.append((part, _at(each), one.estimate))
     for _, members in groupby(lines, key=lambda entry: entry[0]):
         stretch = list(members)
         axes.plot(

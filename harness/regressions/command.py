@@ -80,7 +80,7 @@ def run_regressions(
             _other_code(console, made, suspected)
             console.print()
         show(console, rig, str(reports), runs, found)
-        if plot is not None:
+        if plot is not None and found:
             console.print(f"plot: {plot}", highlight=False, soft_wrap=True)
     return status(found, start) if fail else 0
 
@@ -99,7 +99,7 @@ def _other_code(console: Console, made: Sequence[PastRun], suspected: PastRun | 
 
 def status(found: Sequence[Examined], since: datetime | None) -> int:
     """Exit status for CI: FAIL's where a confirmed regression is in force (that began ``since`` then), else
-    INCONCLUSIVE's where one is suspected or no series is long enough to tell, else 0."""
+    INCONCLUSIVE's where one is suspected or a series is too short to tell, else 0."""
     for each in found:
         change = each.in_force
         if change is not None and (since is None or each.series.runs[change.latest].started >= since):
