@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from typing import Any
 from harness.adapters.gazebo import vendor
 from harness.errors import DeadlineError, HarnessError, OperationError, UnavailableError
 
+MOST_HEARD = 10_000
+"""Messages that nobody waits for, as of another publisher."""
 START_S = 20.0
 
 
@@ -62,7 +65,8 @@ class Asker:
         self._lock = threading.Lock()
         self._waiting: dict[int, Take] = {}
         self._number = 0
-        self._heard: dict[str, str] = {}
+        self._heard: Counter[tuple[str, str]] = Counter()
+        """What came through and was not waited for yet; of others' messages the newest."""
         self._hearing = threading.Condition()
 
     def open(self) -> None:
@@ -172,10 +176,15 @@ class Asker:
             process.stdin.flush()
 
     def heard(self, topic: str, data: bytes, timeout_s: float) -> bool:
-        """Whether the last message that came through on that topic is this one, or is so within that time."""
-        wanted = _digest(data)
+        """Whether such a message has come through on that topic, or does within that time. Each that came
+        through is told once: two that are the same have to come twice."""
+        wanted = topic, _digest(data)
         with self._hearing:
-            return self._hearing.wait_for(lambda: self._heard.get(topic) == wanted, timeout_s)
+            there = self._hearing.wait_for(lambda: self._heard[wanted] > 0, timeout_s)
+            self._heard[wanted] -= 1 if there else 0
+            if self._heard[wanted] <= 0:
+                del self._heard[wanted]
+            return there
 
     def _read(self, process: subprocess.Popen[bytes], ready: threading.Event) -> None:
         assert process.stdout is not None
@@ -186,7 +195,9 @@ class Asker:
                 continue
             if "heard" in told:
                 with self._hearing:
-                    self._heard[told["heard"]] = told["digest"]
+                    self._heard[told["heard"], told["digest"]] += 1
+                    if len(self._heard) > MOST_HEARD:
+                        del self._heard[next(iter(self._heard))]
                     self._hearing.notify_all()
                 continue
             take = self._waiting.pop(int(told["n"]), None)

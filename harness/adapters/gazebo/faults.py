@@ -5,7 +5,6 @@ Those of processes (the simulator is killed, or stopped) are the same as everywh
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from harness.adapters.gazebo.asker import Asker, Call
 from harness.adapters.gazebo.fault_options import PauseFault, RemoveFault, SlowDownFault
 from harness.adapters.gazebo.watch import Watch
 from harness.config.swarm import robot_names
-from harness.errors import HarnessError, OperationError
+from harness.errors import OperationError
 from harness.faults import FaultPort, make_fault
 from harness.faults.processes import Kill
 from harness.guardian.undo import Undo, run
@@ -252,7 +251,7 @@ class Remove(WorldFault):
 
     def _back(self, target: str, aimed: Aimed) -> str | None:
         if self._kill is None:
-            return "the simulator took the model in again"
+            return "the simulator said that it takes the model in again"
         return self._kill._back(target, self._entries[target])
 
     def restore(self, target: str) -> FaultRecord:
@@ -260,8 +259,3 @@ class Remove(WorldFault):
         record = super().restore(target)
         self._entries.pop(target, None)
         return record
-
-    def undo(self) -> None:
-        """As everywhere."""
-        with contextlib.suppress(HarnessError):
-            super().undo()

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.adapters.gazebo import simulator
 from harness.adapters.gazebo.options import Options
-from harness.adapters.gazebo.port_options import StimulusOptions, TopicOptions
+from harness.adapters.gazebo.port_options import ServiceCallOptions, StimulusOptions, TopicOptions
 from harness.adapters.gazebo.stimulus import TopicStimulus
 from harness.clock import HostClock
 from harness.config.problems import nearest
@@ -59,10 +59,22 @@ def _look(name: str, options: Options, node: Any, stimuli: Mapping[str, Any]) ->
     for port, one in options.ports.items():
         if isinstance(one.response, TopicOptions):
             yield from _published(name, port, one.response, node, topics)
+        elif isinstance(one.stimulus, ServiceCallOptions):
+            yield from _served(name, port, one.stimulus.service, node)
         elif isinstance(one.stimulus, StimulusOptions):
             sending = stimuli.get(port)
             if isinstance(sending, TopicStimulus) and sending.publisher is not None:
                 yield from _subscribed(name, port, sending, node, topics)
+
+
+def _served(name: str, port: str, service: str, node: Any) -> Iterator[Finding]:
+    if not node.service_info(service):
+        yield _error(
+            "nobody serves",
+            f"{name}.{port}: nobody serves {service}",
+            _near(service, [str(one) for one in node.service_list()]),
+            f"{name}.{port}",
+        )
 
 
 def _published(

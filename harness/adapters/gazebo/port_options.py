@@ -122,7 +122,8 @@ class SimulationOptions(Strict):
 
     signal: Signal = Field(
         description="`real_time_factor`: simulated over wall time in the last second, by the stamps of the"
-        " clock, ten times a second; `sim_time` (s), `iterations`: every physics step; `paused`: 1 or 0"
+        " clock, ten times a second; `sim_time` (s): every physics step; `iterations`, and `paused` (1 or 0):"
+        " ten times a second"
     )
     match: Match | None = Field(default=None, description="`edge` or `onset`, of `paused`")
     value: Signal | None = Field(default=None, description="implied by `signal`: leave it out")

@@ -7,6 +7,7 @@ library ``libgz-sim`` has the whole version in the name of its file.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ class Simulator:
 
 
 def running(partition: str | None) -> list[Simulator]:
-    """The simulators of this host in that partition (None: any), as far as /proc shows them to this user."""
+    """The simulators of this host in that partition (None: that of the environment), as far as /proc shows
+    them to this user."""
+    wanted = os.environ.get("GZ_PARTITION", "") if partition is None else partition
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -40,7 +43,7 @@ def running(partition: str | None) -> list[Simulator]:
                 continue
             variables = (entry / "environ").read_bytes().split(b"\0")
             where = next((one[13:].decode() for one in variables if one.startswith(b"GZ_PARTITION=")), "")
-            if partition is None or where == partition:
+            if where == wanted:
                 found.append(Simulator(int(entry.name), loaded[2].decode(), where))
     return sorted(found, key=lambda one: one.pid)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from harness.adapters.gazebo import world
@@ -41,7 +42,7 @@ class Stepper:
     ) -> None:
         self.gate = Gate()
         self.steps = 0
-        self._sent: dict[str, bytes] = {}
+        self._sent: deque[tuple[str, bytes]] = deque()
         self.late = 0
         """Commands that were not heard before the next step: their latencies may differ by a step."""
         self.unanswered = 0
@@ -68,7 +69,7 @@ class Stepper:
         self._asker.hear(topic, kind)
 
         def sent(data: bytes) -> None:
-            self._sent[topic] = data
+            self._sent.append((topic, data))
 
         return sent
 
@@ -131,7 +132,7 @@ class Stepper:
         """Wait until what was sent has come through to the process that steps, over the same socket as to the
         simulator, which takes messages before requests."""
         while self._sent:
-            topic, data = self._sent.popitem()
+            topic, data = self._sent.popleft()
             if not self._asker.heard(topic, data, HEARD_S):
                 self.late += 1
 

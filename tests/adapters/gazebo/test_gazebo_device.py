@@ -157,6 +157,28 @@ def test_paused_by_somebody_else(world: DoubleWorld) -> None:
     assert bench.named("simulation paused")[0].severity is Severity.ERROR
 
 
+def test_a_service_that_nobody_serves_is_said(world: DoubleWorld) -> None:
+    place = {"stimulus": {"service": "/world/bench/set_pos", "type": "gz.msgs.Pose"}}
+    with Bench(options({"place": place}, partition="shared", patience_s=0.2)) as bench:
+        (found,) = bench.device.preflight()
+    assert found.name == "nobody serves" and "did you mean '/world/bench/set_pose'?" in found.remedy
+
+
+def test_what_the_harness_held_up_itself_is_no_slow_simulation(world: DoubleWorld) -> None:
+    with Bench(options(partition="shared")) as bench:
+        watch, factors = bench.device.watch, Recorder()
+        bench.device.response("real_time_factor").listen(factors)
+        until(lambda: watch.lowest is not None, "a factor")
+        watch.steered.set()
+        world.paused = True
+        until(lambda: factors.rows[-1]["value"] == 0.0, "it stands for a whole second")
+        world.paused = False
+        watch.steered.clear()
+        until(lambda: factors.rows[-1]["value"] > 0.5, "it runs again")
+        assert watch.lowest is not None and watch.lowest > 0.2, "seconds that hold the pause do not count"
+        assert bench.named("simulation paused") == []
+
+
 def test_the_factor_is_that_of_the_stamps(world: DoubleWorld) -> None:
     """The simulation is slowed down to a third; what its statistics say of the factor is not asked."""
     with Bench(options(partition="shared")) as bench:

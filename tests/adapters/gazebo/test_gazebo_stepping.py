@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from gazebo_bench import Bench, options, until
 
+from harness.adapters.gazebo import asker as asking
 from harness.adapters.gazebo.stepping import Gate
 from harness.model import Severity
 from harness.testing.device_bench import Recorder
@@ -161,3 +162,13 @@ def test_a_reset_between_two_steps_leaves_the_world_stepped(world: DoubleWorld) 
         told = bench.device.identity()
     assert told["steps"].endswith("; 0 more than asked for")
     assert {one.name for one in bench.findings} == {"world reset"}
+
+
+def test_two_commands_that_are_the_same_have_to_come_through_twice() -> None:
+    asker = asking.Asker("robot", None)
+    halt = b"halt"
+    asker._heard["/cmd_vel", asking._digest(halt)] += 1
+    assert not asker.heard("/other", halt, 0.0)
+    assert asker.heard("/cmd_vel", halt, 0.0)
+    assert not asker.heard("/cmd_vel", halt, 0.0)
+    assert not asker._heard, "nothing is kept of what was told"
